@@ -1,0 +1,60 @@
+"""All errors, by whose fault it is.
+
+::
+
+    TrioscsiError
+    ├── PeerError             the other side broke the protocol; carries the answer it gets
+    ├── UsageError            our caller passed something impossible (also a ValueError)
+    ├── BackendError          storage failed; becomes sense data
+    └── UndefinedTransition   an input that a state machine has no row for
+
+Anything else that escapes is a bug: it is logged with the one conversation it belongs to.
+"""
+
+from __future__ import annotations
+
+import enum
+
+
+class TrioscsiError(Exception):
+    """The root of every error that this package raises on purpose."""
+
+
+class PeerError(TrioscsiError):
+    """The peer broke a rule.
+
+    ``reason`` says which, in one plain phrase; ``section`` is the section of RFC 7143 that holds
+    the rule; ``answer`` is what goes on the wire (a login status, a Reject reason), or None when
+    the only answer is to close the connection.
+    """
+
+    def __init__(
+        self, reason: str, *, section: str, answer: enum.IntEnum | None = None
+    ) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.section = section
+        self.answer = answer
+
+    def __str__(self) -> str:
+        answer = "" if self.answer is None else f", answered {self.answer.name}"
+        return f"{self.reason} (RFC 7143 section {self.section}{answer})"
+
+
+class UsageError(TrioscsiError, ValueError):
+    """Our own caller asked for something that cannot be."""
+
+
+class BackendError(TrioscsiError):
+    """Storage could not do what it was asked; the initiator sees MEDIUM or HARDWARE ERROR."""
+
+
+class UndefinedTransition(TrioscsiError):
+    """A machine was fed an input that its table does not list; its state is unchanged."""
+
+    def __init__(self, machine: str, state: str, cause: str, section: str) -> None:
+        super().__init__(f"{machine} has no transition from {state} upon {cause} (section {section})")
+        self.machine = machine
+        self.state = state
+        self.cause = cause
+        self.section = section

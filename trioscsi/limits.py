@@ -1,0 +1,60 @@
+"""Every bound, in one place (lengths in bytes, times in seconds).
+
+Each is enforced before memory or time is spent, so that a hostile peer costs a known amount.
+"""
+
+from __future__ import annotations
+
+import attrs
+from attrs.validators import ge, in_
+
+LOGIN_SEGMENT = 8192
+"""The data segment of any PDU before the login has ended (RFC 7143 section 13.12)."""
+
+
+@attrs.frozen(kw_only=True)
+class Limits:
+    """The bounds of one target; every field can be set by its owner."""
+
+    segment: int = attrs.field(default=262_144, validator=in_(range(512, 2**24)))
+    """Our MaxRecvDataSegmentLength: the largest data segment that we accept."""
+    ahs: int = attrs.field(default=1020, validator=in_(range(1021)))
+    """All additional header segments of one PDU; the header can say 255 words at most."""
+    text: int = attrs.field(default=16_384, validator=ge(8192))
+    """One key=value sequence joined over C bits (section 6.2 asks for 8192 at least)."""
+    keys: int = attrs.field(default=128, validator=ge(64))
+    """Keys in one negotiation."""
+    tasks: int = attrs.field(default=128, validator=in_(range(1, 65_536)))
+    """Commands of one session that are not answered: the width of the CmdSN window."""
+    immediate_tasks: int = attrs.field(default=16, validator=ge(1))
+    """Immediate commands of one session that are not answered (section 4.2.2.1)."""
+    transfer: int = attrs.field(default=16 * 2**20, validator=ge(65_536))
+    """The data of one SCSI command."""
+    write_buffers: int = attrs.field(default=64 * 2**20, validator=ge(65_536))
+    """Write data of one session that wait for the rest; beyond it, R2Ts are held back."""
+    output: int = attrs.field(default=8 * 2**20, validator=ge(65_536))
+    """Answers that wait for a peer that does not read; beyond it, nothing more is read."""
+    turn_pdus: int = attrs.field(default=32, validator=ge(1))
+    """PDUs of one connection handled before another connection gets its turn."""
+    turn_bytes: int = attrs.field(default=262_144, validator=ge(4096))
+    """Bytes of one connection received before another connection gets its turn."""
+    sessions: int = attrs.field(default=1024, validator=ge(1))
+    """Sessions of one target, failed ones included."""
+    connections: int = attrs.field(default=2048, validator=ge(1))
+    """Transport connections of one server, those that have not logged in included."""
+    logins: int = attrs.field(default=512, validator=ge(1))
+    """Transport connections that have not finished their login."""
+    login_time: float = attrs.field(default=15.0, validator=ge(0))
+    """From the transport connection to the end of the login."""
+    login_pdus: int = attrs.field(default=64, validator=ge(4))
+    """Login requests of one login."""
+    logout_time: float = attrs.field(default=10.0, validator=ge(0))
+    """From a request to log out to the Logout Request (section 11.9.1, Parameter3)."""
+    send_time: float = attrs.field(default=60.0, validator=ge(0))
+    """How long a peer may leave our answers unread before its connection is dropped."""
+    text_time: float = attrs.field(default=30.0, validator=ge(0))
+    """How long an unfinished text negotiation is kept."""
+    ping_interval: float = attrs.field(default=30.0, validator=ge(0))
+    """Silence after which a peer is pinged with NOP-In; 0: never."""
+    ping_time: float = attrs.field(default=30.0, validator=ge(0))
+    """How long a ping that was answered before may stay unanswered."""

@@ -1,0 +1,31 @@
+"""Logical unit numbers: the 64-bit field of a PDU or a LUN list, and the plain number (SAM-5 4.7).
+
+Numbers below 256 use the peripheral device method and others the flat space method, as Linux and
+ESXi expect; on the way in, either method is understood for any number.
+"""
+
+from __future__ import annotations
+
+MAXIMUM = 0x3FFF
+"""The largest number that a single level can address (flat space addressing)."""
+
+_PERIPHERAL, _FLAT = 0b00, 0b01
+
+
+def encode(number: int) -> int:
+    """The 64-bit LUN field for a logical unit number from 0 to ``MAXIMUM``."""
+    method = _PERIPHERAL if number < 256 else _FLAT
+    return (method << 14 | number) << 48
+
+
+def decode(field: int) -> int | None:
+    """The number in a 64-bit LUN field, or None if it addresses nothing that a target can have.
+
+    None stands for deeper levels, for a bus other than 0 and for the methods that we never hand
+    out (logical unit and extended addressing).
+    """
+    first, deeper = field >> 48, field & (1 << 48) - 1
+    method, number = first >> 14, first & 0x3FFF
+    if deeper or (method == _PERIPHERAL and number > 255):
+        return None
+    return number if method in (_PERIPHERAL, _FLAT) else None
