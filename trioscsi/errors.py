@@ -28,9 +28,7 @@ class PeerError(TrioscsiError):
     the only answer is to close the connection.
     """
 
-    def __init__(
-        self, reason: str, *, section: str, answer: enum.IntEnum | None = None
-    ) -> None:
+    def __init__(self, reason: str, *, section: str, answer: enum.IntEnum | None = None) -> None:
         super().__init__(reason)
         self.reason = reason
         self.section = section
@@ -53,7 +51,9 @@ class UndefinedTransition(TrioscsiError):
     """A machine was fed an input that its table does not list; its state is unchanged."""
 
     def __init__(self, machine: str, state: str, cause: str, section: str) -> None:
-        super().__init__(f"{machine} has no transition from {state} upon {cause} (section {section})")
+        super().__init__(
+            f"{machine} has no transition from {state} upon {cause} (section {section})"
+        )
         self.machine = machine
         self.state = state
         self.cause = cause

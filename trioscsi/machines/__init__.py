@@ -1,0 +1,40 @@
+"""The state machines of iSCSI: no bytes, no clock, no await.
+
+One module a machine, one transition a line, each under its label.  ``MACHINES`` is all of them by
+name; `trioscsi.machines.coupling` says which transition of one feeds which input of another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from trioscsi.machines import (
+    cleanup,
+    connection,
+    full_feature,
+    login,
+    logout,
+    session,
+    task,
+    text,
+    transfer,
+)
+from trioscsi.machines._automat import Effects, Machine, State, Transition, Watcher
+
+__all__ = ["MACHINES", "Effects", "Machine", "State", "Transition", "Watcher"]
+
+MACHINES: Mapping[str, Machine[Any]] = {
+    module.machine.name: module.machine
+    for module in (
+        connection,
+        cleanup,
+        session,
+        login,
+        text,
+        full_feature,
+        logout,
+        task,
+        transfer,
+    )
+}
