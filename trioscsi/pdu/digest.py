@@ -1,0 +1,22 @@
+"""CRC32C digests of headers and data (RFC 7143 sections 11.2.3 and 13.1)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from crc32c import crc32c
+
+if TYPE_CHECKING:
+    from trioscsi.pdu.layout import Buffer
+
+DIGEST_LENGTH = 4
+
+
+def digest(*parts: Buffer) -> bytes:
+    """The digest word over the parts, one after the other, padding included."""
+    value = 0
+    for part in parts:
+        value = crc32c(part, value)
+    # The RFC maps the highest coefficient to the bit that it numbers 7 in the first byte: the
+    # bytes of the usual (reflected) CRC register, lowest first.
+    return value.to_bytes(DIGEST_LENGTH, "little")

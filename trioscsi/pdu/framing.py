@@ -1,0 +1,246 @@
+"""A stream of bytes to PDUs and back (RFC 7143 sections 11.1, 11.2 and 7.8)."""
+
+from __future__ import annotations
+
+import struct
+from typing import TypeAlias
+
+import attrs
+
+from trioscsi.errors import PeerError, UsageError
+from trioscsi.pdu.codes import RejectReason
+from trioscsi.pdu.digest import DIGEST_LENGTH, digest
+from trioscsi.pdu.header import AHS_MAXIMUM
+from trioscsi.pdu.layout import BHS_LENGTH, Buffer, Pdu
+from trioscsi.pdu.opcodes import CLASSES, OPCODE_BITS
+
+_LENGTHS = struct.Struct(">B3xI")
+_DATA_LENGTH = 0xFFFFFF
+_PADDING = (b"", bytes(1), bytes(2), bytes(3))
+_NOTHING = memoryview(b"")
+
+
+@attrs.define
+class UnknownPdu:
+    """A PDU whose opcode the RFC does not assign; vendor opcodes are among them."""
+
+    opcode: int
+    header: bytes
+    """All header segments."""
+    data: Buffer
+
+
+@attrs.define
+class BadDigest:
+    """A PDU whose data are damaged, as their digest tells (section 7.8)."""
+
+    pdu: Pdu | UnknownPdu
+
+
+@attrs.define
+class Malformed:
+    """A PDU that contradicts itself; the stream goes on after it (section 7.7)."""
+
+    header: bytes
+    """All header segments."""
+    error: PeerError
+    """What is wrong, with the reason for a Reject as its answer."""
+
+
+Received: TypeAlias = Pdu | UnknownPdu | BadDigest | Malformed
+
+
+def encode(
+    pdu: Pdu, *, header_digest: bool = False, data_digest: bool = False
+) -> list[bytes | bytearray | memoryview]:
+    """The buffers of one PDU, to be sent one after the other; ``pdu.data`` is not copied.
+
+    Raises UsageError if a value does not fit its field.
+    """
+    data = pdu.data
+    length = len(data)
+    if length > _DATA_LENGTH:
+        raise UsageError(f"a data segment of {length} bytes")
+    ahs = pdu.pack_ahs()
+    header = pdu.pack(len(ahs), length)
+    if ahs:
+        header += ahs
+    if header_digest:
+        header += digest(header)
+    if not length:
+        return [header]
+    buffers = [header, data]
+    trailer = _PADDING[-length & 3]
+    if data_digest:
+        trailer += digest(data, trailer)
+    if trailer:
+        buffers.append(trailer)
+    return buffers
+
+
+class Framer:
+    """Takes a byte stream apart, however it was cut.
+
+    Feed it with ``receive``, then call ``next_pdu`` until it returns None. PDUs that are whole
+    in what was received are read there, without a copy; of one that is not, what has come is
+    kept, in a buffer of its own size that never exceeds the limits.
+
+    ``max_data_segment_length`` is what we declared to the peer (section 13.12). It and the two
+    digest flags may be set between two PDUs, that is before ``next_pdu`` is called again. After a
+    PeerError the end of the PDU is not known, and every further call raises the same error.
+    """
+
+    __slots__ = (
+        "_ahs_length",
+        "_current",
+        "_end",
+        "_input",
+        "_kept",
+        "_kept_length",
+        "_position",
+        "_start",
+        "data_digest",
+        "header_digest",
+        "max_ahs_length",
+        "max_data_segment_length",
+    )
+
+    def __init__(
+        self,
+        max_data_segment_length: int,
+        *,
+        max_ahs_length: int = AHS_MAXIMUM,
+        header_digest: bool = False,
+        data_digest: bool = False,
+    ) -> None:
+        self.max_data_segment_length = max_data_segment_length
+        self.max_ahs_length = max_ahs_length
+        self.header_digest = header_digest
+        self.data_digest = data_digest
+        self._input = _NOTHING
+        self._position = self._end = 0
+        self._kept: memoryview | None = None
+        self._kept_length = 0
+        self._current = _NOTHING
+        self._start = self._ahs_length = 0
+
+    def receive(self, data: Buffer) -> None:
+        """Take the next bytes of the stream; they must stay as they are until ``next_pdu``
+        returns None, and as long as the data of a PDU out of them are in use.
+
+        Raises UsageError if there are still PDUs to take out of the bytes before.
+        """
+        if self._position != self._end:
+            raise UsageError("bytes received before all PDUs were taken")
+        self._input = memoryview(data)
+        self._position, self._end = 0, len(data)
+
+    @property
+    def last_header(self) -> bytes:
+        """All header segments of what ``next_pdu`` returned or refused last, for a Reject."""
+        return bytes(self._current[self._start : self._start + BHS_LENGTH + self._ahs_length])
+
+    def next_pdu(self) -> Received | None:
+        """The next PDU, or None if more bytes are needed.
+
+        Raises PeerError if the rest of the stream cannot be understood: the header is damaged
+        (section 7.8), or a segment is larger than allowed (section 13.12).
+        """
+        kept = self._kept
+        if kept is None:
+            current, start, available = self._input, self._position, self._end - self._position
+        else:
+            self._refill(kept)
+            current, start, available = kept, 0, self._kept_length
+        if available < BHS_LENGTH:
+            return self._keep(BHS_LENGTH)
+
+        first, lengths = _LENGTHS.unpack_from(current, start)
+        data_length, ahs_length = lengths & _DATA_LENGTH, lengths >> 24 << 2
+        self._current, self._start, self._ahs_length = current, start, ahs_length
+        if data_length > self.max_data_segment_length or ahs_length > self.max_ahs_length:
+            raise self._too_large(data_length)
+
+        data_start = start + BHS_LENGTH + ahs_length
+        if self.header_digest:
+            data_start += DIGEST_LENGTH
+            if available >= data_start - start:
+                self._check_header(data_start)
+        end = data_end = data_start + data_length + (-data_length & 3)
+        if self.data_digest and data_length:
+            end += DIGEST_LENGTH
+        if available < end - start:
+            return self._keep(end - start)
+
+        if kept is None:
+            self._position = end
+        else:
+            self._kept, self._kept_length = None, 0
+        data = current[data_start : data_start + data_length] if data_length else b""
+        pdu = self._decode(first & OPCODE_BITS, data)
+        if end != data_end and digest(current[data_start:data_end]) != current[data_end:end]:
+            return pdu if isinstance(pdu, Malformed) else BadDigest(pdu)
+        return pdu
+
+    def _decode(self, opcode: int, data: Buffer) -> Pdu | UnknownPdu | Malformed:
+        """The PDU at the current place; its header is whole, its lengths are not checked yet."""
+        cls = CLASSES.get(opcode)
+        if cls is None:
+            return UnknownPdu(opcode, self.last_header, data)
+        if data and not cls.data_segment:
+            return self._malformed(f"a data segment in a {cls.__name__}", "11.2.1.6")
+        pdu = cls.unpack(self._current, self._start, data)
+        if self._ahs_length:
+            try:
+                ahs = self._start + BHS_LENGTH
+                pdu.unpack_ahs(self._current[ahs : ahs + self._ahs_length])
+            except PeerError as error:
+                return Malformed(self.last_header, error)
+        return pdu
+
+    def _check_header(self, end: int) -> None:
+        header = self._current[self._start : end - DIGEST_LENGTH]
+        if digest(header) != self._current[end - DIGEST_LENGTH : end]:
+            raise PeerError("a header digest does not match its header", section="7.8")
+
+    def _keep(self, size: int) -> Received | None:
+        """Set aside what there is of a PDU that takes at least ``size`` bytes."""
+        kept = self._kept
+        if (kept is None and self._position != self._end) or (kept and len(kept) < size):
+            larger = memoryview(bytearray(size))
+            if kept:
+                larger[: len(kept)] = kept
+            self._kept = larger
+            self._refill(larger)
+            if self._kept_length == size:
+                return self.next_pdu()
+        self._input = self._current = _NOTHING
+        self._position = self._end = 0
+        return None
+
+    def _refill(self, kept: memoryview) -> None:
+        """Move bytes from the input into ``kept``, as many as there are and as it holds."""
+        count = min(len(kept) - self._kept_length, self._end - self._position)
+        stop = self._position + count
+        kept[self._kept_length : self._kept_length + count] = self._input[self._position : stop]
+        self._kept_length += count
+        self._position = stop
+
+    def _too_large(self, data_length: int) -> PeerError:
+        if data_length > self.max_data_segment_length:
+            return PeerError(
+                f"a data segment of {data_length} bytes,"
+                f" {self.max_data_segment_length} were allowed",
+                section="13.12",
+                answer=RejectReason.PROTOCOL_ERROR,
+            )
+        return PeerError(
+            f"{self._ahs_length} bytes of additional header segments,"
+            f" {self.max_ahs_length} were allowed",
+            section="11.2.1.5",
+            answer=RejectReason.PROTOCOL_ERROR,
+        )
+
+    def _malformed(self, reason: str, section: str) -> Malformed:
+        error = PeerError(reason, section=section, answer=RejectReason.INVALID_PDU_FIELD)
+        return Malformed(self.last_header, error)
