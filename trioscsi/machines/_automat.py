@@ -57,10 +57,15 @@ Watcher = Callable[[Transition], None]
 
 
 class Running(Protocol):
-    """What every running machine has besides its inputs."""
+    """What every running machine has besides its inputs.
+
+    ``hears`` says whether an input has a row in the present state.
+    """
 
     state: str
     watcher: Watcher | None
+
+    def hears(self, cause: str) -> bool: ...
 
 
 Inputs = TypeVar("Inputs", bound=Running)
@@ -184,5 +189,10 @@ def _compile(
         self.state = state
         self.watcher = watcher
 
+    def hears(self: Any, cause: str) -> bool:
+        return self.state in tables[cause]
+
     body: dict[str, object] = {cause: method(cause) for cause in inputs}
-    return type(name, (), {"__slots__": ("state", "watcher"), "__init__": start, **body})
+    return type(
+        name, (), {"__slots__": ("state", "watcher"), "__init__": start, "hears": hears, **body}
+    )

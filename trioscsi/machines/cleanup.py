@@ -15,6 +15,8 @@ from trioscsi.machines._automat import Effects, Rows, Running
 class Effect(enum.Enum):
     """What a cleanup has to do after a transition."""
 
+    START_TIMER = "Let Time2Wait and Time2Retain run (again)."
+    STOP_TIMER = "A logout decides now, not time."
     FREE_CONNECTION = "Forget the connection, and end the commands that belonged to it."
 
 
@@ -50,10 +52,20 @@ FREE = rows.state("FREE", "R3", "Nothing of the connection is left.")
 I, E, rfc = Inputs, Effect, rows.rfc
 
 rfc("M1", CLEANUP_WAIT.upon(I.connection_timed_out).to(FREE), E.FREE_CONNECTION)
-rfc("M1", CLEANUP_WAIT.upon(I.session_logout_answered_elsewhere).to(FREE), E.FREE_CONNECTION)
-rfc("M2", CLEANUP_WAIT.upon(I.logout_started).to(IN_CLEANUP))
-rfc("M3", IN_CLEANUP.upon(I.logout_failed).to(CLEANUP_WAIT))
+rfc(
+    "M1",
+    CLEANUP_WAIT.upon(I.session_logout_answered_elsewhere).to(FREE),
+    E.STOP_TIMER,
+    E.FREE_CONNECTION,
+)
+rfc("M2", CLEANUP_WAIT.upon(I.logout_started).to(IN_CLEANUP), E.STOP_TIMER)
+rfc("M3", IN_CLEANUP.upon(I.logout_failed).to(CLEANUP_WAIT), E.START_TIMER)
 rfc("M4", IN_CLEANUP.upon(I.logout_succeeded).to(FREE), E.FREE_CONNECTION)
-rfc("M4", IN_CLEANUP.upon(I.session_logout_answered_elsewhere).to(FREE), E.FREE_CONNECTION)
+rfc(
+    "M4",
+    IN_CLEANUP.upon(I.session_logout_answered_elsewhere).to(FREE),
+    E.STOP_TIMER,
+    E.FREE_CONNECTION,
+)
 
 machine = rows.build()

@@ -18,9 +18,10 @@ class When(enum.Enum):
     ALWAYS = "always"
     LEADING = "the connection is the first of a new session"
     CONTINUING = "the session has failed, and this login may bring it back"
+    LAST_ATTEMPT = "the session has failed, and no other login tries to bring it back"
     LAST = "no other connection of the session is in full feature phase"
     LAST_AND_CLEAN = "no connection of the session is left, not even one that waits for cleanup"
-    LAST_ATTEMPT = "no other login tries to bring the session back"
+    SESSION_LOGOUT = "the logout is one of the whole session"
 
 
 class Whom(enum.Enum):
@@ -28,8 +29,8 @@ class Whom(enum.Enum):
 
     SESSION = "the session of the connection"
     OTHERS = "the other connections of the session"
-    OLD_SESSION = "the session whose place was taken"
-    OLD_CONNECTIONS = "the connections of the session whose place was taken"
+    REPLACED_SESSION = "the session whose place this login takes"
+    REPLACED_CONNECTIONS = "the connections whose place this login takes"
 
 
 @attrs.frozen
@@ -45,86 +46,55 @@ class Coupling:
     section: str
 
 
+def _row(cause: str, when: When, whom: Whom, fed: str, section: str) -> Coupling:
+    source, label = cause.split()
+    machine, fed_cause = fed.split(".")
+    return Coupling(source, label, when, whom, machine, fed_cause, section)
+
+
+_ALWAYS, _LEADING, _CONTINUING, _LAST_ATTEMPT, _LAST, _CLEAN, _SESSION_LOGOUT = When
+_SESSION, _OTHERS, _OLD_SESSION, _OLD_CONNECTIONS = Whom
+
 COUPLINGS = (
-    Coupling(
-        "connection",
-        "T4",
-        When.LEADING,
-        Whom.SESSION,
-        "session",
-        "leading_connection_in_login",
-        "8.3.4",
+    _row("connection T4", _ALWAYS, _OLD_CONNECTIONS, "cleanup.logout_started", "8.2.2"),
+    _row("connection T4", _LEADING, _SESSION, "session.leading_connection_in_login", "8.3.4"),
+    _row("connection T4", _CONTINUING, _SESSION, "session.continuation_started", "8.3.4"),
+    _row("connection T5", _ALWAYS, _OLD_CONNECTIONS, "connection.reinstated", "6.3.4"),
+    _row("connection T5", _ALWAYS, _OLD_CONNECTIONS, "cleanup.logout_succeeded", "8.2.2"),
+    _row("connection T5", _LEADING, _OLD_SESSION, "session.reinstated", "6.3.5"),
+    _row("connection T5", _LEADING, _SESSION, "session.connection_logged_in", "8.3.4"),
+    _row("connection T5", _CONTINUING, _SESSION, "session.connection_logged_in", "8.3.4"),
+    _row("connection T7", _ALWAYS, _OLD_CONNECTIONS, "cleanup.logout_failed", "8.2.2"),
+    _row("connection T7", _LEADING, _SESSION, "session.leading_login_failed", "8.3.4"),
+    _row("connection T7", _LAST_ATTEMPT, _SESSION, "session.continuation_failed", "8.3.4"),
+    _row("connection T13", _CLEAN, _SESSION, "session.closed", "6.3.5"),
+    _row("connection T15", _LAST, _SESSION, "session.failed", "6.3.6"),
+    _row("connection T16", _LAST, _SESSION, "session.failed", "6.3.6"),
+    _row("connection T17", _LAST, _SESSION, "session.failed", "6.3.6"),
+    _row("cleanup M1", _CLEAN, _SESSION, "session.timed_out", "6.3.6"),
+    _row(
+        "logout session", _ALWAYS, _OTHERS, "connection.session_logout_received_elsewhere", "8.1.2"
     ),
-    Coupling(
-        "connection",
-        "T4",
-        When.CONTINUING,
-        Whom.SESSION,
-        "session",
-        "continuation_started",
-        "8.3.4",
-    ),
-    Coupling(
-        "connection", "T5", When.LEADING, Whom.OLD_CONNECTIONS, "connection", "reinstated", "6.3.5"
-    ),
-    Coupling("connection", "T5", When.LEADING, Whom.OLD_SESSION, "session", "reinstated", "6.3.5"),
-    Coupling(
-        "connection", "T5", When.LEADING, Whom.SESSION, "session", "connection_logged_in", "8.3.4"
-    ),
-    Coupling(
-        "connection",
-        "T5",
-        When.CONTINUING,
-        Whom.SESSION,
-        "session",
-        "connection_logged_in",
-        "8.3.4",
-    ),
-    Coupling(
-        "connection", "T7", When.LEADING, Whom.SESSION, "session", "leading_login_failed", "8.3.4"
-    ),
-    Coupling(
-        "connection",
-        "T7",
-        When.LAST_ATTEMPT,
-        Whom.SESSION,
-        "session",
-        "continuation_failed",
-        "8.3.4",
-    ),
-    Coupling("connection", "T13", When.LAST_AND_CLEAN, Whom.SESSION, "session", "closed", "6.3.5"),
-    Coupling("connection", "T15", When.LAST, Whom.SESSION, "session", "failed", "6.3.6"),
-    Coupling("connection", "T16", When.LAST, Whom.SESSION, "session", "failed", "6.3.6"),
-    Coupling("connection", "T17", When.LAST, Whom.SESSION, "session", "failed", "6.3.6"),
-    Coupling("cleanup", "M1", When.LAST_AND_CLEAN, Whom.SESSION, "session", "timed_out", "6.3.6"),
-    Coupling(
-        "logout",
-        "session",
-        When.ALWAYS,
-        Whom.OTHERS,
-        "connection",
-        "session_logout_received_elsewhere",
+    _row(
+        "logout done",
+        _SESSION_LOGOUT,
+        _OTHERS,
+        "connection.session_logout_answered_elsewhere",
         "8.1.2",
     ),
-    Coupling(
-        "logout",
-        "done",
-        When.ALWAYS,
-        Whom.OTHERS,
-        "connection",
-        "session_logout_answered_elsewhere",
-        "8.1.2",
-    ),
-    Coupling(
-        "logout",
-        "done",
-        When.ALWAYS,
-        Whom.OTHERS,
-        "cleanup",
-        "session_logout_answered_elsewhere",
-        "8.2",
+    _row(
+        "logout done",
+        _SESSION_LOGOUT,
+        _OTHERS,
+        "cleanup.session_logout_answered_elsewhere",
+        "8.2.2",
     ),
 )
+"""In the order in which they apply.
+
+A connection is fed only what its machine has a row for in its present state: a logout of the
+session means something else to a connection that logs in than to one in full feature phase.
+"""
 
 
 def couplings(source: str, label: str) -> Iterable[Coupling]:

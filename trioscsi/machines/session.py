@@ -12,9 +12,6 @@ class Effect(enum.Enum):
     """What a session has to do after a transition."""
 
     CREATE_NEXUS = "The I_T nexus exists: SCSI learns of a new initiator port."
-    RESUME_NEXUS = "The I_T nexus has a way to its initiator again."
-    START_SESSION_TIMER = "Keep the session for Time2Wait and Time2Retain."
-    STOP_SESSION_TIMER = "The session lives, or is gone: its timer has no more say."
     REPORT_NEXUS_LOSS = "The I_T nexus is lost: SCSI ends its commands (section 6.3.5)."
     FREE_SESSION = "Forget the session and its numbers."
 
@@ -69,24 +66,22 @@ rfc("N2", ACTIVE.upon(I.connection_logged_in).to(LOGGED_IN), E.CREATE_NEXUS)
 rfc("N9", ACTIVE.upon(I.leading_login_failed).to(FREE), E.FREE_SESSION)
 rfc("N3", LOGGED_IN.upon(I.closed).to(FREE), E.REPORT_NEXUS_LOSS, E.FREE_SESSION)
 rfc("N3", LOGGED_IN.upon(I.reinstated).to(FREE), E.REPORT_NEXUS_LOSS, E.FREE_SESSION)
-rfc("N5", LOGGED_IN.upon(I.failed).to(FAILED), E.START_SESSION_TIMER)
+rfc("N5", LOGGED_IN.upon(I.failed).to(FAILED))
 rfc(
     "N6",
     FAILED.upon(I.timed_out).to(FREE),
-    E.STOP_SESSION_TIMER,
     E.REPORT_NEXUS_LOSS,
     E.FREE_SESSION,
 )
 rfc(
     "N6",
     FAILED.upon(I.reinstated).to(FREE),
-    E.STOP_SESSION_TIMER,
     E.REPORT_NEXUS_LOSS,
     E.FREE_SESSION,
 )
-rfc("N7", FAILED.upon(I.continuation_started).to(IN_CONTINUE), E.STOP_SESSION_TIMER)
-rfc("N8", IN_CONTINUE.upon(I.continuation_failed).to(FAILED), E.START_SESSION_TIMER)
-rfc("N10", IN_CONTINUE.upon(I.connection_logged_in).to(LOGGED_IN), E.RESUME_NEXUS)
+rfc("N7", FAILED.upon(I.continuation_started).to(IN_CONTINUE))
+rfc("N8", IN_CONTINUE.upon(I.continuation_failed).to(FAILED))
+rfc("N10", IN_CONTINUE.upon(I.connection_logged_in).to(LOGGED_IN))
 rfc("N11", IN_CONTINUE.upon(I.reinstated).to(FREE), E.REPORT_NEXUS_LOSS, E.FREE_SESSION)
 
 machine = rows.build()

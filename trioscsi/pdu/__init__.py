@@ -1,7 +1,8 @@
 """Bytes to values and back: the PDUs of RFC 7143 chapter 11.
 
-Nothing here knows what may be sent when. ``layout`` turns the classes into code, the modules
-named after PDUs hold the classes, ``framing`` cuts the stream, ``codes`` names the code values.
+Nothing here knows what may be sent when. The modules named after PDUs hold the classes, written in
+the words of ``layout`` and turned into code by ``compiler``; ``framing`` cuts the stream, and
+``codes`` names the code values.
 """
 
 from __future__ import annotations

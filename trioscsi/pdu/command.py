@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from trioscsi.pdu import header, sense
 from trioscsi.pdu.codes import Opcode
+from trioscsi.pdu.compiler import pdu
 from trioscsi.pdu.layout import (
     Buffer,
     Pdu,
@@ -15,7 +16,6 @@ from trioscsi.pdu.layout import (
     in_ahs,
     octets,
     ones,
-    pdu,
     segment,
     u8,
     u16,
@@ -48,7 +48,7 @@ class ScsiCommand(Pdu):
     exp_stat_sn: int = u32(28, default=0)
     cdb: bytes = octets(32, _CDB_IN_BHS, default=bytes(_CDB_IN_BHS))
     bidirectional_read_length: int | None = in_ahs(default=None)
-    data: Buffer = segment("immediate data")
+    data: Buffer = segment("immediate data", default=b"")
 
     def pack_ahs(self) -> bytes:
         if len(self.cdb) <= _CDB_IN_BHS and self.bidirectional_read_length is None:
@@ -80,7 +80,7 @@ class ScsiResponse(Pdu):
     exp_data_sn: int = u32(36, default=0)
     bidirectional_residual_count: int = u32(40, default=0)
     residual_count: int = u32(44, default=0)
-    data: Buffer = segment("sense and response data: see trioscsi.pdu.sense")
+    data: Buffer = segment("sense and response data: see trioscsi.pdu.sense", default=b"")
 
     @property
     def sense(self) -> Buffer:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import ClassVar
 
 from trioscsi.pdu.codes import NO_TASK, Opcode
-from trioscsi.pdu.layout import Buffer, Pdu, Place, bit, ones, pdu, segment, u8, u32, u64
+from trioscsi.pdu.compiler import pdu
+from trioscsi.pdu.layout import Buffer, Pdu, Place, bit, ones, segment, u8, u32, u64
 
 
 @pdu(Opcode.DATA_OUT, section="11.7")
@@ -19,7 +20,7 @@ class DataOut(Pdu):
     exp_stat_sn: int = u32(28, default=0)
     data_sn: int = u32(36, default=0)
     buffer_offset: int = u32(40, default=0)
-    data: Buffer = segment("data to write")
+    data: Buffer = segment("data to write", default=b"")
 
 
 @pdu(Opcode.DATA_IN, section="11.7")
@@ -41,7 +42,7 @@ class DataIn(Pdu):
     data_sn: int = u32(36, default=0)
     buffer_offset: int = u32(40, default=0)
     residual_count: int = u32(44, default=0)
-    data: Buffer = segment("data read")
+    data: Buffer = segment("data read", default=b"")
 
 
 @pdu(Opcode.READY_TO_TRANSFER, section="11.8")

@@ -87,7 +87,7 @@ class Framer:
 
     ``max_data_segment_length`` is what we declared to the peer (section 13.12). It and the two
     digest flags may be set between two PDUs, that is before ``next_pdu`` is called again. After a
-    PeerError the end of the PDU is not known, and every further call raises the same error.
+    PeerError the stream is lost, and ``next_pdu`` raises the same error for ever.
     """
 
     __slots__ = (

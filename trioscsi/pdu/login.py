@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from trioscsi.pdu.codes import Opcode
-from trioscsi.pdu.layout import Buffer, Pdu, bit, bits, octets, pdu, segment, u8, u16, u32
+from trioscsi.pdu.compiler import pdu
+from trioscsi.pdu.layout import Buffer, Pdu, bit, bits, octets, segment, u8, u16, u32
 
 _NO_ISID = bytes(6)
 
@@ -25,7 +26,7 @@ class LoginRequest(Pdu):
     cid: int = u16(20, default=0)
     cmd_sn: int = u32(24, default=0)
     exp_stat_sn: int = u32(28, default=0)
-    data: Buffer = segment("login parameters in text format")
+    data: Buffer = segment("login parameters in text format", default=b"")
 
 
 @pdu(Opcode.LOGIN_RESPONSE, section="11.13")
@@ -46,4 +47,4 @@ class LoginResponse(Pdu):
     max_cmd_sn: int = u32(32, default=0)
     status_class: int = u8(36, default=0)
     status_detail: int = u8(37, default=0)
-    data: Buffer = segment("login parameters in text format")
+    data: Buffer = segment("login parameters in text format", default=b"")

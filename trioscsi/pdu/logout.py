@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import ClassVar
 
 from trioscsi.pdu.codes import Opcode
-from trioscsi.pdu.layout import Pdu, Place, bit, bits, ones, pdu, u8, u16, u32
+from trioscsi.pdu.compiler import pdu
+from trioscsi.pdu.layout import Pdu, Place, bit, bits, ones, u8, u16, u32
 
 
 @pdu(Opcode.LOGOUT_REQUEST, section="11.14")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import ClassVar
 
 from trioscsi.pdu.codes import NO_TASK, Opcode
-from trioscsi.pdu.layout import Buffer, Pdu, Place, bit, ones, pdu, segment, u32, u64
+from trioscsi.pdu.compiler import pdu
+from trioscsi.pdu.layout import Buffer, Pdu, Place, bit, ones, segment, u32, u64
 
 
 @pdu(Opcode.NOP_OUT, section="11.18")
@@ -19,7 +20,7 @@ class NopOut(Pdu):
     ttt: int = u32(20, default=NO_TASK)
     cmd_sn: int = u32(24, default=0)
     exp_stat_sn: int = u32(28, default=0)
-    data: Buffer = segment("ping data")
+    data: Buffer = segment("ping data", default=b"")
 
 
 @pdu(Opcode.NOP_IN, section="11.19")
@@ -33,4 +34,4 @@ class NopIn(Pdu):
     stat_sn: int = u32(24, default=0)
     exp_cmd_sn: int = u32(28, default=0)
     max_cmd_sn: int = u32(32, default=0)
-    data: Buffer = segment("the data of the ping that is answered")
+    data: Buffer = segment("the data of the ping that is answered", default=b"")

@@ -6,7 +6,8 @@ from typing import ClassVar
 
 from trioscsi.pdu import sense
 from trioscsi.pdu.codes import Opcode
-from trioscsi.pdu.layout import Buffer, Pdu, Place, ones, pdu, segment, u8, u16, u32, u64
+from trioscsi.pdu.compiler import pdu
+from trioscsi.pdu.layout import Buffer, Pdu, Place, ones, segment, u8, u16, u32, u64
 
 
 @pdu(Opcode.ASYNC_MESSAGE, section="11.9")
@@ -24,7 +25,7 @@ class AsyncMessage(Pdu):
     parameter1: int = u16(38, default=0)
     parameter2: int = u16(40, default=0)
     parameter3: int = u16(42, default=0)
-    data: Buffer = segment("sense and event data: see trioscsi.pdu.sense")
+    data: Buffer = segment("sense and event data: see trioscsi.pdu.sense", default=b"")
 
     @property
     def sense(self) -> Buffer:
@@ -46,4 +47,4 @@ class Reject(Pdu):
     exp_cmd_sn: int = u32(28, default=0)
     max_cmd_sn: int = u32(32, default=0)
     data_sn: int = u32(36, default=0)
-    data: Buffer = segment("the complete header of the rejected PDU")
+    data: Buffer = segment("the complete header of the rejected PDU", default=b"")

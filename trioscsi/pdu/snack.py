@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import ClassVar
 
 from trioscsi.pdu.codes import NO_TASK, Opcode
-from trioscsi.pdu.layout import Pdu, Place, bits, ones, pdu, u32, u64
+from trioscsi.pdu.compiler import pdu
+from trioscsi.pdu.layout import Pdu, Place, bits, ones, u32, u64
 
 
 @pdu(Opcode.SNACK_REQUEST, section="11.16")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import ClassVar
 
 from trioscsi.pdu.codes import NO_TASK, Opcode
-from trioscsi.pdu.layout import Pdu, Place, bit, bits, ones, pdu, u8, u24, u32, u64
+from trioscsi.pdu.compiler import pdu
+from trioscsi.pdu.layout import Pdu, Place, bit, bits, ones, u8, u24, u32, u64
 
 
 @pdu(Opcode.TASK_MANAGEMENT_REQUEST, section="11.5")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from trioscsi.pdu.codes import NO_TASK, Opcode
-from trioscsi.pdu.layout import Buffer, Pdu, bit, pdu, segment, u32, u64
+from trioscsi.pdu.compiler import pdu
+from trioscsi.pdu.layout import Buffer, Pdu, bit, segment, u32, u64
 
 
 @pdu(Opcode.TEXT_REQUEST, section="11.10")
@@ -18,7 +19,7 @@ class TextRequest(Pdu):
     ttt: int = u32(20, default=NO_TASK)
     cmd_sn: int = u32(24, default=0)
     exp_stat_sn: int = u32(28, default=0)
-    data: Buffer = segment("text")
+    data: Buffer = segment("text", default=b"")
 
 
 @pdu(Opcode.TEXT_RESPONSE, section="11.11")
@@ -33,4 +34,4 @@ class TextResponse(Pdu):
     stat_sn: int = u32(24, default=0)
     exp_cmd_sn: int = u32(28, default=0)
     max_cmd_sn: int = u32(32, default=0)
-    data: Buffer = segment("text")
+    data: Buffer = segment("text", default=b"")
