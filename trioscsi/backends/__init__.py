@@ -1,0 +1,33 @@
+"""Where blocks live.
+
+`BlockDevice` says what a backend is; ``examples/own_backend.py`` is one in 25 lines.
+"""
+
+from trioscsi.backends.base import Abilities, BlockDevice, Buffer, Extent
+from trioscsi.backends.file import FileDisk
+from trioscsi.backends.memory import MemoryDisk
+from trioscsi.backends.sizes import format_size, parse_size
+from trioscsi.backends.synthetic import NullDisk, PatternDisk
+from trioscsi.backends.threads import SyncDevice, in_thread
+from trioscsi.backends.url import open_disk
+from trioscsi.backends.wrappers import Failing, ReadOnly, Slow, Wrapper
+
+__all__ = [
+    "Abilities",
+    "BlockDevice",
+    "Buffer",
+    "Extent",
+    "Failing",
+    "FileDisk",
+    "MemoryDisk",
+    "NullDisk",
+    "PatternDisk",
+    "ReadOnly",
+    "Slow",
+    "SyncDevice",
+    "Wrapper",
+    "format_size",
+    "in_thread",
+    "open_disk",
+    "parse_size",
+]

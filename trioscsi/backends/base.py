@@ -1,0 +1,127 @@
+"""What a disk is: four things that every backend has, and those that it may have.
+
+A backend is any class with the members of `BlockDevice`; inheriting from it is possible and not
+needed. What else it can do, it declares by having the method: `Abilities` lists them. A method
+that is absent costs nothing; the layer above does without it or says so to the initiator.
+
+The rules of every method:
+
+- Bounds have been checked: ``lba`` and ``blocks`` lie within the disk, ``blocks`` is at least 1,
+  data is a whole number of blocks.
+- Calls overlap; their order is the caller's business.
+- `BackendError` says that storage failed. Nothing else is expected.
+- What is under way in a thread or in a library cannot be called off. A method that is cancelled
+  then returns late, and never while somebody else still uses the caller's buffer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
+
+import attrs
+
+Buffer: TypeAlias = bytes | bytearray | memoryview
+"""Bytes that are handed over without a copy; a memoryview has the format ``B``."""
+
+T = TypeVar("T")
+Later: TypeAlias = Coroutine[Any, Any, T]
+"""What calling an ``async def`` gives."""
+
+
+class Extent(NamedTuple):
+    """A run of blocks that are alike: stored (``mapped``), or reading as zeroes for free."""
+
+    lba: int
+    blocks: int
+    mapped: bool
+
+
+class BlockDevice(Protocol):
+    """The four members that every backend has."""
+
+    block_size: int
+    """Bytes in a block: 512 or 4096."""
+
+    blocks: int
+    """The capacity, in blocks."""
+
+    async def read(self, lba: int, blocks: int, /) -> Buffer:
+        """The blocks from ``lba`` on.
+
+        The buffer is read and let go, never written. It may be a window on the medium that shows
+        later writes.
+        """
+
+    async def write(self, lba: int, data: Buffer, /) -> None:
+        """Replace the blocks from ``lba`` on. They are durable after the next `flush`."""
+
+
+@attrs.frozen(kw_only=True)
+class Abilities:
+    """What a disk can do beyond `BlockDevice`, looked up once: each a method, or None."""
+
+    read_only: bool = False
+    """An attribute: True if the disk is write-protected. It is then never asked to write."""
+
+    flush: Callable[[], Later[None]] | None = None
+    """``flush()``: every write that has returned survives a loss of power.
+
+    A disk without it has no cache that can be lost, or nothing that survives anyway.
+    """
+
+    unmap: Callable[[int, int], Later[None]] | None = None
+    """``unmap(lba, blocks)``: give the space back; the blocks read as zeroes from now on."""
+
+    write_zeroes: Callable[[int, int], Later[None]] | None = None
+    """``write_zeroes(lba, blocks)``: like writing zeroes, without sending them."""
+
+    extents: Callable[[int, int], Later[Sequence[Extent]]] | None = None
+    """``extents(lba, blocks)``: what is stored and what is not, in order, from ``lba`` on.
+
+    The answer may end before the range does; it covers one block at least.
+    """
+
+    compare_and_write: Callable[[int, Buffer, Buffer], Later[int | None]] | None = None
+    """``compare_and_write(lba, expected, data)``: write if the blocks are as expected, atomically.
+
+    None: they were, and are replaced. A number: the offset of the first byte that differs.
+    """
+
+    resize: Callable[[int], Later[None]] | None = None
+    """``resize(blocks)``: change the capacity; new blocks read as zeroes, lost ones are lost."""
+
+    close: Callable[[], Later[None]] | None = None
+    """``close()``: wait for what is under way and let go of the storage. It may come twice."""
+
+    read_now: Callable[[int, int], Buffer | None] | None = None
+    """``read_now(lba, blocks)``: `BlockDevice.read` if it need not wait, else None. Not async."""
+
+    write_now: Callable[[int, Buffer], bool] | None = None
+    """``write_now(lba, data)``: `BlockDevice.write` if it need not wait, else False. Not async.
+
+    After False, any part of the data may have been written: the caller writes all of it again.
+    """
+
+    @classmethod
+    def of(cls, disk: BlockDevice) -> Abilities:
+        """What ``disk`` declares; without the methods that write if it is read-only."""
+        found = {name: getattr(disk, name, None) for name in OPTIONAL}
+        read_only = bool(getattr(disk, "read_only", False))
+        if read_only:
+            found |= dict.fromkeys(WRITING)
+        return cls(read_only=read_only, **found)
+
+
+OPTIONAL = tuple(field.name for field in attrs.fields(Abilities) if field.name != "read_only")
+"""The names of all optional methods."""
+
+WRITING = ("unmap", "write_zeroes", "compare_and_write", "write_now")
+"""Those that change what the disk holds."""
+
+
+def first_difference(actual: Buffer, expected: Buffer) -> int | None:
+    """The offset of the first byte in which two buffers of one length differ, or None."""
+    if actual == expected:
+        return None
+    return next(i for i, (a, b) in enumerate(zip(actual, expected, strict=True)) if a != b)

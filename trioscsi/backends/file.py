@@ -1,0 +1,162 @@
+"""A disk in a file, or on a block device."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from trioscsi.backends.arena import Arena
+from trioscsi.backends.base import Buffer, Extent
+from trioscsi.backends.opening import measure, open_storage
+from trioscsi.backends.sizes import parse_size
+from trioscsi.backends.sparse import find_extents, punch_hole, write_fully
+from trioscsi.backends.threads import Threads
+from trioscsi.errors import BackendError
+
+_THREADS = 16  # transfers of one disk that wait for the device at the same time
+
+# How to try a transfer without waiting: as flags of preadv and pwritev, or not at all.
+_PLAIN = 0
+_NO_WAIT: int | None = getattr(os, "RWF_NOWAIT", None)
+
+
+class FileDisk:
+    """A disk in a file or on a block device: sparse, and durable when `flush` has returned.
+
+    Reads that the page cache can answer are answered at once; whatever has to wait for the device
+    waits in a thread. The file is locked (flock) against a second server, and against a second
+    disk in this one, for as long as the disk is open; read-only disks can share it.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        size: str | int | None = None,
+        block_size: int = 512,
+        read_only: bool = False,
+    ) -> None:
+        """With a ``size`` (see `parse_size`), a file that is missing or empty is made that long.
+
+        Raises `UsageError` if the file is missing, in use, not permitted, of another size or not
+        a whole number of blocks, and `BackendError` if the system fails.
+        """
+        self.block_size = block_size
+        self.read_only = read_only
+        self._descriptor = open_storage(
+            Path(path),
+            size=None if size is None else parse_size(size),
+            block_size=block_size,
+            read_only=read_only,
+        )
+        self.blocks = measure(self._descriptor) // block_size
+        self._threads = Threads(os.fspath(path), width=_THREADS)
+        self._arena = Arena()
+        self._read_flags = self._write_flags = (
+            _PLAIN if _is_in_memory(self._descriptor) else _NO_WAIT
+        )
+        self._flush_failed = False
+
+    def read_now(self, lba: int, blocks: int) -> memoryview | None:
+        """See `Abilities.read_now`: None if the page cache has not all of it."""
+        if self._read_flags is None:
+            return None
+        buffer = self._arena.lend(blocks * self.block_size)
+        try:
+            count = os.preadv(self._descriptor, [buffer], lba * self.block_size, self._read_flags)
+        except OSError as error:  # a real one comes again in the thread
+            if error.errno == errno.EOPNOTSUPP:
+                self._read_flags = None
+            return None
+        return buffer if count == len(buffer) else None
+
+    def write_now(self, lba: int, data: Buffer) -> bool:
+        """See `Abilities.write_now`: few file systems can."""
+        if self._write_flags is None:
+            return False
+        try:
+            count = os.pwritev(self._descriptor, [data], lba * self.block_size, self._write_flags)
+        except OSError as error:
+            if error.errno == errno.EOPNOTSUPP:
+                self._write_flags = None
+            return False
+        return count == len(data)
+
+    async def read(self, lba: int, blocks: int) -> memoryview:
+        """See `BlockDevice.read`."""
+        buffer = self._arena.lend(blocks * self.block_size)
+        await self._run(_read_fully, buffer, lba * self.block_size)
+        return buffer
+
+    async def write(self, lba: int, data: Buffer) -> None:
+        """See `BlockDevice.write`."""
+        await self._run(write_fully, [memoryview(data)], lba * self.block_size)
+
+    async def flush(self) -> None:
+        """See `Abilities.flush`. Once it has failed it fails for good.
+
+        The kernel forgets what it could not write: a second, successful attempt would be a lie.
+        """
+        if self._flush_failed:
+            raise BackendError("an earlier flush failed, and what it lost cannot be known")
+        try:
+            await self._run(_sync)
+        except BackendError:
+            self._flush_failed = True
+            raise
+
+    async def unmap(self, lba: int, blocks: int) -> None:
+        """See `Abilities.unmap`."""
+        await self._run(punch_hole, lba * self.block_size, blocks * self.block_size)
+
+    write_zeroes = unmap
+
+    async def extents(self, lba: int, blocks: int) -> list[Extent]:
+        """See `Abilities.extents`."""
+        return await self._threads.run(find_extents, self._descriptor, lba, blocks, self.block_size)
+
+    async def resize(self, blocks: int) -> None:
+        """See `Abilities.resize`: files only."""
+        await self._run(os.ftruncate, blocks * self.block_size)
+        self.blocks = blocks
+
+    async def close(self) -> None:
+        """See `Abilities.close`. What was not flushed is left to the system, as on a power loss."""
+        descriptor, self._descriptor = self._descriptor, -1
+        await self._threads.close(lambda: os.close(descriptor))
+
+    async def _run(self, call: Callable[..., object], *args: object) -> None:
+        await self._threads.run(call, self._descriptor, *args)
+
+
+def _read_fully(descriptor: int, buffer: memoryview, offset: int) -> None:
+    while buffer:
+        count = os.preadv(descriptor, [buffer], offset)
+        if not count:
+            raise OSError(errno.EIO, f"the file has been cut off at byte {offset}")
+        buffer, offset = buffer[count:], offset + count
+
+
+def _sync(descriptor: int) -> None:
+    if hasattr(fcntl, "F_FULLFSYNC"):  # macOS: fsync leaves it in the drive's cache
+        fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
+    else:
+        os.fdatasync(descriptor)
+
+
+def _is_in_memory(descriptor: int) -> bool:
+    """Whether the file lives in a file system without a device, where nothing ever waits."""
+    device = os.fstat(descriptor).st_dev
+    number = f"{os.major(device)}:{os.minor(device)}"
+    try:
+        mounts = Path("/proc/self/mountinfo").read_text("utf-8", "replace").splitlines()
+    except OSError:
+        return False
+    # Fields as in proc(5): the device is the third, the type follows a lone hyphen.
+    return any(
+        mount.split()[2] == number and mount.partition(" - ")[2].split()[0] in ("tmpfs", "ramfs")
+        for mount in mounts
+    )

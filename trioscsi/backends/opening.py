@@ -1,0 +1,111 @@
+"""Opening the file or block device under a disk: made if wanted, locked, and of a usable size."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import stat
+from pathlib import Path
+
+from trioscsi.backends.sizes import count_blocks, format_size
+from trioscsi.errors import BackendError, UsageError
+
+
+def open_storage(path: Path, *, size: int | None, block_size: int, read_only: bool) -> int:
+    """A descriptor of the file or block device at ``path``, locked.
+
+    With a ``size`` (bytes), a file that is missing or empty gets it. Raises `UsageError` for what
+    the caller can put right and `BackendError` for what the system cannot do.
+    """
+    if size is not None:
+        count_blocks(size, block_size)
+    try:
+        descriptor = os.open(
+            path, _flags(path, create=size is not None, read_only=read_only), 0o666
+        )
+    except OSError as error:
+        raise _explain(error, path) from error
+    try:
+        _lock(descriptor, path, read_only=read_only)
+        if size is not None:
+            _apply_size(descriptor, path, size)
+        _check_size(measure(descriptor), path, block_size)
+    except OSError as error:
+        os.close(descriptor)
+        raise _explain(error, path) from error
+    except UsageError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def measure(descriptor: int) -> int:
+    """The bytes of a file or block device. Raises OSError."""
+    return os.lseek(descriptor, 0, os.SEEK_END)
+
+
+def _flags(path: Path, *, create: bool, read_only: bool) -> int:
+    mode = path.stat().st_mode if path.exists() else stat.S_IFREG
+    if not (stat.S_ISREG(mode) or stat.S_ISBLK(mode)):
+        raise UsageError(f"{path} is neither a file nor a block device")
+    if read_only:
+        return os.O_RDONLY | os.O_CLOEXEC
+    if stat.S_ISBLK(mode):
+        # Alone on a block device this is Linux's test that nobody has mounted it.
+        return os.O_RDWR | os.O_EXCL | os.O_CLOEXEC
+    return os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if create else 0)
+
+
+def _lock(descriptor: int, path: Path, *, read_only: bool) -> None:
+    try:
+        fcntl.flock(descriptor, (fcntl.LOCK_SH if read_only else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise UsageError(f"{path} is in use: another disk or program has locked it") from error
+
+
+def _apply_size(descriptor: int, path: Path, size: int) -> None:
+    actual = measure(descriptor)
+    if actual == 0:
+        os.ftruncate(descriptor, size)
+        # The file must outlive a loss of power as its contents do: its length and its name.
+        os.fsync(descriptor)
+        _sync_directory(path.absolute().parent)
+    elif actual != size:
+        raise UsageError(
+            f"{path} exists with {format_size(actual)}, not {format_size(size)}: "
+            "leave the size away to serve it as it is"
+        )
+
+
+def _sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _check_size(size: int, path: Path, block_size: int) -> None:
+    if size == 0:
+        raise UsageError(f"{path} is empty: give it a size, such as {path}?size=10GiB")
+    try:
+        count_blocks(size, block_size)
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}") from None
+
+
+def _explain(error: OSError, path: Path) -> UsageError | BackendError:
+    match error.errno:
+        case errno.ENOENT if path.absolute().parent.is_dir():
+            return UsageError(
+                f"there is no {path}: give a size to make it, such as {path}?size=10GiB"
+            )
+        case errno.ENOENT | errno.ENOTDIR:
+            return UsageError(f"there is no directory {path.parent}")
+        case errno.EACCES | errno.EPERM | errno.EROFS:
+            return UsageError(f"{path}: {error.strerror}; a read-only disk needs less")
+        case errno.EBUSY:
+            return UsageError(f"{path} is in use: it is mounted, or part of another device")
+        case _:
+            return BackendError(f"{path}: {error.strerror}")

@@ -1,0 +1,96 @@
+"""Holes: the parts of a file that take no space and read as zeroes."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+
+from trioscsi.backends.base import Extent
+
+_KEEP_SIZE, _PUNCH_HOLE = 0x01, 0x02
+_ZEROES = memoryview(bytes(1 << 20))
+_MOST_EXTENTS = 1000
+
+
+def _find_fallocate() -> Callable[[int, int, int, int], int] | None:
+    # The standard library has posix_fallocate only, which cannot punch holes.
+    if sys.platform != "linux":
+        return None
+    libc = ctypes.CDLL(None, use_errno=True)
+    fallocate = getattr(libc, "fallocate64", None) or libc.fallocate
+    fallocate.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64]
+    fallocate.restype = ctypes.c_int
+    return fallocate
+
+
+_fallocate = _find_fallocate()
+
+
+def punch_hole(descriptor: int, offset: int, length: int) -> None:
+    """Turn ``length`` bytes into zeroes, and into a hole where the file system has holes.
+
+    Raises OSError.
+    """
+    if _fallocate is not None:
+        while _fallocate(descriptor, _PUNCH_HOLE | _KEEP_SIZE, offset, length):
+            code = ctypes.get_errno()
+            if code == errno.EOPNOTSUPP:
+                break
+            if code != errno.EINTR:
+                raise OSError(code, os.strerror(code))
+        else:
+            return
+    write_fully(descriptor, _zeroes(length), offset)
+
+
+def _zeroes(length: int) -> Iterator[memoryview]:
+    while length > 0:
+        yield _ZEROES[:length]
+        length -= len(_ZEROES)
+
+
+def write_fully(descriptor: int, pieces: Iterable[memoryview], offset: int) -> None:
+    """Write the pieces one after the other from ``offset`` on. Raises OSError."""
+    for piece in pieces:
+        rest = piece
+        while rest:
+            written = os.pwritev(descriptor, [rest], offset)
+            rest, offset = rest[written:], offset + written
+
+
+def find_extents(descriptor: int, lba: int, blocks: int, block_size: int) -> list[Extent]:
+    """What a file stores of a range of blocks; at most the first thousand runs. Raises OSError.
+
+    A block that is stored in part counts as stored.
+    """
+    found: list[Extent] = []
+    end = lba + blocks
+    for start, stop in _data_runs(descriptor, lba * block_size, end * block_size):
+        first, last = max(start // block_size, lba), -(-stop // block_size)
+        if first > lba:
+            found.append(Extent(lba, first - lba, mapped=False))
+        if last > first:
+            found.append(Extent(first, last - first, mapped=True))
+            lba = last
+        if len(found) >= _MOST_EXTENTS:
+            return found
+    if lba < end:
+        found.append(Extent(lba, end - lba, mapped=False))
+    return found
+
+
+def _data_runs(descriptor: int, start: int, end: int) -> Iterator[tuple[int, int]]:
+    while start < end:
+        try:
+            start = os.lseek(descriptor, start, os.SEEK_DATA)
+        except OSError as error:
+            if error.errno != errno.ENXIO:
+                raise
+            return  # a hole up to the end of the file
+        if start < end:
+            stop = min(os.lseek(descriptor, start, os.SEEK_HOLE), end)
+            yield start, stop
+            start = stop

@@ -1,0 +1,70 @@
+"""Disks that hold nothing: for measuring, and for seeing where data come from."""
+
+from __future__ import annotations
+
+import trio
+
+from trioscsi.backends.base import Buffer, Extent
+from trioscsi.backends.sizes import count_blocks, parse_size
+from trioscsi.errors import BackendError
+
+_ZEROES = memoryview(bytes(1 << 20))
+
+
+class _Synthetic:
+    def __init__(self, size: str | int, *, block_size: int = 512) -> None:
+        """``size``: in bytes or as in `parse_size`. Raises `UsageError` if it cannot be."""
+        self.block_size = block_size
+        self.blocks = count_blocks(parse_size(size), block_size)
+
+    def read_now(self, lba: int, blocks: int) -> memoryview:
+        """See `Abilities.read_now`."""
+        raise NotImplementedError
+
+    async def read(self, lba: int, blocks: int) -> memoryview:
+        """See `BlockDevice.read`."""
+        await trio.lowlevel.checkpoint()
+        return self.read_now(lba, blocks)
+
+
+class NullDisk(_Synthetic):
+    """Reads zeroes and drops what is written: what is left is the cost of the protocol."""
+
+    def read_now(self, lba: int, blocks: int) -> memoryview:  # noqa: ARG002
+        """See `Abilities.read_now`."""
+        length = blocks * self.block_size
+        return _ZEROES[:length] if length <= len(_ZEROES) else memoryview(bytes(length))
+
+    def write_now(self, lba: int, data: Buffer) -> bool:  # noqa: ARG002
+        """See `Abilities.write_now`."""
+        return True
+
+    async def write(self, lba: int, data: Buffer) -> None:  # noqa: ARG002
+        """See `BlockDevice.write`."""
+        await trio.lowlevel.checkpoint()
+
+    async def unmap(self, lba: int, blocks: int) -> None:  # noqa: ARG002
+        """See `Abilities.unmap`."""
+        await trio.lowlevel.checkpoint()
+
+    write_zeroes = unmap
+
+    async def extents(self, lba: int, blocks: int) -> list[Extent]:
+        """See `Abilities.extents`."""
+        await trio.lowlevel.checkpoint()
+        return [Extent(lba, blocks, mapped=False)]
+
+
+class PatternDisk(_Synthetic):
+    """Each block is its own address, as 8 bytes (big-endian) again and again. Read-only."""
+
+    read_only = True
+
+    def read_now(self, lba: int, blocks: int) -> memoryview:
+        """See `Abilities.read_now`."""
+        repeat = self.block_size // 8
+        return memoryview(b"".join(n.to_bytes(8, "big") * repeat for n in range(lba, lba + blocks)))
+
+    async def write(self, lba: int, data: Buffer) -> None:  # noqa: ARG002
+        """Raises `BackendError`."""
+        raise BackendError("a pattern disk cannot be written")

@@ -1,0 +1,145 @@
+"""Disks around a disk: each changes one thing and has exactly the abilities of the disk below."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, TypeAlias
+
+import trio
+
+from trioscsi.backends.base import OPTIONAL, WRITING, BlockDevice, Buffer, Later
+from trioscsi.errors import BackendError
+
+Method: TypeAlias = Callable[..., Any]
+
+NOT_WAITING = ("read_now", "write_now")
+_READING = ("read", "extents")
+
+
+class Wrapper(BlockDevice):
+    """Passes everything on to ``disk``; a subclass says what it puts around which method."""
+
+    read: Callable[[int, int], Later[Buffer]]
+    write: Callable[[int, Buffer], Later[None]]
+
+    def __init__(self, disk: Any) -> None:
+        self.disk = disk
+        # On the instance and not in the class, because a method that is there is a promise.
+        for name in ("read", "write", *OPTIONAL):
+            method = getattr(disk, name, None)
+            if method is not None and (around := self.around(name, method)) is not None:
+                setattr(self, name, around)
+
+    def around(self, name: str, method: Method) -> Method | None:  # noqa: ARG002
+        """What stands in for the method of the disk below; None hides it."""
+        return method
+
+    # Always asked below, where a resize changes them.
+    @property
+    def block_size(self) -> int:  # type: ignore[override]
+        """Bytes in a block."""
+        return int(self.disk.block_size)
+
+    @property
+    def blocks(self) -> int:  # type: ignore[override]
+        """The capacity, in blocks."""
+        return int(self.disk.blocks)
+
+    @property
+    def read_only(self) -> bool:
+        """Whether the disk is write-protected."""
+        return bool(getattr(self.disk, "read_only", False))
+
+
+class ReadOnly(Wrapper):
+    """Write-protects a disk."""
+
+    read_only = True
+
+    def around(self, name: str, method: Method) -> Method | None:
+        """Writing fails, and the other ways to write are not there."""
+        if name == "write":
+            return _refuse
+        return None if name in (*WRITING, "resize") else method
+
+
+async def _refuse(*_: object) -> None:
+    raise BackendError("the disk is read-only")
+
+
+class Slow(Wrapper):
+    """Makes a disk wait before it does something (milliseconds, on trio's clock)."""
+
+    def __init__(
+        self,
+        disk: BlockDevice,
+        *,
+        read_ms: float = 0,
+        write_ms: float = 0,
+        flush_ms: float = 0,
+    ) -> None:
+        """``write_ms`` delays everything that changes the disk."""
+        self._seconds = dict.fromkeys(("write", *WRITING), write_ms / 1000)
+        self._seconds |= dict.fromkeys(_READING, read_ms / 1000)
+        self._seconds["flush"] = flush_ms / 1000
+        super().__init__(disk)
+
+    def around(self, name: str, method: Method) -> Method | None:
+        """The same, later. What would not wait is hidden."""
+        if name in NOT_WAITING:
+            return None
+        seconds = self._seconds.get(name)
+        if seconds is None:
+            return method
+
+        async def later(*args: Any) -> Any:
+            await trio.sleep(seconds)
+            return await method(*args)
+
+        return later
+
+
+class Failing(Wrapper):
+    """Makes a disk fail where it is told to, the same way each time.
+
+    ``read`` and ``write`` are ranges of LBAs: an operation that touches one fails. ``write``
+    counts for everything that changes the disk. The first ``after`` operations that would have
+    failed succeed.
+    """
+
+    def __init__(
+        self,
+        disk: BlockDevice,
+        *,
+        read: Iterable[range] = (),
+        write: Iterable[range] = (),
+        flush: bool = False,
+        after: int = 0,
+    ) -> None:
+        self._ranges = dict.fromkeys(_READING, tuple(read))
+        self._ranges |= dict.fromkeys(("write", *WRITING), tuple(write))
+        self._flush = flush
+        self._patience = after
+        super().__init__(disk)
+
+    def around(self, name: str, method: Method) -> Method | None:
+        """The same, or an error. What would not pass here is hidden."""
+        if name in NOT_WAITING:
+            return None
+        if name not in self._ranges and name != "flush":
+            return method
+
+        async def perhaps(*args: Any) -> Any:
+            if self._is_bad(name, *args):
+                if not self._patience:
+                    raise BackendError(f"{name} fails, as it was told to")
+                self._patience -= 1
+            return await method(*args)
+
+        return perhaps
+
+    def _is_bad(self, name: str, lba: int = 0, what: int | Buffer = b"", *_: Any) -> bool:
+        if name == "flush":
+            return self._flush
+        blocks = what if isinstance(what, int) else len(what) // self.block_size
+        return any(bad.start < lba + blocks and lba < bad.stop for bad in self._ranges[name])
