@@ -1,0 +1,111 @@
+"""Command descriptor blocks (SPC-4 section 4.2).
+
+A layout names the fields that a command has. Any other bit is reserved, and a reserved bit that
+is set is refused, as is the CONTROL byte: we have no NACA (SAM-5 section 5.2). From the same layout
+comes the CDB usage data of REPORT SUPPORTED OPERATION CODES.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+from trioscsi.scsi.layout import Field, Layout
+from trioscsi.scsi.plan import Refusal
+from trioscsi.scsi.sense import invalid_field
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Bytes = bytes | bytearray | memoryview
+
+WIRE_LENGTH = 16
+"""What a transport hands over at least, whatever the command."""
+
+_LENGTHS = (6, 10, 10, None, 16, 12, None, None)
+
+
+@attrs.frozen
+class CdbLayout:
+    """The fields of one command. Those in ``zero`` exist, but only zero is taken in them."""
+
+    record: Layout
+    zero: frozenset[str]
+    _reserved: int = attrs.field(init=False, repr=False)
+    _refused: Mapping[str, int] = attrs.field(init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        record = self.record
+        everything = (1 << (record.length - 1) * 8) - 1
+        object.__setattr__(self, "_reserved", everything & ~record.mask(*record.fields))
+        object.__setattr__(self, "_refused", {name: record.mask(name) for name in self.zero})
+
+    @property
+    def length(self) -> int:
+        """The length of the CDB in bytes."""
+        return self.record.length
+
+    def usage(self, opcode: int, service_action: int | None) -> bytes:
+        """The bits that we look at, with opcode and service action as they are (6.35.3)."""
+        names = [name for name in self.record.fields if name not in self.zero]
+        mask = self.record.mask(*names) | opcode << (self.length - 1) * 8
+        if service_action is not None:
+            shown = self.record.encode(service_action=service_action)
+            mask = mask & ~self.record.mask("service_action") | int.from_bytes(shown, "big")
+        return mask.to_bytes(self.length, "big")
+
+    def check(self, cdb: Bytes) -> None:
+        """Raise Refusal for the first bit set that must not be, in the order of the CDB."""
+        number = int.from_bytes(cdb[: self.length], "big")
+        bad = number & self._reserved
+        for name, mask in self._refused.items():
+            if number & mask:  # a field is pointed at by its first bit, not by the bit set
+                bad |= 1 << self.record.mask(name).bit_length() - 1
+        if bad:
+            position = self.length * 8 - bad.bit_length()
+            raise Refusal(invalid_field(position // 8, 7 - position % 8))
+
+    def refusal(self, name: str) -> Refusal:
+        """What to raise for a value that we do not take in this field."""
+        field = self.record.fields[name]
+        return Refusal(invalid_field(field.byte, field.bit))
+
+    def decode(self, cdb: Bytes) -> Cdb:
+        """The fields. Raises Refusal for what ``check`` finds."""
+        self.check(cdb)
+        return Cdb(self, self.record.decode(cdb))
+
+
+@attrs.define
+class Cdb:
+    """One command's fields, by name."""
+
+    layout: CdbLayout
+    values: dict[str, int]
+
+    def __getitem__(self, name: str) -> int:
+        return self.values[name]
+
+    def refusal(self, name: str) -> Refusal:
+        """What to raise for a value that we do not take in this field."""
+        return self.layout.refusal(name)
+
+
+def cdb_layout(
+    length: int, zero: Mapping[str, Field] | None = None, /, **fields: Field
+) -> CdbLayout:
+    """A CDB of ``length`` bytes with these fields; in those of ``zero``, only zero is taken."""
+    zero = zero or {}
+    return CdbLayout(Layout(length, {**zero, **fields}), frozenset(zero))
+
+
+def whole(cdb: Bytes) -> bytes:
+    """A CDB shorter than ``WIRE_LENGTH``, filled up with zeros as a transport does.
+
+    Raises Refusal if it is shorter than its own group says (SPC-4 section 4.2.5.1).
+    """
+    length = _LENGTHS[cdb[0] >> 5] if cdb else 1
+    if length is not None and len(cdb) < length:
+        raise Refusal(invalid_field(len(cdb)))
+    return bytes(cdb).ljust(WIRE_LENGTH, b"\0")

@@ -1,0 +1,132 @@
+"""A logical unit: a CDB in, a plan out (SAM-5 section 4.6). ``target`` holds all of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+import attrs
+
+from trioscsi import lun
+from trioscsi.errors import UsageError
+from trioscsi.scsi import identity
+from trioscsi.scsi.cdb import WIRE_LENGTH, whole
+from trioscsi.scsi.disk import DISK
+from trioscsi.scsi.plan import Failed, Refusal
+from trioscsi.scsi.sense import out_of_range, unit_attention
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from trioscsi.scsi.cdb import Bytes
+    from trioscsi.scsi.command import CommandSet, Perform
+    from trioscsi.scsi.nexus import Nexus
+    from trioscsi.scsi.plan import Plan
+
+
+def _within(low: int, high: int) -> Callable[[object, attrs.Attribute[int], int], None]:
+    def check(_unit: object, attribute: attrs.Attribute[int], value: int) -> None:
+        if not low <= value <= high:
+            raise UsageError(f"{attribute.name} is from {low} to {high}, not {value}")
+
+    return check
+
+
+def _power_of_two(_unit: object, attribute: attrs.Attribute[int], value: int) -> None:
+    if not 512 <= value <= 65_536 or value.bit_count() != 1:
+        raise UsageError(f"{attribute.name} is a power of two from 512 to 65536, not {value}")
+
+
+def _ascii(limit: int) -> Callable[[object, attrs.Attribute[str], str], None]:
+    def check(_unit: object, attribute: attrs.Attribute[str], value: str) -> None:
+        if len(value) > limit or not value.isascii() or not value.isprintable():
+            raise UsageError(f"{attribute.name} is {limit} printable ASCII characters at most")
+
+    return check
+
+
+@attrs.define(eq=False, kw_only=True)
+class LogicalUnit:
+    """A disk of ``blocks`` logical blocks of ``block_size`` bytes.
+
+    ``physical_block_size`` is what storage writes at once, and ``maximum_transfer`` bounds the
+    data of one command; both in bytes. ``write_cache`` says that a write may be lost until it
+    is flushed. The NAA designator, and ``serial`` if it is not given, follow from the target
+    name and the LUN. ``thin`` is not reported until there is a command to unmap blocks.
+
+    Raises UsageError for what no disk can be.
+    """
+
+    number: int = attrs.field(kw_only=False, validator=_within(0, lun.MAXIMUM))
+    target_name: str
+    block_size: int = attrs.field(default=512, validator=_power_of_two)
+    blocks: int = attrs.field(validator=_within(1, 2**64 - 1))
+    read_only: bool = False
+    physical_block_size: int = attrs.field(
+        default=attrs.Factory(lambda unit: unit.block_size, takes_self=True),
+        validator=_power_of_two,
+    )
+    write_cache: bool = True
+    thin: bool = False
+    serial: str = attrs.field(
+        default=attrs.Factory(
+            lambda unit: identity.serial_number(unit.target_name, unit.number), takes_self=True
+        ),
+        validator=_ascii(200),
+    )
+    vendor: str = attrs.field(default="TRIOSCSI", validator=_ascii(8))
+    product: str = attrs.field(default="VIRTUAL DISK", validator=_ascii(16))
+    revision: str = attrs.field(default="1", validator=_ascii(4))
+    maximum_transfer: int = attrs.field(default=16 * 2**20, validator=_within(65_536, 2**32))
+
+    commands: ClassVar[CommandSet] = DISK
+    maximum_blocks: int = attrs.field(init=False)
+    """The blocks of one command at most: a whole number of physical blocks."""
+    luns: Collection[int] = attrs.field(init=False)
+    """All LUNs of the target; it is the target that says."""
+    _run: list[Perform] = attrs.field(init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        if self.physical_block_size < self.block_size:
+            raise UsageError("physical_block_size is at least block_size")
+        physical = self.maximum_transfer // self.physical_block_size
+        self.maximum_blocks = physical * self.blocks_per_physical_block
+        self.luns = (self.number,)
+        self._run = self.commands.ready
+
+    def execute(self, cdb: Bytes, nexus: Nexus) -> Plan:
+        """The plan for one command; it never raises, whatever the bytes."""
+        try:
+            if len(cdb) < WIRE_LENGTH:
+                cdb = whole(cdb)
+            opcode = cdb[0]
+            if nexus.pending and opcode not in self.commands.exempt:
+                attention = nexus.take(self.number)
+                if attention is not None:
+                    return Failed(unit_attention(attention))
+            return self._run[opcode](self, cdb, nexus)
+        except Refusal as refusal:
+            return refusal.plan
+
+    @property
+    def blocks_per_physical_block(self) -> int:
+        """How many logical blocks storage writes at once."""
+        return self.physical_block_size // self.block_size
+
+    @property
+    def write_protected(self) -> bool:
+        """Whether writes are refused."""
+        return self.read_only
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the unit waits for START STOP UNIT to start it (SBC-3 section 5.21)."""
+        return self._run is self.commands.stopped
+
+    @stopped.setter
+    def stopped(self, stopped: bool) -> None:
+        self._run = self.commands.stopped if stopped else self.commands.ready
+
+    def check_lba(self, lba: int, blocks: int) -> None:
+        """Raise Refusal if the blocks, or the first of none, are not all on the medium."""
+        if lba + (blocks or 1) > self.blocks:
+            raise Refusal(out_of_range(max(lba, self.blocks)))

@@ -1,0 +1,107 @@
+"""A SCSI target device: its logical units, and who hears of what happens to them."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from trioscsi.errors import UsageError
+from trioscsi.scsi import absent
+from trioscsi.scsi.sense import AdditionalSense
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from trioscsi.scsi.cdb import Bytes
+    from trioscsi.scsi.device import LogicalUnit
+    from trioscsi.scsi.nexus import Nexus
+    from trioscsi.scsi.plan import Plan
+
+_POWER_ON = AdditionalSense.POWER_ON_RESET_OR_BUS_DEVICE_RESET_OCCURRED
+
+
+class ScsiTarget:
+    """The units of one target by LUN, and the nexuses that are told when something changes."""
+
+    def __init__(self, name: str, units: Iterable[LogicalUnit] = ()) -> None:
+        self.name = name
+        self._units: dict[int, LogicalUnit] = {}
+        self._nexuses: set[Nexus] = set()
+        for unit in units:
+            self.add(unit)
+
+    @property
+    def units(self) -> Mapping[int, LogicalUnit]:
+        """The units by LUN, as they are now."""
+        return MappingProxyType(self._units)
+
+    def execute(self, lun: int | None, cdb: Bytes, nexus: Nexus) -> Plan:
+        """The plan for one command; ``lun`` is None if the LUN field addresses nothing."""
+        unit = self._units.get(lun)  # type: ignore[arg-type]
+        if unit is None:
+            return absent.execute(self._units, cdb, nexus)
+        return unit.execute(cdb, nexus)
+
+    def attach(self, nexus: Nexus) -> None:
+        """A nexus begins: each unit has a unit attention for it."""
+        self._nexuses.add(nexus)
+        for lun in self._units:
+            nexus.establish(lun, _POWER_ON)
+
+    def detach(self, nexus: Nexus) -> None:
+        """A nexus ends."""
+        self._nexuses.discard(nexus)
+
+    def add(self, unit: LogicalUnit) -> None:
+        """A new unit; raises UsageError if its LUN is taken or its target is another."""
+        if unit.number in self._units:
+            raise UsageError(f"LUN {unit.number} of {self.name} exists")
+        if unit.target_name != self.name:
+            raise UsageError(f"LUN {unit.number} belongs to {unit.target_name}, not {self.name}")
+        self._luns_changed()
+        self._units[unit.number] = unit
+        unit.luns = self._units.keys()
+        self.announce(unit.number, _POWER_ON)
+
+    def remove(self, lun: int) -> LogicalUnit:
+        """Take a unit away; raises UsageError if there is none."""
+        unit = self._unit(lun)
+        del self._units[lun]
+        unit.luns = (lun,)
+        for nexus in self._nexuses:
+            nexus.forget(lun)
+        self._luns_changed()
+        return unit
+
+    def resize(self, lun: int, blocks: int) -> None:
+        """Give a unit another capacity, in blocks; raises UsageError as LogicalUnit does."""
+        self._unit(lun).blocks = blocks
+        self.announce(lun, AdditionalSense.CAPACITY_DATA_HAS_CHANGED)
+
+    def reset(self, lun: int) -> None:
+        """LOGICAL UNIT RESET (SAM-5 section 6.3.3), but for its tasks, which are not known here.
+
+        Raises UsageError if there is no such unit.
+        """
+        self._unit(lun).stopped = False
+        self.announce(lun, AdditionalSense.BUS_DEVICE_RESET_FUNCTION_OCCURRED)
+
+    def reset_all(self) -> None:
+        """A reset of the whole target: the same for each of its units."""
+        for lun in self._units:
+            self.reset(lun)
+
+    def announce(self, lun: int, code: AdditionalSense, *, but_not_to: Nexus | None = None) -> None:
+        """Establish a unit attention of one unit for all nexuses, or all but one."""
+        for nexus in self._nexuses:
+            if nexus is not but_not_to:
+                nexus.establish(lun, code)
+
+    def _unit(self, lun: int) -> LogicalUnit:
+        if lun not in self._units:
+            raise UsageError(f"{self.name} has no LUN {lun}")
+        return self._units[lun]
+
+    def _luns_changed(self) -> None:
+        for lun in self._units:
+            self.announce(lun, AdditionalSense.REPORTED_LUNS_DATA_HAS_CHANGED)

@@ -1,0 +1,165 @@
+"""Vital product data pages (SPC-4 section 7.8; SBC-3 section 6.6)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from trioscsi.scsi import identity
+from trioscsi.scsi.layout import Field, bits, layout, span
+
+if TYPE_CHECKING:
+    from trioscsi.scsi.device import LogicalUnit
+    from trioscsi.scsi.nexus import Nexus
+
+    Page = Callable[[LogicalUnit, Nexus], bytes]
+
+SUPPORTED_VPD_PAGES = 0x00
+UNIT_SERIAL_NUMBER = 0x80
+DEVICE_IDENTIFICATION = 0x83
+BLOCK_LIMITS = 0xB0
+BLOCK_DEVICE_CHARACTERISTICS = 0xB1
+LOGICAL_BLOCK_PROVISIONING = 0xB2
+
+# Offsets are those of the standards, whose tables start with the four bytes of the header.
+HEADER = layout(
+    4,
+    peripheral_qualifier=bits(0, 7, 5),
+    peripheral_device_type=bits(0, 4, 0),
+    page_code=span(1),
+    page_length=span(2, 3),
+)
+BLOCK_LIMITS_PAGE = layout(
+    64,
+    wsnz=bits(4, 0),
+    maximum_compare_and_write_length=span(5),
+    optimal_transfer_length_granularity=span(6, 7),
+    maximum_transfer_length=span(8, 11),
+    optimal_transfer_length=span(12, 15),
+    maximum_prefetch_length=span(16, 19),
+    maximum_unmap_lba_count=span(20, 23),
+    maximum_unmap_block_descriptor_count=span(24, 27),
+    optimal_unmap_granularity=span(28, 31),
+    ugavalid=bits(32, 7),
+    unmap_granularity_alignment=Field(32, 6, 31),
+    maximum_write_same_length=span(36, 43),
+)
+CHARACTERISTICS_PAGE = layout(
+    64,
+    medium_rotation_rate=span(4, 5),
+    product_type=span(6),
+    wabereq=bits(7, 7, 6),
+    wacereq=bits(7, 5, 4),
+    nominal_form_factor=bits(7, 3, 0),
+    fuab=bits(8, 1),
+    vbuls=bits(8, 0),
+)
+PROVISIONING_PAGE = layout(
+    8,
+    threshold_exponent=span(4),
+    lbpu=bits(5, 7),
+    lbpws=bits(5, 6),
+    lbpws10=bits(5, 5),
+    lbprz=bits(5, 2),
+    anc_sup=bits(5, 1),
+    dp=bits(5, 0),
+    provisioning_type=bits(6, 2, 0),
+)
+DESIGNATOR = layout(
+    4,
+    protocol_identifier=bits(0, 7, 4),
+    code_set=bits(0, 3, 0),
+    piv=bits(1, 7),
+    association=bits(1, 5, 4),
+    designator_type=bits(1, 3, 0),
+    designator_length=span(3),
+)
+
+_BINARY, _ASCII, _UTF8 = 1, 2, 3
+_UNIT, _PORT, _DEVICE = 0, 1, 2
+_T10_VENDOR_ID, _NAA, _RELATIVE_TARGET_PORT, _SCSI_NAME = 1, 3, 4, 8
+_ISCSI = 5
+_NON_ROTATING = 1
+
+
+def encode(page_code: int, content: bytes) -> bytes:
+    """A whole page from what follows its header."""
+    return HEADER.encode(page_code=page_code, page_length=len(content)) + content
+
+
+def _supported_vpd_pages(_unit: LogicalUnit, _nexus: Nexus) -> bytes:
+    return bytes(sorted(PAGES))
+
+
+def _unit_serial_number(unit: LogicalUnit, _nexus: Nexus) -> bytes:
+    return unit.serial.encode("ascii")
+
+
+def _device_identification(unit: LogicalUnit, nexus: Nexus) -> bytes:
+    """The names of unit, port and target, those first that initiators prefer.
+
+    VMware takes a disk for a disk only with an NAA designator; the same one at each port is
+    what makes several paths one disk.
+    """
+    t10 = unit.vendor.ljust(8) + unit.product.ljust(16) + unit.serial
+    port = nexus.relative_target_port.to_bytes(4, "big")
+    return b"".join(
+        (
+            _designator(_UNIT, _NAA, _BINARY, identity.naa(unit.target_name, unit.number)),
+            _designator(_UNIT, _T10_VENDOR_ID, _ASCII, t10.encode("ascii")),
+            _designator(_PORT, _RELATIVE_TARGET_PORT, _BINARY, port),
+            _designator(_PORT, _SCSI_NAME, _UTF8, _scsi_name(nexus.target_port)),
+            _designator(_DEVICE, _SCSI_NAME, _UTF8, _scsi_name(unit.target_name)),
+        )
+    )
+
+
+def _designator(association: int, designator_type: int, code_set: int, value: bytes) -> bytes:
+    """One designation descriptor (SPC-4 section 7.8.6.1)."""
+    of_a_port = association != _UNIT
+    head = DESIGNATOR.encode(
+        protocol_identifier=_ISCSI if of_a_port else 0,
+        code_set=code_set,
+        piv=of_a_port,
+        association=association,
+        designator_type=designator_type,
+        designator_length=len(value),
+    )
+    return head + value
+
+
+def _scsi_name(name: str) -> bytes:
+    """Ended by a null and filled to four bytes (SPC-4 section 7.8.6.11); 255 bytes at most."""
+    text = name.encode()[:251] + b"\0"
+    return text + bytes(-len(text) % 4)
+
+
+def _block_limits(unit: LogicalUnit, _nexus: Nexus) -> bytes:
+    return _content(
+        BLOCK_LIMITS_PAGE.encode(
+            optimal_transfer_length_granularity=unit.blocks_per_physical_block,
+            maximum_transfer_length=unit.maximum_blocks,
+        )
+    )
+
+
+def _block_device_characteristics(_unit: LogicalUnit, _nexus: Nexus) -> bytes:
+    return _content(CHARACTERISTICS_PAGE.encode(medium_rotation_rate=_NON_ROTATING))
+
+
+def _logical_block_provisioning(_unit: LogicalUnit, _nexus: Nexus) -> bytes:
+    return _content(PROVISIONING_PAGE.encode())
+
+
+def _content(page: bytes) -> bytes:
+    return page[HEADER.length :]
+
+
+PAGES: dict[int, Page] = {
+    SUPPORTED_VPD_PAGES: _supported_vpd_pages,
+    UNIT_SERIAL_NUMBER: _unit_serial_number,
+    DEVICE_IDENTIFICATION: _device_identification,
+    BLOCK_LIMITS: _block_limits,
+    BLOCK_DEVICE_CHARACTERISTICS: _block_device_characteristics,
+    LOGICAL_BLOCK_PROVISIONING: _logical_block_provisioning,
+}
