@@ -1,0 +1,191 @@
+"""From the drawing of a PDU to fast code.
+
+For each class, ``pdu`` writes the source of the two functions that a codec needs, with all offsets
+worked out beforehand: one call of ``struct``, then one line a field. This costs half a microsecond
+a PDU, where a loop over the fields would take several.
+"""
+
+from __future__ import annotations
+
+import linecache
+import struct
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar, cast, dataclass_transform
+
+import attrs
+
+from trioscsi.errors import UsageError
+from trioscsi.pdu.codes import Opcode
+from trioscsi.pdu.layout import (
+    BHS_LENGTH,
+    CONTENT,
+    PLACE,
+    Field,
+    Pdu,
+    Place,
+    bit,
+    bits,
+    in_ahs,
+    octets,
+    segment,
+    u8,
+    u16,
+    u24,
+    u32,
+    u64,
+)
+
+_LENGTHS = 4
+"""Where TotalAHSLength and DataSegmentLength are, in every PDU."""
+
+_CODES = {1: "B", 2: "H", 4: "I", 8: "Q"}
+
+_T = TypeVar("_T", bound=Pdu)
+
+
+@dataclass_transform(
+    kw_only_default=True,
+    field_specifiers=(bit, bits, u8, u16, u24, u32, u64, octets, in_ahs, segment),
+)
+def pdu(opcode: Opcode, *, section: str) -> Callable[[type[_T]], type[_T]]:
+    """Make a PDU class of the declarations in a class body (keyword arguments only)."""
+
+    def compile_class(declared: type[_T]) -> type[_T]:
+        cls: Any = attrs.define(kw_only=True, weakref_slot=False)(declared)
+        attributes = attrs.fields(cls)
+        fields = [Field(a.name, a.metadata[PLACE]) for a in attributes if PLACE in a.metadata]
+        fields += [Field(name, at) for name, at in vars(declared).items() if isinstance(at, Place)]
+        cls.opcode = opcode
+        cls.section = section
+        cls.fields = tuple(sorted(fields, key=lambda field: field.place.first))
+        cls.data_segment = "".join(a.metadata.get(CONTENT, "") for a in attributes)
+        _compile(cls, elsewhere=[a for a in attributes if PLACE not in a.metadata])
+        return cast("type[_T]", cls)
+
+    return compile_class
+
+
+@attrs.frozen
+class _Word:
+    """What ``struct`` sees: one number or byte string, shared by the fields inside it."""
+
+    byte: int
+    size: int
+    fields: tuple[Field, ...]
+
+    @property
+    def code(self) -> str:
+        octets = any(field.place.octets for field in self.fields)
+        return f"{self.size}s" if octets else _CODES[self.size]
+
+    @property
+    def variable(self) -> str:
+        return f"at_{self.byte}"
+
+    def shift(self, field: Field) -> int:
+        """How many bits of this word come after those of the field."""
+        return (self.byte + self.size) * 8 - field.place.first - field.place.width
+
+
+def _words(fields: Iterable[Field]) -> list[_Word]:
+    """The words of a header, reserved ones left out."""
+    inside: dict[int, list[Field]] = {0: [], _LENGTHS: []}
+    for field in fields:
+        inside.setdefault(field.place.byte, []).append(field)
+    words = []
+    for byte, members in sorted(inside.items()):
+        width = max((field.place.bit + field.place.width for field in members), default=8)
+        size = 4 if byte == _LENGTHS or width == 24 else (width + 7) // 8
+        words.append(_Word(byte, size, tuple(members)))
+    return words
+
+
+def _format(words: Iterable[_Word]) -> str:
+    parts, position = [">"], 0
+    for word in words:
+        parts.append("x" * (word.byte - position) + word.code)
+        position = word.byte + word.size
+    return "".join(parts) + "x" * (BHS_LENGTH - position)
+
+
+def _compile(cls: type[Pdu], *, elsewhere: Iterable[attrs.Attribute[Any]]) -> None:
+    words = _words(cls.fields)
+    header = struct.Struct(_format(words))
+    source = _pack_source(cls, words) + _unpack_source(words, elsewhere)
+    names: dict[str, Any] = {
+        "PACK": header.pack,
+        "UNPACK": header.unpack_from,
+        "NEW": object.__new__,
+        "STRUCT_ERROR": struct.error,
+        "UsageError": UsageError,
+    }
+    filename = f"<codec of {cls.__name__}>"
+    linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
+    exec(compile(source, filename, "exec"), names)
+    cls.pack = names["pack"]  # type: ignore[method-assign]
+    cls.unpack = classmethod(names["unpack"])  # type: ignore[method-assign, assignment]
+
+
+def _pack_source(cls: type[Pdu], words: Iterable[_Word]) -> str:
+    lines = ["def pack(self, ahs_length, data_length):"]
+    lines += [line for word in words for field in word.fields for line in _guard(cls, field)]
+    values = ", ".join(_packed(cls, word) for word in words)
+    lines += [
+        "    try:",
+        f"        return PACK({values})",
+        "    except STRUCT_ERROR as error:",
+        f"        raise UsageError(f'{cls.__name__} does not fit its header: {{error}}') from None",
+    ]
+    return "\n".join(lines) + "\n\n\n"
+
+
+def _guard(cls: type[Pdu], field: Field) -> list[str]:
+    """The check that a value fits, where ``struct`` would not notice."""
+    place = field.place
+    if place.ones or place.octets or place.width in (1, 8, 16, 32, 64):
+        return []
+    return [
+        f"    if not 0 <= self.{field.name} < {1 << place.width}:",
+        f"        raise UsageError('{cls.__name__}.{field.name} does not fit its field')",
+    ]
+
+
+def _packed(cls: type[Pdu], word: _Word) -> str:
+    """The expression for the value of one word."""
+    if word.byte == _LENGTHS:
+        return "ahs_length << 22 | data_length"
+    terms = [f"{cls.opcode.value:#x}"] if word.byte == 0 else []
+    for field in word.fields:
+        shift = word.shift(field)
+        value = hex((1 << field.place.width) - 1) if field.place.ones else f"self.{field.name}"
+        terms.append(f"{value} << {shift}" if shift else value)
+    return " | ".join(terms)
+
+
+def _unpack_source(words: Iterable[_Word], elsewhere: Iterable[attrs.Attribute[Any]]) -> str:
+    variables = ", ".join(word.variable for word in words)
+    lines = [
+        "def unpack(cls, header, start=0, data=b''):",
+        f"    {variables} = UNPACK(header, start)",
+        "    self = NEW(cls)",
+    ]
+    lines += [
+        f"    self.{field.name} = {_unpacked(word, field)}"
+        for word in words
+        for field in word.fields
+        if not field.place.ones
+    ]
+    for attribute in elsewhere:
+        value = "data" if CONTENT in attribute.metadata else repr(attribute.default)
+        lines.append(f"    self.{attribute.name} = {value}")
+    return "\n".join([*lines, "    return self"]) + "\n"
+
+
+def _unpacked(word: _Word, field: Field) -> str:
+    """The expression for the value of one field."""
+    shift, width = word.shift(field), field.place.width
+    if width == 1:
+        return f"{word.variable} & {1 << shift:#x} != 0"
+    value = f"{word.variable} >> {shift}" if shift else word.variable
+    alone = len(word.fields) == 1 and shift + width == word.size * 8
+    return value if alone else f"{value} & {(1 << width) - 1:#x}"
