@@ -35,7 +35,7 @@ class Whom(enum.Enum):
 
 @attrs.frozen
 class Coupling:
-    """``label`` of ``source``, if ``when`` holds, feeds ``cause`` to the ``machine`` of ``whom``."""
+    """``label`` of ``source`` feeds ``cause`` to the ``machine`` of ``whom``, if ``when`` holds."""
 
     source: str
     label: str
@@ -60,18 +60,28 @@ COUPLINGS = (
     _row("connection T4", _LEADING, _SESSION, "session.leading_connection_in_login", "8.3.4"),
     _row("connection T4", _CONTINUING, _SESSION, "session.continuation_started", "8.3.4"),
     _row("connection T5", _ALWAYS, _OLD_CONNECTIONS, "connection.reinstated", "6.3.4"),
+    # Another login for the same connection may have failed since this one began: then M2 and M4.
+    _row("connection T5", _ALWAYS, _OLD_CONNECTIONS, "cleanup.logout_started", "8.2.2"),
     _row("connection T5", _ALWAYS, _OLD_CONNECTIONS, "cleanup.logout_succeeded", "8.2.2"),
     _row("connection T5", _LEADING, _OLD_SESSION, "session.reinstated", "6.3.5"),
+    # A login that the initiator of this session had under way makes way like its other connections.
+    _row("connection T5", _ALWAYS, _OLD_CONNECTIONS, "connection.dropped", "6.3.5"),
     _row("connection T5", _LEADING, _SESSION, "session.connection_logged_in", "8.3.4"),
+    # The session may have failed after this login had begun: then N7 and N10 come together.
+    _row("connection T5", _CONTINUING, _SESSION, "session.continuation_started", "8.3.4"),
     _row("connection T5", _CONTINUING, _SESSION, "session.connection_logged_in", "8.3.4"),
     _row("connection T7", _ALWAYS, _OLD_CONNECTIONS, "cleanup.logout_failed", "8.2.2"),
     _row("connection T7", _LEADING, _SESSION, "session.leading_login_failed", "8.3.4"),
     _row("connection T7", _LAST_ATTEMPT, _SESSION, "session.continuation_failed", "8.3.4"),
+    # The last cleanup may have ended while this login tried: then nothing else ends the session.
+    _row("connection T7", _CLEAN, _SESSION, "session.timed_out", "6.3.5"),
     _row("connection T13", _CLEAN, _SESSION, "session.closed", "6.3.5"),
+    # Where a connection still waits for cleanup, the session is not closed: it has failed.
+    _row("connection T13", _LAST, _SESSION, "session.failed", "6.3.6"),
     _row("connection T15", _LAST, _SESSION, "session.failed", "6.3.6"),
     _row("connection T16", _LAST, _SESSION, "session.failed", "6.3.6"),
     _row("connection T17", _LAST, _SESSION, "session.failed", "6.3.6"),
-    _row("cleanup M1", _CLEAN, _SESSION, "session.timed_out", "6.3.6"),
+    _row("cleanup M1", _CLEAN, _SESSION, "session.timed_out", "6.3.5"),
     _row(
         "logout session", _ALWAYS, _OTHERS, "connection.session_logout_received_elsewhere", "8.1.2"
     ),
@@ -94,6 +104,9 @@ COUPLINGS = (
 
 A connection is fed only what its machine has a row for in its present state: a logout of the
 session means something else to a connection that logs in than to one in full feature phase.
+
+No row says ``reinstatement_failed`` (T15): an initiator that has not proven who it is could cut
+another one off by a login that fails.
 """
 
 
