@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 
@@ -52,6 +53,7 @@ class FileDisk:
             block_size=block_size,
             read_only=read_only,
         )
+        self._let_go = weakref.finalize(self, os.close, self._descriptor)
         self.blocks = measure(self._descriptor) // block_size
         self._threads = Threads(os.fspath(path), width=_THREADS)
         self._arena = Arena()
@@ -125,8 +127,8 @@ class FileDisk:
 
     async def close(self) -> None:
         """See `Abilities.close`. What was not flushed is left to the system, as on a power loss."""
-        descriptor, self._descriptor = self._descriptor, -1
-        await self._threads.close(lambda: os.close(descriptor))
+        self._read_flags = self._write_flags = None
+        await self._threads.close(self._let_go)
 
     async def _run(self, call: Callable[..., object], *args: object) -> None:
         await self._threads.run(call, self._descriptor, *args)

@@ -5,15 +5,17 @@ from __future__ import annotations
 import mmap
 import os
 import tempfile
+import weakref
 from contextlib import suppress
 
 import trio
 
 from trioscsi.backends.base import Buffer, Extent, first_difference
 from trioscsi.backends.sizes import count_blocks, parse_size
-from trioscsi.backends.sparse import find_extents, punch_hole
+from trioscsi.backends.sparse import find_extents, punch_hole, zeroes
 from trioscsi.errors import BackendError
 
+_CHUNK = 18  # bits of an offset within a chunk; what was written is known by chunks of 256 KiB
 _AT_ONCE = 16 * 2**20  # bytes zeroed before the other tasks get their turn: a few milliseconds
 
 
@@ -36,7 +38,9 @@ class MemoryDisk:
         size = parse_size(size)
         self.block_size = block_size
         self.blocks = count_blocks(size, block_size)
+        self._written: set[int] = set()  # the chunks that may hold something
         self._descriptor = _anonymous_file()
+        self._let_go = weakref.finalize(self, os.close, self._descriptor)
         self._map(size)
 
     def _map(self, size: int) -> None:
@@ -50,15 +54,31 @@ class MemoryDisk:
     def read_now(self, lba: int, blocks: int) -> memoryview:
         """See `Abilities.read_now`."""
         start = lba * self.block_size
-        try:
-            return self._view[start : start + blocks * self.block_size]
-        except ValueError:  # the view has been released
-            raise BackendError("the memory disk is closed") from None
+        end = start + blocks * self.block_size
+        window = self._window(start, end)
+        # Reading a page of the map takes memory for it: what was never written is read elsewhere.
+        first, last = start >> _CHUNK, (end - 1) >> _CHUNK
+        if first in self._written or not self._written.isdisjoint(range(first + 1, last + 1)):
+            return window
+        return zeroes(end - start)
 
     def write_now(self, lba: int, data: Buffer) -> bool:
         """See `Abilities.write_now`."""
-        self.read_now(lba, len(data) // self.block_size)[:] = data
+        start = lba * self.block_size
+        end = start + len(data)
+        self._window(start, end)[:] = data
+        self._written.update(range(start >> _CHUNK, (end - 1 >> _CHUNK) + 1))
         return True
+
+    def _window(self, start: int, end: int) -> memoryview:
+        try:
+            return self._view[start:end]
+        except ValueError:  # the view has been released
+            raise BackendError("the memory disk is closed") from None
+
+    def _open_descriptor(self) -> int:
+        self._window(0, 0)
+        return self._descriptor
 
     async def read(self, lba: int, blocks: int) -> memoryview:
         """See `BlockDevice.read`."""
@@ -76,19 +96,20 @@ class MemoryDisk:
         step = _AT_ONCE // self.block_size
         for first in range(lba, end, step):
             await trio.lowlevel.checkpoint()
-            self.read_now(first, 0)  # is it still open?
             self._punch(first, min(step, end - first))
 
     write_zeroes = unmap
 
     def _punch(self, lba: int, blocks: int) -> None:
-        punch_hole(self._descriptor, lba * self.block_size, blocks * self.block_size)
+        start = lba * self.block_size
+        end = start + blocks * self.block_size
+        punch_hole(self._open_descriptor(), start, end - start)
+        self._written.difference_update(range(-(-start >> _CHUNK), end >> _CHUNK))
 
     async def extents(self, lba: int, blocks: int) -> list[Extent]:
         """See `Abilities.extents`."""
         await trio.lowlevel.checkpoint()
-        self.read_now(lba, 0)
-        return find_extents(self._descriptor, lba, blocks, self.block_size)
+        return find_extents(self._open_descriptor(), lba, blocks, self.block_size)
 
     async def compare_and_write(self, lba: int, expected: Buffer, data: Buffer) -> int | None:
         """See `Abilities.compare_and_write`."""
@@ -101,7 +122,6 @@ class MemoryDisk:
     async def resize(self, blocks: int) -> None:
         """See `Abilities.resize`."""
         await trio.lowlevel.checkpoint()
-        self.read_now(0, 0)
         if blocks < self.blocks:
             # The file keeps its length: a view that is still held must not lose its pages.
             self._punch(blocks, self.blocks - blocks)
@@ -114,7 +134,5 @@ class MemoryDisk:
         self._view.release()
         with suppress(BufferError):
             self._memory.close()
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+        self._let_go()
         await trio.lowlevel.checkpoint()

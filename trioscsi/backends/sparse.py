@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable, Iterator
 from trioscsi.backends.base import Extent
 
 _KEEP_SIZE, _PUNCH_HOLE = 0x01, 0x02
-_ZEROES = memoryview(bytes(1 << 20))
+_ZEROES = memoryview(bytes(2**24))  # never touched by a write, so it takes no memory
+_PIECE = 2**20
 _MOST_EXTENTS = 1000
 
 
@@ -29,6 +30,11 @@ def _find_fallocate() -> Callable[[int, int, int, int], int] | None:
 _fallocate = _find_fallocate()
 
 
+def zeroes(length: int) -> memoryview:
+    """That many zero bytes, as a rule without making them."""
+    return _ZEROES[:length] if length <= len(_ZEROES) else memoryview(bytes(length))
+
+
 def punch_hole(descriptor: int, offset: int, length: int) -> None:
     """Turn ``length`` bytes into zeroes, and into a hole where the file system has holes.
 
@@ -43,13 +49,12 @@ def punch_hole(descriptor: int, offset: int, length: int) -> None:
                 raise OSError(code, os.strerror(code))
         else:
             return
-    write_fully(descriptor, _zeroes(length), offset)
+    write_fully(descriptor, _pieces_of_zeroes(length), offset)
 
 
-def _zeroes(length: int) -> Iterator[memoryview]:
-    while length > 0:
-        yield _ZEROES[:length]
-        length -= len(_ZEROES)
+def _pieces_of_zeroes(length: int) -> Iterator[memoryview]:
+    for start in range(0, length, _PIECE):
+        yield _ZEROES[: min(_PIECE, length - start)]
 
 
 def write_fully(descriptor: int, pieces: Iterable[memoryview], offset: int) -> None:

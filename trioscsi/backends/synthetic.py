@@ -6,9 +6,8 @@ import trio
 
 from trioscsi.backends.base import Buffer, Extent
 from trioscsi.backends.sizes import count_blocks, parse_size
+from trioscsi.backends.sparse import zeroes
 from trioscsi.errors import BackendError
-
-_ZEROES = memoryview(bytes(1 << 20))
 
 
 class _Synthetic:
@@ -32,8 +31,7 @@ class NullDisk(_Synthetic):
 
     def read_now(self, lba: int, blocks: int) -> memoryview:  # noqa: ARG002
         """See `Abilities.read_now`."""
-        length = blocks * self.block_size
-        return _ZEROES[:length] if length <= len(_ZEROES) else memoryview(bytes(length))
+        return zeroes(blocks * self.block_size)
 
     def write_now(self, lba: int, data: Buffer) -> bool:  # noqa: ARG002
         """See `Abilities.write_now`."""
