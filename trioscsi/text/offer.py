@@ -1,0 +1,73 @@
+"""What one side brings to a negotiation: ``Offer``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import attrs
+from attrs.validators import and_, deep_iterable, ge, in_, le, min_len, optional
+
+from trioscsi.errors import UsageError
+from trioscsi.text.key import SessionType
+from trioscsi.text.keys import KEYS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def _number(name: str, default: int) -> int:
+    key = KEYS[name]
+    field: int = attrs.field(default=default, validator=and_(ge(key.minimum), le(key.maximum)))
+    return field
+
+
+def _some_of(*values: str) -> Callable[..., Any]:
+    return and_(min_len(1), deep_iterable(in_(values)))
+
+
+_DIGESTS = _some_of("None", "CRC32C")
+
+
+@attrs.frozen(kw_only=True)
+class Offer:
+    """What this side wants, and what it can do when the peer wants something else.
+
+    Lists are in order of preference. Booleans are what this side would choose: ``initial_r2t``
+    false means that it can do without an R2T for the first burst. Lengths are in bytes, times in
+    seconds. Raises ``UsageError`` for values that the RFC does not allow, or not together.
+    """
+
+    session_type: SessionType = SessionType.NORMAL
+    initiator_name: str | None = None
+    initiator_alias: str | None = None
+    target_name: str | None = None
+    target_alias: str | None = None
+    target_portal_group_tag: int | None = attrs.field(
+        default=None, validator=optional(in_(range(65_536)))
+    )
+    """None where no target exists: in a Discovery session that names none (section 13.9)."""
+    node_architecture: str | None = None
+    auth_methods: tuple[str, ...] = ("None",)
+    header_digests: tuple[str, ...] = attrs.field(default=("None", "CRC32C"), validator=_DIGESTS)
+    data_digests: tuple[str, ...] = attrs.field(default=("None", "CRC32C"), validator=_DIGESTS)
+    max_recv_data_segment_length: int = _number("MaxRecvDataSegmentLength", 262_144)
+    max_connections: int = _number("MaxConnections", 1)
+    initial_r2t: bool = False
+    immediate_data: bool = True
+    max_burst_length: int = _number("MaxBurstLength", 1_048_576)
+    first_burst_length: int = _number("FirstBurstLength", 262_144)
+    default_time2wait: int = _number("DefaultTime2Wait", 2)
+    default_time2retain: int = _number("DefaultTime2Retain", 20)
+    max_outstanding_r2t: int = _number("MaxOutstandingR2T", 8)
+    data_pdu_in_order: bool = True
+    data_sequence_in_order: bool = True
+    error_recovery_level: int = _number("ErrorRecoveryLevel", 0)
+    task_reporting: tuple[str, ...] = attrs.field(
+        default=("RFC3720",), validator=_some_of("RFC3720", "ResponseFence", "FastAbort")
+    )
+    """An initiator proposes them if they include ResponseFence (section 13.23)."""
+    protocol_level: int = _number("iSCSIProtocolLevel", 1)
+
+    def __attrs_post_init__(self) -> None:
+        if self.first_burst_length > self.max_burst_length:
+            raise UsageError("FirstBurstLength must not exceed MaxBurstLength")
