@@ -1,7 +1,8 @@
 """The state machines of iSCSI: no bytes, no clock, no await.
 
-One module a machine, one transition a line, each under its label.  ``MACHINES`` is all of them by
-name; `trioscsi.machines.coupling` says which transition of one feeds which input of another.
+One module a machine, one transition a line, each under its label.  They are the target's machines;
+those in ``initiator`` are the other side's.  ``MACHINES`` is all of them by name;
+`trioscsi.machines.coupling` says which transition of one feeds which input of another.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ from trioscsi.machines import (
     transfer,
 )
 from trioscsi.machines._automat import Effects, Machine, State, Transition, Watcher
+from trioscsi.machines.initiator import connection as initiator_connection
+from trioscsi.machines.initiator import login as initiator_login
+from trioscsi.machines.initiator import session as initiator_session
 
 __all__ = ["MACHINES", "Effects", "Machine", "State", "Transition", "Watcher"]
 
@@ -36,5 +40,8 @@ MACHINES: Mapping[str, Machine[Any]] = {
         logout,
         task,
         transfer,
+        initiator_connection,
+        initiator_session,
+        initiator_login,
     )
 }
