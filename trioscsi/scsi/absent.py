@@ -1,4 +1,4 @@
-"""A LUN that addresses no unit: three commands are answered all the same (SAM-5 section 5.11)."""
+"""A LUN that addresses no unit: three commands are answered all the same (SAM-5)."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Command descriptor blocks (SPC-4 section 4.2).
 
 A layout names the fields that a command has. Any other bit is reserved, and a reserved bit that
-is set is refused, as is the CONTROL byte: we have no NACA (SAM-5 section 5.2). From the same layout
-comes the CDB usage data of REPORT SUPPORTED OPERATION CODES.
+is set is refused, as is the CONTROL byte: there is no NACA here (SAM-5 section 5.2). From
+the same layout comes the CDB usage data of REPORT SUPPORTED OPERATION CODES.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class CdbLayout:
         return self.record.length
 
     def usage(self, opcode: int, service_action: int | None) -> bytes:
-        """The bits that we look at, with opcode and service action as they are (6.35.3)."""
+        """The bits that we look at, with opcode and service action as they are (SPC-4 section 6.35)."""
         names = [name for name in self.record.fields if name not in self.zero]
         mask = self.record.mask(*names) | opcode << (self.length - 1) * 8
         if service_action is not None:
@@ -103,7 +103,7 @@ def cdb_layout(
 def whole(cdb: Bytes) -> bytes:
     """A CDB shorter than ``WIRE_LENGTH``, filled up with zeros as a transport does.
 
-    Raises Refusal if it is shorter than its own group says (SPC-4 section 4.2.5.1).
+    Raises Refusal if it is shorter than the group of its opcode says (SPC-4 section 4.2).
     """
     length = _LENGTHS[cdb[0] >> 5] if cdb else 1
     if length is not None and len(cdb) < length:

@@ -35,7 +35,7 @@ def request_sense(unit: LogicalUnit, cdb: Cdb, nexus: Nexus) -> Plan:
 
 @decoded
 def start_stop_unit(unit: LogicalUnit, cdb: Cdb, _nexus: Nexus) -> Plan:
-    """START STOP UNIT (SBC-3 section 5.21); stopping makes all that was written durable."""
+    """START STOP UNIT (SBC-3 section 5.25); stopping makes all that was written durable."""
     unit.stopped = not cdb["start"]
     if cdb["start"] or cdb["no_flush"]:
         return Done()

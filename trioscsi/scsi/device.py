@@ -1,4 +1,4 @@
-"""A logical unit: a CDB in, a plan out (SAM-5 section 4.6). ``target`` holds all of them."""
+"""A logical unit: a CDB in, a plan out (SAM-5). ``target`` holds all of them."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ class LogicalUnit:
 
     @property
     def stopped(self) -> bool:
-        """Whether the unit waits for START STOP UNIT to start it (SBC-3 section 5.21)."""
+        """Whether the unit waits for START STOP UNIT to start it (SBC-3 section 5.25)."""
         return self._run is self.commands.stopped
 
     @stopped.setter

@@ -14,7 +14,7 @@ def fingerprint(target_name: str, lun: int) -> int:
 
 
 def naa(target_name: str, lun: int) -> bytes:
-    """The NAA locally assigned designator (SPC-4 section 7.8.6.6.4).
+    """The NAA locally assigned designator (SPC-4 section 7.8).
 
     The formats that are unique in the world need a company identifier from the IEEE, and we
     have none; borrowing one, as others do, makes a promise that is not ours.

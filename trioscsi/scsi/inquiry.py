@@ -50,7 +50,7 @@ _VERSION_DESCRIPTORS = {
     "version_descriptor_4": 0x04C0,  # SBC-3
 }
 _NO_UNIT = 0b011 << 5 | 0x1F
-"""Qualifier and device type of a LUN that addresses nothing (SPC-4 table 175)."""
+"""Qualifier and device type of a LUN that addresses nothing (SPC-4 section 6.6)."""
 
 
 @decoded
@@ -103,7 +103,7 @@ def _standard(unit: LogicalUnit) -> bytes:
 
 
 def _text(text: str, width: int) -> int:
-    """Left-aligned ASCII, filled with spaces (SPC-4 section 4.4.1)."""
+    """Left-aligned ASCII, filled with spaces (SPC-4 section 4.4)."""
     return int.from_bytes(text.encode("ascii").ljust(width), "big")
 
 

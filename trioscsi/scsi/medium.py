@@ -34,7 +34,7 @@ _COMPARE: dict[int, Compare] = {0b00: None, 0b01: "blocks", 0b11: "one block"}
 
 @decoded
 def verify(unit: LogicalUnit, cdb: Cdb, _nexus: Nexus) -> Plan:
-    """VERIFY of all lengths (SBC-3 sections 5.26 to 5.28)."""
+    """VERIFY of all lengths (SBC-3 section 5)."""
     if cdb["bytchk"] not in _COMPARE:
         raise cdb.refusal("bytchk")
     lba, blocks = cdb["logical_block_address"], cdb["verification_length"]
@@ -48,7 +48,7 @@ def verify(unit: LogicalUnit, cdb: Cdb, _nexus: Nexus) -> Plan:
 
 @decoded
 def synchronize_cache(unit: LogicalUnit, cdb: Cdb, _nexus: Nexus) -> Plan:
-    """SYNCHRONIZE CACHE (SBC-3 sections 5.22 and 5.23); zero blocks reach to the end."""
+    """SYNCHRONIZE CACHE (SBC-3 section 5); zero blocks reach to the end."""
     lba, blocks = cdb["logical_block_address"], cdb["number_of_logical_blocks"]
     unit.check_lba(lba, blocks)
     return Flush(lba, blocks or unit.blocks - lba, bool(cdb["immed"]))
@@ -56,7 +56,7 @@ def synchronize_cache(unit: LogicalUnit, cdb: Cdb, _nexus: Nexus) -> Plan:
 
 @decoded
 def read_capacity_10(unit: LogicalUnit, _cdb: Cdb, _nexus: Nexus) -> Plan:
-    """READ CAPACITY(10) (SBC-3 section 5.15); a medium too large for it has FFFFFFFFh."""
+    """READ CAPACITY(10) (SBC-3 section 5); a medium too large for it has FFFFFFFFh."""
     last = min(unit.blocks - 1, 0xFFFFFFFF)
     return Reply(
         CAPACITY_10.encode(returned_logical_block_address=last, block_length=unit.block_size)
@@ -65,7 +65,7 @@ def read_capacity_10(unit: LogicalUnit, _cdb: Cdb, _nexus: Nexus) -> Plan:
 
 @decoded
 def read_capacity_16(unit: LogicalUnit, cdb: Cdb, _nexus: Nexus) -> Plan:
-    """READ CAPACITY(16) (SBC-3 section 5.16)."""
+    """READ CAPACITY(16) (SBC-3 section 5)."""
     data = CAPACITY_16.encode(
         returned_logical_block_address=unit.blocks - 1,
         block_length=unit.block_size,

@@ -1,4 +1,4 @@
-"""Mode pages and MODE SENSE (SPC-4 sections 6.11, 6.12 and 7.5; SBC-3 section 6.5)."""
+"""Mode pages and MODE SENSE (SPC-4 sections 6.13, 6.14 and 7.5; SBC-3 section 6)."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ LONG_DESCRIPTOR = layout(16, number_of_logical_blocks=span(0, 7), logical_block_
 
 
 class PageControl(enum.IntEnum):
-    """Which values of the pages are wanted (SPC-4 section 6.11.2)."""
+    """Which values of the pages are wanted (SPC-4 section 6.13)."""
 
     CURRENT = 0
     CHANGEABLE = 1

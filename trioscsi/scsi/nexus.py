@@ -1,4 +1,4 @@
-"""I_T nexuses: one initiator port and one target port that talk (SAM-5 section 4.7)."""
+"""I_T nexuses: one initiator port and one target port that talk (SAM-5)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Nexus:
     """One nexus and the unit attentions that it has not been told, in order for each LUN.
 
     Ports are named as the transport names them; ``relative_target_port`` is the target port's
-    number in the target, from 1 (SPC-4 section 3.1).
+    number in the target, from 1 (SPC-4 section 7.8).
     """
 
     initiator_port: str

@@ -18,7 +18,7 @@ Compare = Literal["blocks", "one block"] | None
 
 
 class Status(enum.IntEnum):
-    """Status codes (SAM-5 section 5.3.1)."""
+    """Status codes (SAM-5 section 5.3)."""
 
     GOOD = 0x00
     CHECK_CONDITION = 0x02

@@ -59,8 +59,8 @@ class AdditionalSense(enum.IntEnum):
 
 @attrs.frozen
 class FieldPointer:
-    """The field that was refused: its first byte, and its most significant bit unless it starts
-    a byte of its own (SPC-4 section 4.5.2.4.2). ``in_cdb`` is false for a parameter list.
+    """The field that was refused: its first byte, and its most significant bit, if that
+    can be told (SPC-4 section 4.5). ``in_cdb`` is false for a parameter list.
     """
 
     byte: int
@@ -101,7 +101,7 @@ class Sense:
 
     ``code`` is an additional sense code and qualifier, one of ``AdditionalSense`` in all that we
     send. ``information`` is what the key and code say it is: a block address for most, a byte
-    offset for a miscompare (SBC-3 section 4.18.1).
+    offset for a miscompare (SBC-3 section 4).
     """
 
     key: SenseKey

@@ -37,7 +37,7 @@ class ScsiTarget:
 
     def execute(self, lun: int | None, cdb: Bytes, nexus: Nexus) -> Plan:
         """The plan for one command; ``lun`` is None if the LUN field addresses nothing."""
-        unit = self._units.get(lun)  # type: ignore[arg-type]
+        unit = None if lun is None else self._units.get(lun)
         if unit is None:
             return absent.execute(self._units, cdb, nexus)
         return unit.execute(cdb, nexus)
@@ -79,7 +79,7 @@ class ScsiTarget:
         self.announce(lun, AdditionalSense.CAPACITY_DATA_HAS_CHANGED)
 
     def reset(self, lun: int) -> None:
-        """LOGICAL UNIT RESET (SAM-5 section 6.3.3), but for its tasks, which are not known here.
+        """LOGICAL UNIT RESET (SAM-5), but for its tasks, which are not known here.
 
         Raises UsageError if there is no such unit.
         """

@@ -1,4 +1,4 @@
-"""READ and WRITE of all lengths (SBC-3 sections 5.11 to 5.16 and 5.32 to 5.37).
+"""READ and WRITE of all lengths (SBC-3 section 5).
 
 This is the path of every block that is served: one precompiled ``struct`` and one test for all
 that must be zero; only when that fails is the layout asked which bit it was.

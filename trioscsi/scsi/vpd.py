@@ -1,4 +1,4 @@
-"""Vital product data pages (SPC-4 section 7.8; SBC-3 section 6.6)."""
+"""Vital product data pages (SPC-4 section 7.8; SBC-3 section 6)."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def _device_identification(unit: LogicalUnit, nexus: Nexus) -> bytes:
 
 
 def _designator(association: int, designator_type: int, code_set: int, value: bytes) -> bytes:
-    """One designation descriptor (SPC-4 section 7.8.6.1)."""
+    """One designation descriptor."""
     of_a_port = association != _UNIT
     head = DESIGNATOR.encode(
         protocol_identifier=_ISCSI if of_a_port else 0,
@@ -129,7 +129,7 @@ def _designator(association: int, designator_type: int, code_set: int, value: by
 
 
 def _scsi_name(name: str) -> bytes:
-    """Ended by a null and filled to four bytes (SPC-4 section 7.8.6.11); 255 bytes at most."""
+    """Ended by a null and filled to four bytes; 255 bytes at most."""
     text = name.encode()[:251] + b"\0"
     return text + bytes(-len(text) % 4)
 
