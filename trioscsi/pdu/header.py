@@ -15,6 +15,7 @@ _PREFIX = struct.Struct(">HBx")
 _READ_LENGTH = struct.Struct(">HBxI")
 _READ_LENGTH_SIZE = 5
 _TYPE_BITS = 0x3F
+_TYPES = frozenset(AhsType)
 
 
 def padding(length: int) -> int:
@@ -55,7 +56,7 @@ def unpack_ahs(ahs: Buffer) -> tuple[bytes, int | None]:
         code &= _TYPE_BITS
         # The length leaves out AHSLength and AHSType but counts the reserved byte after them.
         end = 3 + length
-        if code not in AhsType:
+        if code not in _TYPES:
             raise _malformed(
                 f"AHS type {code} is reserved", "11.2.2.1", RejectReason.PROTOCOL_ERROR
             )
