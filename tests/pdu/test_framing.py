@@ -1,0 +1,248 @@
+from __future__ import annotations
+
+import contextlib
+import tracemalloc
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trioscsi.errors import PeerError, UsageError
+from trioscsi.pdu import (
+    BadDigest,
+    DataIn,
+    DataOut,
+    Framer,
+    LogoutRequest,
+    Malformed,
+    NopOut,
+    RejectReason,
+    ScsiCommand,
+    TextRequest,
+    UnknownPdu,
+    encode,
+)
+from trioscsi.pdu.digest import digest
+
+LIMIT = 8192
+PING = NopOut(itt=1, data=b"12345")
+
+
+def on_the_wire(*pdus, **digests):
+    return b"".join(bytes(part) for pdu in pdus for part in encode(pdu, **digests))
+
+
+def take_all(framer, stream):
+    framer.receive(stream)
+    taken = []
+    while (pdu := framer.next_pdu()) is not None:
+        taken.append(pdu)
+    return taken
+
+
+digests = st.fixed_dictionaries({"header_digest": st.booleans(), "data_digest": st.booleans()})
+
+
+@given(st.data(), digests)
+def test_any_cut_of_the_stream_gives_the_same_pdus(pdus, data, chosen):
+    sent = data.draw(st.lists(pdus, max_size=4))
+    stream = on_the_wire(*sent, **chosen)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=6)))
+    framer, taken = Framer(LIMIT, **chosen), 0
+    for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True):
+        reused = bytearray(stream[start:end])
+        framer.receive(reused)
+        while (pdu := framer.next_pdu()) is not None:
+            assert pdu == sent[taken]
+            assert framer.last_header == b"".join(encode(pdu))[: len(framer.last_header)]
+            taken += 1
+        reused[:] = b"\xff" * len(reused)
+    assert taken == len(sent)
+
+
+def test_one_byte_at_a_time():
+    framer, taken = Framer(LIMIT, header_digest=True, data_digest=True), []
+    for byte in on_the_wire(PING, ScsiCommand(), header_digest=True, data_digest=True):
+        taken += take_all(framer, bytes([byte]))
+    assert taken == [PING, ScsiCommand()]
+
+
+def test_data_in_what_was_received_are_not_copied():
+    received = bytearray(on_the_wire(PING))
+    (pdu,) = take_all(Framer(LIMIT), received)
+    received[48] = 0x39
+    assert pdu.data == b"92345"
+
+
+def test_the_buffer_of_the_caller_is_let_go_when_all_is_taken():
+    received = bytearray(on_the_wire(ScsiCommand())) + b"\x01"
+    assert take_all(Framer(LIMIT), received) == [ScsiCommand()]
+    received.extend(b"it can be resized")
+
+
+def test_bytes_are_refused_before_all_pdus_are_taken():
+    framer = Framer(LIMIT)
+    framer.receive(on_the_wire(PING, PING))
+    framer.next_pdu()
+    with pytest.raises(UsageError):
+        framer.receive(b"")
+
+
+def test_settings_may_change_between_two_pdus_of_one_receipt():
+    framer = Framer(LIMIT)
+    framer.receive(on_the_wire(PING) + on_the_wire(PING, header_digest=True, data_digest=True))
+    assert framer.next_pdu() == PING
+    framer.header_digest = framer.data_digest = True
+    assert framer.next_pdu() == PING
+    assert framer.next_pdu() is None
+
+
+def test_the_data_digest_covers_the_padding():
+    padded = b"12345\0\0\0"
+    assert on_the_wire(PING, data_digest=True)[48:] == padded + digest(padded)
+    damaged = bytearray(on_the_wire(PING, data_digest=True))
+    damaged[54] = 1
+    assert take_all(Framer(LIMIT, data_digest=True), damaged) == [BadDigest(PING)]
+
+
+def test_the_stream_goes_on_after_a_bad_data_digest():
+    stream = bytearray(on_the_wire(PING, PING, data_digest=True))
+    stream[48] ^= 1
+    framer = Framer(LIMIT, data_digest=True)
+    framer.receive(stream)
+    bad = framer.next_pdu()
+    assert isinstance(bad, BadDigest)
+    assert bad.pdu.itt == 1
+    assert framer.last_header == encode(PING)[0]
+    assert framer.next_pdu() == PING
+
+
+def test_no_data_means_no_data_digest():
+    assert len(on_the_wire(NopOut(), data_digest=True)) == 48
+    assert take_all(Framer(LIMIT, data_digest=True), on_the_wire(NopOut())) == [NopOut()]
+
+
+def test_the_header_digest_covers_additional_header_segments():
+    command = ScsiCommand(cdb=bytes(range(32)))
+    stream = bytearray(on_the_wire(command, header_digest=True))
+    assert take_all(Framer(LIMIT, header_digest=True), bytes(stream)) == [command]
+    stream[60] ^= 1
+    with pytest.raises(PeerError):
+        take_all(Framer(LIMIT, header_digest=True), stream)
+
+
+@pytest.mark.parametrize("received", [52, 60, 64], ids=lambda length: f"{length} bytes received")
+def test_a_bad_header_digest_loses_the_stream_at_once(received):
+    stream = bytearray(on_the_wire(PING, header_digest=True, data_digest=True))
+    stream[7] ^= 1
+    framer = Framer(LIMIT, header_digest=True, data_digest=True)
+    framer.receive(stream[:received])
+    for _ in range(2):
+        with pytest.raises(PeerError) as caught:
+            framer.next_pdu()
+    assert (caught.value.section, caught.value.answer) == ("7.8", None)
+    assert framer.last_header == stream[:48]
+
+
+def test_a_data_segment_beyond_the_limit_is_refused_before_it_arrives():
+    header = NopOut().pack(0, LIMIT + 1)
+    framer = Framer(LIMIT)
+    assert take_all(framer, header[:47]) == []
+    framer.receive(header[47:])
+    with pytest.raises(PeerError, match="8193 bytes, 8192 were allowed") as caught:
+        framer.next_pdu()
+    assert caught.value.section == "13.12"
+    assert framer.last_header == header
+
+
+def test_a_data_segment_at_the_limit_is_taken():
+    full = DataOut(data=bytes(LIMIT))
+    assert take_all(Framer(LIMIT), on_the_wire(full)) == [full]
+
+
+def test_additional_header_segments_beyond_the_limit_are_refused():
+    framer = Framer(LIMIT, max_ahs_length=16)
+    framer.receive(ScsiCommand().pack(20, 0))
+    with pytest.raises(PeerError, match=r"20 bytes .* 16 were allowed"):
+        framer.next_pdu()
+
+
+def test_no_more_than_one_pdu_is_kept():
+    stream = on_the_wire(DataOut(data=bytes(LIMIT)), data_digest=True)
+    framer = Framer(LIMIT, data_digest=True)
+    tracemalloc.start()
+    for _ in range(3):
+        take_all(framer, stream[:100])
+        take_all(framer, stream[100:-1])
+        take_all(framer, stream[-1:])
+    framer.receive(DataOut().pack(0, 2**24 - 1))
+    with pytest.raises(PeerError):
+        framer.next_pdu()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4 * LIMIT
+
+
+def test_an_unknown_opcode_is_handed_out_with_its_header():
+    header = bytes([0x5C]) + bytes(3) + bytes([1, 0, 0, 2]) + bytes(40) + b"more"
+    framer = Framer(LIMIT)
+    assert take_all(framer, header + b"ab\0\0" + on_the_wire(PING)) == [
+        UnknownPdu(0x1C, header, b"ab"),
+        PING,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("header", "rest", "section", "answer"),
+    [
+        (LogoutRequest().pack(0, 4), bytes(4), "11.2.1.6", RejectReason.INVALID_PDU_FIELD),
+        (TextRequest().pack(4, 0), bytes(4), "11.2.1.5", RejectReason.INVALID_PDU_FIELD),
+        (ScsiCommand().pack(4, 0), bytes(4), "11.2.2.1", RejectReason.PROTOCOL_ERROR),
+        (
+            ScsiCommand().pack(4, 0),
+            b"\xff\xff\x01\x00",
+            "11.2.2.2",
+            RejectReason.INVALID_PDU_FIELD,
+        ),
+    ],
+    ids=["unwanted data", "unwanted AHS", "unknown AHS", "nonsense in AHS"],
+)
+def test_a_pdu_that_contradicts_itself_does_not_stop_the_stream(header, rest, section, answer):
+    framer = Framer(LIMIT)
+    malformed, ping = take_all(framer, header + rest + on_the_wire(PING))
+    assert isinstance(malformed, Malformed)
+    assert malformed.header[:48] == header
+    assert (malformed.error.section, malformed.error.answer) == (section, answer)
+    assert ping == PING
+
+
+def test_a_malformed_pdu_is_that_first_whatever_its_data_digest():
+    stream = LogoutRequest().pack(0, 4) + bytes(4) + b"none"
+    (malformed,) = take_all(Framer(LIMIT, data_digest=True), stream)
+    assert isinstance(malformed, Malformed)
+
+
+def test_data_are_sent_without_a_copy():
+    data = bytearray(4096)
+    assert encode(DataIn(data=data))[1] is data
+
+
+def test_a_data_segment_beyond_its_length_field_is_refused():
+    with pytest.raises(UsageError):
+        encode(DataIn(data=bytes(2**24)))
+
+
+@given(st.lists(st.binary(max_size=200), max_size=5), digests)
+def test_arbitrary_bytes_raise_nothing_but_peer_errors(chunks, chosen):
+    framer = Framer(512, **chosen)
+    with contextlib.suppress(PeerError):
+        for chunk in chunks:
+            take_all(framer, chunk)
+
+
+@given(st.data(), digests, st.integers(0, 47), st.integers(0, 255))
+def test_a_damaged_header_raises_nothing_but_peer_errors(pdus, data, chosen, place, value):
+    stream = bytearray(on_the_wire(data.draw(pdus), PING, **chosen))
+    stream[place] = value
+    with contextlib.suppress(PeerError):
+        take_all(Framer(512, **chosen), stream)
