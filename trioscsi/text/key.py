@@ -120,8 +120,6 @@ class Key:
     """What this side accepts depends on the results of other keys."""
     repeatable: bool = False
     """May be declared several times in one negotiation."""
-    newer: bool = False
-    """Peers may answer NotUnderstood: not in RFC 3720, or from another RFC."""
     parameter: str | None = None
     """The attribute of ``Parameters`` that it sets; ``{sender}`` stands for who declares it."""
     offer: str | None = attrs.field(
@@ -135,3 +133,12 @@ class Key:
     def stages(self) -> frozenset[Stage]:
         """The stages in which it may be sent."""
         return STAGES[self.use] | ({Stage.SECURITY} if self.any_stage else frozenset())
+
+    @property
+    def newer(self) -> bool:
+        """Whether a peer may not know it: it came after RFC 3720.
+
+        Section 6.2 forbids NotUnderstood as the answer to any key of RFC 7143, but sections
+        4.2.2.3.4 and 13.26.2 expect it for these.
+        """
+        return self.section_3720 is None
