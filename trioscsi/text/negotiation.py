@@ -43,8 +43,9 @@ class Negotiation:
     """One login, or one sequence of Text Requests and Responses.
 
     ``parameters`` are the values in force before: the RFC's defaults in the login of a leading
-    connection, the session's in that of another (``leading`` is then false). They are never
-    touched; ``settle`` returns the new ones, so a negotiation that fails changes nothing.
+    connection; the session's, by ``Parameters.for_new_connection``, in that of another, where
+    ``leading`` is false; the connection's in a Text Request. They are never touched: ``settle``
+    returns the new ones, so a negotiation that fails changes nothing.
 
     Names are not judged here, and neither SendTargets nor the keys of authentication methods are
     answered: ``send_targets`` and ``security`` hold them for the caller.
@@ -99,9 +100,10 @@ class Negotiation:
     def receive(self, pairs: Iterable[Pair], stage: Stage) -> list[Pair]:
         """Take one complete text from the peer; returns the answers, in the order of the keys.
 
-        Raises ``PeerError`` for a key that is sent twice, or by the wrong side, or in the wrong
-        stage, for a reserved constant as a proposal, for a declaration that is out of range and
-        for an answer that its proposal does not admit. The negotiation has then failed.
+        The answer to SendTargets is no negotiation and does not belong here. Raises
+        ``PeerError`` for a key that is sent twice, by the wrong side or in the wrong stage, for
+        a reserved constant as a proposal, for a declaration that is out of range and for an
+        answer that its proposal does not admit. The negotiation has then failed.
         """
         pairs = list(pairs)
         answers: dict[str, str] = {}

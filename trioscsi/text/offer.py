@@ -8,6 +8,7 @@ import attrs
 from attrs.validators import and_, deep_iterable, ge, in_, le, min_len, optional
 
 from trioscsi.errors import UsageError
+from trioscsi.text.codec import VALUE_LENGTH
 from trioscsi.text.key import SessionType
 from trioscsi.text.keys import KEYS
 
@@ -19,6 +20,11 @@ def _number(name: str, default: int) -> int:
     key = KEYS[name]
     field: int = attrs.field(default=default, validator=and_(ge(key.minimum), le(key.maximum)))
     return field
+
+
+def _text(_: object, attribute: attrs.Attribute[Any], value: str | None) -> None:
+    if value is not None and ("\0" in value or len(value.encode()) > VALUE_LENGTH):
+        raise UsageError(f"{attribute.name} must have at most {VALUE_LENGTH} bytes, none of them 0")
 
 
 def _some_of(*values: str) -> Callable[..., Any]:
@@ -34,20 +40,22 @@ class Offer:
 
     Lists are in order of preference. Booleans are what this side would choose: ``initial_r2t``
     false means that it can do without an R2T for the first burst. Lengths are in bytes, times in
-    seconds. Raises ``UsageError`` for values that the RFC does not allow, or not together.
+    seconds. Raises ``ValueError`` for values that the RFC does not allow, or not together.
     """
 
     session_type: SessionType = SessionType.NORMAL
-    initiator_name: str | None = None
-    initiator_alias: str | None = None
-    target_name: str | None = None
-    target_alias: str | None = None
+    initiator_name: str | None = attrs.field(default=None, validator=_text)
+    initiator_alias: str | None = attrs.field(default=None, validator=_text)
+    target_name: str | None = attrs.field(default=None, validator=_text)
+    target_alias: str | None = attrs.field(default=None, validator=_text)
     target_portal_group_tag: int | None = attrs.field(
         default=None, validator=optional(in_(range(65_536)))
     )
     """None where no target exists: in a Discovery session that names none (section 13.9)."""
-    node_architecture: str | None = None
-    auth_methods: tuple[str, ...] = ("None",)
+    node_architecture: str | None = attrs.field(default=None, validator=_text)
+    auth_methods: tuple[str, ...] = attrs.field(
+        default=("None",), validator=_some_of("None", "CHAP", "KRB5", "SRP")
+    )
     header_digests: tuple[str, ...] = attrs.field(default=("None", "CRC32C"), validator=_DIGESTS)
     data_digests: tuple[str, ...] = attrs.field(default=("None", "CRC32C"), validator=_DIGESTS)
     max_recv_data_segment_length: int = _number("MaxRecvDataSegmentLength", 262_144)
