@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+from trioscsi.backends.arena import Arena
+
+LARGE = Arena.SMALLEST
+
+
+def test_a_buffer_is_lent_again_when_no_view_of_it_is_left() -> None:
+    arena = Arena()
+    view = arena.lend(LARGE)
+    view[:3] = b"old"
+    part = view[1:3]
+    del view
+    assert arena.lend(LARGE)[:3] != b"old"
+    del part
+    assert [bytes(arena.lend(LARGE)[:3]) for _ in range(2)].count(b"old") == 1
+
+
+def test_a_buffer_that_is_still_read_is_left_alone() -> None:
+    arena = Arena()
+    views = [arena.lend(LARGE) for _ in range(5)]
+    for number, view in enumerate(views):
+        view[:] = bytes([number]) * LARGE
+    assert [view[-1] for view in views] == [0, 1, 2, 3, 4]
+
+
+def test_a_view_has_the_length_that_was_asked_for() -> None:
+    arena = Arena()
+    assert [len(arena.lend(n)) for n in (512, LARGE, LARGE + 512)] == [512, LARGE, LARGE + 512]
+
+
+def test_what_is_kept_is_bounded() -> None:
+    arena = Arena(capacity=LARGE)
+    first = arena.lend(LARGE)
+    second = arena.lend(LARGE)
+    second[:6] = b"second"
+    del first, second
+    assert {bytes(arena.lend(LARGE)[:6]) for _ in range(3)} == {bytes(6)}

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import pytest
+
+from trioscsi.backends import Abilities, BlockDevice, MemoryDisk, NullDisk, ReadOnly
+from trioscsi.backends.base import OPTIONAL, WRITING, first_difference
+
+
+class Plainest:
+    block_size = 512
+    blocks = 8
+
+    async def read(self, lba: int, blocks: int) -> bytes:
+        return bytes(512 * blocks)
+
+    async def write(self, lba: int, data: object) -> None:
+        pass
+
+
+class Inheriting(BlockDevice):
+    def __init__(self) -> None:
+        self.block_size = 4096
+        self.blocks = 8
+
+
+def test_four_members_make_a_disk_that_can_do_nothing_else() -> None:
+    assert Abilities.of(Plainest()) == Abilities()
+
+
+def test_inheriting_from_the_base_promises_nothing_optional() -> None:
+    assert Abilities.of(Inheriting()) == Abilities()
+
+
+def test_a_method_that_is_there_is_found() -> None:
+    disk = MemoryDisk("1MiB")
+    able = Abilities.of(disk)
+    assert able.unmap == disk.unmap
+    assert able.flush is None
+    assert not able.read_only
+
+
+def test_a_read_only_disk_is_not_asked_to_write() -> None:
+    class Protected(NullDisk):
+        read_only = True
+
+    able = Abilities.of(Protected("1MiB"))
+    assert able.read_only
+    assert able.read_now is not None
+    assert all(getattr(able, name) is None for name in WRITING)
+    assert Abilities.of(ReadOnly(NullDisk("1MiB"))).read_only
+
+
+def test_the_writing_methods_are_optional_methods() -> None:
+    assert set(WRITING) < set(OPTIONAL)
+
+
+@pytest.mark.parametrize(
+    ("other", "offset"), [(b"abcd", None), (b"xbcd", 0), (b"abcx", 3), (b"axxd", 1)]
+)
+def test_the_first_difference_is_an_offset_in_bytes(other: bytes, offset: int | None) -> None:
+    assert first_difference(memoryview(b"abcd"), other) == offset

@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from trioscsi.backends import (
+    Abilities,
+    BlockDevice,
+    Extent,
+    Failing,
+    MemoryDisk,
+    PatternDisk,
+    ReadOnly,
+    Slow,
+    Wrapper,
+)
+from trioscsi.backends.base import OPTIONAL
+from trioscsi.errors import BackendError
+
+BLOCK = b"x" * 512
+
+
+class Flushing(MemoryDisk):
+    async def flush(self) -> None:
+        pass
+
+
+def declared(disk: BlockDevice) -> set[str]:
+    return {name for name in OPTIONAL if hasattr(disk, name)}
+
+
+NOW = {"read_now", "write_now"}
+
+
+@pytest.mark.parametrize("below", [MemoryDisk("1MiB"), Flushing("1MiB"), PatternDisk("1MiB")])
+def test_the_abilities_are_those_of_the_disk_below(below: BlockDevice) -> None:
+    assert declared(Wrapper(below)) == declared(below)
+    assert declared(Slow(below)) == declared(below) - NOW
+    assert declared(Failing(below)) == declared(below) - NOW
+    assert declared(ReadOnly(below)) == declared(below) & {
+        "extents",
+        "flush",
+        "close",
+        "read_now",
+    }
+
+
+async def test_the_size_is_asked_below_each_time() -> None:
+    disk = Slow(ReadOnly(Wrapper(below := MemoryDisk("1MiB", block_size=4096))))
+    assert (disk.block_size, disk.blocks, disk.read_only) == (4096, 256, True)
+    await below.resize(512)
+    assert disk.blocks == 512
+    assert not Wrapper(below).read_only
+
+
+async def test_a_read_only_disk_reads_and_refuses_to_write() -> None:
+    disk = ReadOnly(MemoryDisk("1MiB"))
+    assert await disk.read(0, 1) == bytes(512)
+    with pytest.raises(BackendError, match="read-only"):
+        await disk.write(0, BLOCK)
+
+
+async def test_a_slow_disk_takes_its_time(autojump_clock: MockClock) -> None:
+    disk = Slow(Flushing("1MiB"), read_ms=20, write_ms=300, flush_ms=4000)
+    able = Abilities.of(disk)
+    assert able.unmap is not None
+    assert able.extents is not None
+    assert able.flush is not None
+
+    start = trio.current_time()
+    await disk.write(0, BLOCK)
+    await able.unmap(8, 8)
+    assert trio.current_time() - start == pytest.approx(0.6)
+    assert await disk.read(0, 1) == BLOCK
+    assert await able.extents(0, 8) == [Extent(0, 8, mapped=True)]
+    assert trio.current_time() - start == pytest.approx(0.64)
+    await able.flush()
+    assert trio.current_time() - start == pytest.approx(4.64)
+
+
+async def test_a_failing_disk_fails_where_it_was_told_to() -> None:
+    disk = Failing(MemoryDisk("1MiB"), read=[range(10, 12)], write=[range(5), range(100, 101)])
+    assert await disk.read(0, 10) == bytes(5120)
+    assert await disk.read(12, 1) == bytes(512)
+    for lba, blocks in ((10, 1), (11, 1), (0, 11), (9, 4)):
+        with pytest.raises(BackendError, match="read fails"):
+            await disk.read(lba, blocks)
+    await disk.write(5, BLOCK)
+    for lba in (4, 99):
+        with pytest.raises(BackendError, match="write fails"):
+            await disk.write(lba, BLOCK * 2)
+
+
+async def test_every_way_to_write_and_to_look_fails() -> None:
+    able = Abilities.of(Failing(Flushing("1MiB"), read=[range(8)], write=[range(8)], flush=True))
+    assert able.unmap
+    assert able.write_zeroes
+    assert able.compare_and_write
+    assert able.extents
+    assert able.flush
+    for attempt in (
+        able.unmap(7, 2),
+        able.write_zeroes(0, 1),
+        able.compare_and_write(7, BLOCK, BLOCK),
+        able.extents(0, 1),
+        able.flush(),
+    ):
+        with pytest.raises(BackendError, match="as it was told to"):
+            await attempt
+    await able.unmap(8, 1)
+
+
+async def test_the_first_operations_may_succeed() -> None:
+    disk = Failing(Flushing("1MiB"), write=[range(1)], after=2)
+    for _ in range(2):
+        await disk.write(0, BLOCK)
+        await disk.write(1, BLOCK)
+    with pytest.raises(BackendError):
+        await disk.write(0, BLOCK)
+    flush = Abilities.of(disk).flush
+    assert flush is not None
+    await flush()
