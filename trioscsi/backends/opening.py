@@ -18,6 +18,8 @@ def open_storage(path: Path, *, size: int | None, block_size: int, read_only: bo
     With a ``size`` (bytes), a file that is missing or empty gets it. Raises `UsageError` for what
     the caller can put right and `BackendError` for what the system cannot do.
     """
+    if "\0" in str(path):
+        raise UsageError("a file name cannot hold a zero byte")
     if size is not None:
         count_blocks(size, block_size)
     try:
@@ -62,6 +64,10 @@ def _lock(descriptor: int, path: Path, *, read_only: bool) -> None:
         fcntl.flock(descriptor, (fcntl.LOCK_SH if read_only else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError as error:
         raise UsageError(f"{path} is in use: another disk or program has locked it") from error
+    except OSError as error:
+        # Some network file systems have no locks; there the user has to take care.
+        if error.errno not in (errno.ENOLCK, errno.EOPNOTSUPP):
+            raise
 
 
 def _apply_size(descriptor: int, path: Path, size: int) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 import trio
 
 from trioscsi.backends.base import Buffer, Extent
@@ -10,15 +12,15 @@ from trioscsi.backends.sparse import zeroes
 from trioscsi.errors import BackendError
 
 
-class _Synthetic:
+class _Synthetic(ABC):
     def __init__(self, size: str | int, *, block_size: int = 512) -> None:
         """``size``: in bytes or as in `parse_size`. Raises `UsageError` if it cannot be."""
         self.block_size = block_size
         self.blocks = count_blocks(parse_size(size), block_size)
 
+    @abstractmethod
     def read_now(self, lba: int, blocks: int) -> memoryview:
         """See `Abilities.read_now`."""
-        raise NotImplementedError
 
     async def read(self, lba: int, blocks: int) -> memoryview:
         """See `BlockDevice.read`."""
