@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import pytest
+
+from trioscsi.errors import (
+    BackendError,
+    PeerError,
+    TrioscsiError,
+    UndefinedTransition,
+    UsageError,
+)
+from trioscsi.pdu import RejectReason
+
+
+@pytest.mark.parametrize("kind", [PeerError, UsageError, BackendError, UndefinedTransition])
+def test_every_error_has_the_same_root(kind):
+    assert issubclass(kind, TrioscsiError)
+
+
+def test_a_peer_error_says_what_where_and_what_goes_back():
+    error = PeerError("a bad field", section="11.3", answer=RejectReason.INVALID_PDU_FIELD)
+    assert str(error) == "a bad field (RFC 7143 section 11.3, answered INVALID_PDU_FIELD)"
+    assert (error.reason, error.section) == ("a bad field", "11.3")
+    assert error.answer is RejectReason.INVALID_PDU_FIELD
+
+
+def test_a_peer_error_without_an_answer_closes_the_connection():
+    error = PeerError("a bad digest", section="7.8")
+    assert error.answer is None
+    assert str(error) == "a bad digest (RFC 7143 section 7.8)"
+
+
+def test_a_usage_error_is_a_value_error():
+    with pytest.raises(ValueError, match="no such thing"):
+        raise UsageError("no such thing")
+
+
+def test_an_undefined_transition_names_the_missing_row():
+    error = UndefinedTransition("connection", "FREE", "login_received", "8.1")
+    assert str(error) == "connection has no transition from FREE upon login_received (section 8.1)"
+    assert (error.machine, error.state) == ("connection", "FREE")
+    assert (error.cause, error.section) == ("login_received", "8.1")
