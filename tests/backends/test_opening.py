@@ -47,10 +47,8 @@ def test_an_empty_file_with_a_size_gets_it(tmp_path: Path) -> None:
 def test_a_new_file_is_synced_together_with_its_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    synced: list[Path] = []
-    monkeypatch.setattr(
-        os, "fsync", lambda fd: synced.append(Path(f"/proc/self/fd/{fd}").readlink())
-    )
+    synced: list[tuple[int, int]] = []
+    monkeypatch.setattr(os, "fsync", lambda fd: synced.append(identity(os.fstat(fd))))
     os.close(opened(tmp_path / "new.img", 512))
     assert synced == [identity((tmp_path / "new.img").stat()), identity(tmp_path.stat())]
 

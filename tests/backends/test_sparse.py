@@ -40,7 +40,7 @@ def test_zeroes_are_written_where_there_are_no_holes(
     assert os.pread(file, 3 * MIB, 0) == b"x" * 512 + bytes(2 * MIB) + b"x" * (MIB - 512)
 
 
-@pytest.mark.parametrize("code", [errno.EOPNOTSUPP, errno.EINTR])
+@pytest.mark.parametrize("code", [errno.EOPNOTSUPP, errno.EINVAL, errno.EINTR])
 def test_a_refusal_to_punch_is_got_round(
     file: int, code: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -53,7 +53,7 @@ def test_a_refusal_to_punch_is_got_round(
     monkeypatch.setattr(sparse, "_fallocate", fallocate)
     os.pwrite(file, b"x" * 1024, 0)
     sparse.punch_hole(file, 0, 512)
-    assert os.pread(file, 512, 0) == (bytes(512) if code == errno.EOPNOTSUPP else b"x" * 512)
+    assert os.pread(file, 512, 0) == (b"x" * 512 if code == errno.EINTR else bytes(512))
 
 
 def test_other_errors_keep_their_number(file: int) -> None:
@@ -104,6 +104,14 @@ def test_a_shredded_file_is_told_in_parts(file: int, monkeypatch: pytest.MonkeyP
     found = sparse.find_extents(file, 0, 4000, 512)
     assert len(found) <= 1001
     assert sum(extent.blocks for extent in found) == found[-1].lba + found[-1].blocks < 4000
+
+
+def test_a_block_device_counts_as_stored(file: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: int) -> int:
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.setattr(os, "lseek", refuse)
+    assert sparse.find_extents(file, 5, 10, 512) == [Extent(5, 10, mapped=True)]
 
 
 def test_errors_of_seeking_are_not_holes() -> None:

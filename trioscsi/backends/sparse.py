@@ -13,6 +13,7 @@ from trioscsi.backends.base import Extent
 _KEEP_SIZE, _PUNCH_HOLE = 0x01, 0x02
 _ZEROES = memoryview(bytes(2**24))  # never touched by a write, so it takes no memory
 _PIECE = 2**20
+_NO_HOLES = (errno.EOPNOTSUPP, errno.EINVAL)  # EINVAL: a device with larger sectors than ours
 _MOST_EXTENTS = 1000
 
 
@@ -43,7 +44,7 @@ def punch_hole(descriptor: int, offset: int, length: int) -> None:
     if _fallocate is not None:
         while _fallocate(descriptor, _PUNCH_HOLE | _KEEP_SIZE, offset, length):
             code = ctypes.get_errno()
-            if code == errno.EOPNOTSUPP:
+            if code in _NO_HOLES:
                 break
             if code != errno.EINTR:
                 raise OSError(code, os.strerror(code))
@@ -92,9 +93,11 @@ def _data_runs(descriptor: int, start: int, end: int) -> Iterator[tuple[int, int
         try:
             start = os.lseek(descriptor, start, os.SEEK_DATA)
         except OSError as error:
-            if error.errno != errno.ENXIO:
+            if error.errno == errno.EINVAL:  # a block device, which does not know
+                yield start, end
+            elif error.errno != errno.ENXIO:  # a hole up to the end of the file
                 raise
-            return  # a hole up to the end of the file
+            return
         if start < end:
             stop = min(os.lseek(descriptor, start, os.SEEK_HOLE), end)
             yield start, stop
