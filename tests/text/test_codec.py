@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -106,7 +108,7 @@ def test_a_collector_takes_one_text_after_another():
 def test_however_a_text_is_cut_its_pairs_are_the_same(pairs, cuts):
     text = encode(pairs)
     edges = [0, *sorted(min(cut, len(text)) for cut in cuts), len(text)]
-    segments = [text[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    segments = [text[start:end] for start, end in itertools.pairwise(edges)]
     assert collect(*segments) == pairs
 
 
