@@ -17,7 +17,7 @@ class Effect(enum.Enum):
     HOLD = "Keep the command until those before it have arrived."
     DELIVER = "Hand the command to the device server."
     SOLICIT = "Ask for the data that is missing, by R2T."
-    RESUME = "Tell the device server that its data is there."
+    RESUME = "Tell the device server that its data is there, or what was wrong with it."
     RESPOND = "Send status, the last of a command's PDUs."
     FORGET = "Take the task out of the task set without an answer."
 
@@ -38,10 +38,7 @@ class Inputs(Running, Protocol):
         """The device server wants data of which not all is there."""
 
     def data_completed(self) -> Effects:
-        """All the data that was wanted, or expected, is there."""
-
-    def transfer_failed(self) -> Effects:
-        """The data came in a way that the RFC forbids, and no more of it is expected."""
+        """All sequences that were announced have ended, and nothing is left to ask for."""
 
     def finished(self) -> Effects:
         """The device server is done, and no data is on its way."""
@@ -74,12 +71,10 @@ rfc("hold", NEW.upon(I.arrived_early).to(HELD), E.HOLD)
 rfc("deliver", HELD.upon(I.turn_came).to(EXECUTING), E.DELIVER)
 rfc("receive", EXECUTING.upon(I.data_wanted).to(RECEIVING), E.SOLICIT)
 rfc("resume", RECEIVING.upon(I.data_completed).to(EXECUTING), E.RESUME)
-rfc("fault", RECEIVING.upon(I.transfer_failed).to(RESPONDED), E.RESPOND)
 rfc("finish", EXECUTING.upon(I.finished).to(RESPONDED), E.RESPOND)
 # Status goes out only after the last sequence that was announced (section 11.4.2).
 rfc("finish-early", EXECUTING.upon(I.finished_early).to(DRAINING))
 rfc("drain", DRAINING.upon(I.data_completed).to(RESPONDED), E.RESPOND)
-rfc("drain", DRAINING.upon(I.transfer_failed).to(RESPONDED), E.RESPOND)
 
 for state in (HELD, EXECUTING, RECEIVING, DRAINING):
     rfc("abort", state.upon(I.aborted).to(ABORTED), E.FORGET)

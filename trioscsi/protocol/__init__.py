@@ -1,0 +1,41 @@
+"""iSCSI at the target without I/O: numbers, sessions, logins, tasks (RFC 7143 chapters 4 to 7).
+
+`TargetConnection` is where to start: bytes in, bytes and events out, time as an argument.
+"""
+
+from __future__ import annotations
+
+from trioscsi.protocol.connection import TargetConnection
+from trioscsi.protocol.events import (
+    CommandArrived,
+    DataArrived,
+    Event,
+    NexusCreated,
+    NexusLost,
+    TasksAborted,
+    TasksCleared,
+    TransferFailed,
+    UnitReset,
+)
+from trioscsi.protocol.names import normalise
+from trioscsi.protocol.node import Gatekeeper, Node
+from trioscsi.protocol.session import Session
+from trioscsi.protocol.tasks import Task
+
+__all__ = [
+    "CommandArrived",
+    "DataArrived",
+    "Event",
+    "Gatekeeper",
+    "NexusCreated",
+    "NexusLost",
+    "Node",
+    "Session",
+    "TargetConnection",
+    "Task",
+    "TasksAborted",
+    "TasksCleared",
+    "TransferFailed",
+    "UnitReset",
+    "normalise",
+]

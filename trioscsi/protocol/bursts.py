@@ -1,0 +1,145 @@
+"""The write data of a command: what has come, what is announced, what must be asked for.
+
+RFC 7143 sections 4.2.5.2, 11.7, 11.8 and 13.13 to 13.19.  Nothing here sends: `Incoming` says which
+R2Ts are due, and whether the data is complete.
+"""
+
+from __future__ import annotations
+
+import enum
+
+import attrs
+
+from trioscsi.machines import transfer
+from trioscsi.machines._automat import Effects
+from trioscsi.pdu import NO_TASK, Buffer, DataOut
+from trioscsi.text import Parameters
+
+
+class TransferFault(enum.Enum):
+    """What went wrong with a transfer: sense key ABORTED COMMAND with this ASC and ASCQ.
+
+    RFC 7143 section 11.4.7.2.
+    """
+
+    UNEXPECTED_DATA = (0x0C, 0x0C)
+    INCORRECT_AMOUNT = (0x0C, 0x0D)
+    DIGEST = (0x47, 0x05)
+
+
+@attrs.define(eq=False)
+class Sequence:
+    """One unsolicited burst, or the answer to one R2T (RFC 7143 section 11.7)."""
+
+    start: int
+    end: int
+    machine: transfer.Inputs = attrs.field(factory=transfer.machine.start)
+    position: int = attrs.field(init=False)
+    data_sn: int = 0
+
+    def __attrs_post_init__(self) -> None:
+        self.position = self.start
+
+    def classify(self, pdu: DataOut) -> Effects:
+        """Feed the sequence's machine with what this PDU is to it."""
+        end = pdu.buffer_offset + len(pdu.data)
+        in_place = (
+            pdu.buffer_offset == self.position and pdu.data_sn == self.data_sn and end <= self.end
+        )
+        complete = end == self.end
+        machine = self.machine
+        if not in_place or (complete and not pdu.final):
+            return machine.last_fault_found() if pdu.final else machine.fault_found()
+        self.position, self.data_sn = end, self.data_sn + 1
+        if not pdu.final:
+            return machine.data_arrived()
+        return machine.last_data_arrived() if complete else machine.ended_short()
+
+
+@attrs.define(eq=False)
+class Incoming:
+    """The data of one write, while not all of it is here.
+
+    ``expected`` is the Expected Data Transfer Length.  ``wanted`` is how much of it the device
+    server takes, known once it has looked at the CDB; more than that is never asked for, and is
+    thrown away if it comes unasked.
+    """
+
+    expected: int
+    parameters: Parameters
+    buffer: bytearray
+    wanted: int | None = None
+    fault: TransferFault | None = None
+    sequences: dict[int, Sequence] = attrs.field(factory=dict)
+    _solicited: int = 0
+    """Up to where data has come unasked or was asked for."""
+
+    @classmethod
+    def begin(
+        cls, expected: int, immediate: Buffer, more_follows: bool, parameters: Parameters
+    ) -> Incoming:
+        """Start with the immediate data; ``more_follows`` announces an unsolicited burst."""
+        burst = min(expected, parameters.first_burst_length) if more_follows else len(immediate)
+        self = cls(expected, parameters, bytearray(burst))
+        self.buffer[: len(immediate)] = immediate
+        self._solicited = burst
+        if more_follows:
+            self.sequences[NO_TASK] = Sequence(len(immediate), burst)
+        return self
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is on its way, and nothing is left to ask for."""
+        if self.sequences:
+            return False
+        return self.wanted is None or self.fault is not None or self._solicited >= self.wanted
+
+    def want(self, length: int) -> None:
+        """The device server takes ``length`` bytes, at most those that are expected."""
+        self.wanted = min(length, self.expected)
+
+    def make_room(self) -> None:
+        """Allocate what is wanted; what has come already stays in place."""
+        if self.wanted is not None and self.wanted > len(self.buffer):
+            grown = bytearray(self.wanted)
+            grown[: len(self.buffer)] = self.buffer
+            self.buffer = grown
+
+    def next_r2t(self) -> tuple[int, int] | None:
+        """Offset and length of the R2T that may be sent now, if any (section 11.8)."""
+        if self.wanted is None or self.fault is not None or NO_TASK in self.sequences:
+            # An unsolicited burst comes to its end first (section 13.19: data in sequence).
+            return None
+        if len(self.sequences) >= self.parameters.max_outstanding_r2t:
+            return None
+        length = min(self.wanted - self._solicited, self.parameters.max_burst_length)
+        return (self._solicited, length) if length > 0 else None
+
+    def solicit(self, ttt: int, offset: int, length: int) -> None:
+        """An R2T with this Target Transfer Tag was sent."""
+        self.sequences[ttt] = Sequence(offset, offset + length)
+        self._solicited = offset + length
+
+    def receive(self, sequence: Sequence, pdu: DataOut) -> None:
+        """Take one Data-Out PDU of an announced sequence."""
+        for effect in sequence.classify(pdu):
+            match effect:
+                case transfer.Effect.STORE:
+                    self._store(pdu)
+                case transfer.Effect.NOTE_FAULT:
+                    self.fault = self.fault or TransferFault.INCORRECT_AMOUNT
+                case transfer.Effect.END_SEQUENCE:
+                    del self.sequences[pdu.ttt]
+
+    def spoil(self, sequence: Sequence, pdu: DataOut) -> None:
+        """A Data-Out PDU of an announced sequence came with a bad digest (section 7.8)."""
+        self.fault = TransferFault.DIGEST
+        machine = sequence.machine
+        effects = machine.last_fault_found() if pdu.final else machine.fault_found()
+        if transfer.Effect.END_SEQUENCE in effects:
+            del self.sequences[pdu.ttt]
+
+    def _store(self, pdu: DataOut) -> None:
+        end = pdu.buffer_offset + len(pdu.data)
+        if end <= len(self.buffer):
+            self.buffer[pdu.buffer_offset : end] = pdu.data

@@ -1,0 +1,362 @@
+"""A connection at the target, without its socket (RFC 7143 sections 4.2.4 and 8.1).
+
+The driver hands over what it received (`receive`, then `pump`), sends what `take_output` gives, and
+says what time it is (`next_deadline`, `handle_timer`).  Between these calls it does what the events
+of the node ask for, and answers commands through `want`, `finish` and `release`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+from trioscsi.errors import PeerError
+from trioscsi.limits import LOGIN_SEGMENT, Limits
+from trioscsi.machines import cleanup as cleanup_machine
+from trioscsi.machines import connection as connection_machine
+from trioscsi.machines._automat import Effects, Transition, Watcher
+from trioscsi.machines.connection import Effect
+from trioscsi.pdu import BadDigest, Buffer, Framer, LoginRequest, Pdu, Received, encode
+from trioscsi.protocol.deadlines import Deadlines
+from trioscsi.protocol.full_feature import FullFeature
+from trioscsi.protocol.login import Login
+from trioscsi.protocol.node import Gatekeeper
+from trioscsi.protocol.session import Session
+from trioscsi.protocol.tasks import Task
+from trioscsi.serial import add
+
+Remark: TypeAlias = PeerError | str
+"""Something for the log: what was refused and why, or what became of the connection."""
+
+_IN_FULL_FEATURE = frozenset(
+    state.name
+    for state in (
+        connection_machine.LOGGED_IN,
+        connection_machine.IN_LOGOUT,
+        connection_machine.LOGOUT_REQUESTED,
+    )
+)
+
+
+def _nothing() -> None:
+    """What happens when nobody wants to be woken."""
+
+
+class TargetConnection:
+    """One connection of an initiator to this target.
+
+    ``wake`` is called when something was done to this connection from outside: another connection
+    took its place, or a command was answered; the driver then sends, closes, or looks at the timers.
+    """
+
+    def __init__(
+        self,
+        gatekeeper: Gatekeeper,
+        limits: Limits,
+        *,
+        now: float,
+        wake: Callable[[], None] = _nothing,
+        watcher: Watcher | None = None,
+    ) -> None:
+        self.gatekeeper = gatekeeper
+        self.limits = limits
+        self.now = now
+        self.wake = wake
+        self.framer = Framer(LOGIN_SEGMENT, max_ahs_length=limits.ahs)
+        self.deadlines = Deadlines()
+        self.remarks: list[Remark] = []
+        self.closed = False
+        """Whether the transport is to be closed once the output is sent."""
+        self.output_size = 0
+        self.stat_sn = 0
+        """The StatSN of the next status (RFC 7143 section 4.2.2.2)."""
+        self.cid = 0
+        self.session: Session | None = None
+        self.replaces: list[TargetConnection] = []
+        """The connections whose place this one takes when its login has ended."""
+        self.cleanup: cleanup_machine.Inputs | None = None
+        self._output: list[bytes | bytearray | memoryview] = []
+        self._moves: deque[Transition] = deque()
+        self._user_watcher = watcher
+        self.machine = connection_machine.machine.start(self.watch)
+        self._login: Login | None = Login(self)
+        self._full_feature: FullFeature | None = None
+        self.do(self.machine.transport_connected())
+
+    # What the driver calls.
+
+    def receive(self, data: Buffer) -> None:
+        """Bytes have arrived.  They must stay as they are until ``pump`` returns False."""
+        self.framer.receive(data)
+
+    def pump(self, now: float, pdus: int) -> bool:
+        """Handle at most so many of the PDUs that have arrived; True if more are waiting."""
+        self.now = now
+        for _ in range(pdus):
+            if self.closed:
+                return False
+            try:
+                received = self.framer.next_pdu()
+            except PeerError as error:
+                self._broken(error)
+                return False
+            if received is None:
+                return False
+            self._hear(received)
+        return True
+
+    def take_output(self) -> list[bytes | bytearray | memoryview]:
+        """What is to be sent, in order; it counts as sent from here on."""
+        output, self._output = self._output, []
+        self.output_size = 0
+        return output
+
+    def lost(self, reason: str) -> None:
+        """The transport was closed by the peer, was reset, or timed out."""
+        if not self.closed:
+            self.remarks.append(reason)
+            self._end_login()
+            self.do(self.machine.transport_lost())
+
+    def drop(self, reason: str) -> None:
+        """Give the connection up: the peer broke a rule, or did not answer in time."""
+        if not self.closed:
+            self.remarks.append(reason)
+            self._end_login()
+            self.do(self.machine.dropped())
+
+    def next_deadline(self) -> float | None:
+        """When ``handle_timer`` is to be called at the latest, or None."""
+        return self.deadlines.next()
+
+    def handle_timer(self, now: float) -> None:
+        """Do what is due."""
+        self.now = now
+        self.deadlines.run(now)
+
+    def ask_for_logout(self) -> None:
+        """Ask the initiator to log out; it is dropped if it does not (section 11.9.1)."""
+        if self._full_feature is None:
+            self.drop("the target is being stopped")
+        elif self.machine.hears("decommissioned"):
+            self.do(self.machine.decommissioned())
+
+    def want(self, task: Task, length: int) -> bool:
+        """The device server takes ``length`` bytes of data for a task.
+
+        True if they are in ``task.data`` already (fewer, if the initiator expected to send fewer);
+        otherwise `DataArrived` will tell, unless the transfer fails.
+        """
+        return self._in_full_feature.writes.want(task, length)
+
+    def finish(
+        self,
+        task: Task,
+        status: int = 0,
+        *,
+        sense: Buffer = b"",
+        data: Buffer = b"",
+        transferred: int | None = None,
+    ) -> None:
+        """Answer a task, with the data that it read.
+
+        ``transferred`` is how many bytes the command moves, where it is not those of ``data``: for
+        a write, what the device server took.
+        """
+        self._in_full_feature.answers.finish(task, status, sense, data, transferred)
+
+    def release(self, task: Task) -> None:
+        """The device server does not touch the disk for this aborted task any more."""
+        assert self.session is not None, "a task has a session"
+        self.session.node.dying.released(task)
+
+    # What the parts of the protocol call.
+
+    @property
+    def in_login(self) -> bool:
+        """Whether the login is under way (states XPT_UP and IN_LOGIN)."""
+        return self._login is not None and not self.closed
+
+    @property
+    def full_feature(self) -> bool:
+        """Whether the connection is in full feature phase (section 8.1.1)."""
+        return self.machine.state in _IN_FULL_FEATURE
+
+    @property
+    def logout_ends_session(self) -> bool:
+        """Whether the logout that is being carried out is one of the whole session."""
+        return self._full_feature is not None and self._full_feature.logout.ends_session
+
+    def watch(self, transition: Transition) -> None:
+        """Note a transition of one of this connection's machines: others may be coupled to it."""
+        self._moves.append(transition)
+        if self._user_watcher is not None:
+            self._user_watcher(transition)
+
+    def do(self, effects: Effects) -> None:
+        """Do the effects of a transition of this connection, then what is coupled to it."""
+        for effect in effects:
+            self._effects[effect](self)
+        self.couple()
+
+    def couple(self) -> None:
+        """Tell the session of this connection's transitions, as soon as there is one."""
+        while self._moves and self.session is not None:
+            self.session.couple(self, self._moves.popleft())
+
+    def running(self, name: str) -> tuple[Any, Callable[[Effects], None]]:
+        """The machine that couplings know by ``name``, and what does its effects."""
+        if name == cleanup_machine.machine.name:
+            return self.cleanup, self._do_cleanup
+        return self.machine, self.do
+
+    def send(self, pdu: Pdu) -> None:
+        """Append a PDU to the output, if there is still somebody to send it to."""
+        if self.closed:
+            return
+        buffers = encode(
+            pdu, header_digest=self.framer.header_digest, data_digest=self.framer.data_digest
+        )
+        if not self._output:
+            self.wake()
+        self._output += buffers
+        self.output_size += sum(map(len, buffers))
+
+    def send_status(self, pdu: Any) -> None:
+        """Append a PDU that advances StatSN, with the numbers it has to carry."""
+        self.number(pdu)
+        self.stat_sn = add(self.stat_sn)
+        self.send(pdu)
+
+    def number(self, pdu: Any) -> None:
+        """Fill in StatSN, ExpCmdSN and MaxCmdSN (section 4.2.2)."""
+        pdu.stat_sn = self.stat_sn
+        if self.session is not None:
+            order = self.session.order
+            pdu.exp_cmd_sn = order.expected
+            pdu.max_cmd_sn = order.maximum
+
+    def login_ended(self, refusal: PeerError | None) -> None:
+        """The final Login Response is in the output."""
+        self._login = None
+        if refusal is not None:
+            self.remarks.append(refusal)
+            self.do(self.machine.login_refused())
+        else:
+            self.do(self.machine.login_accepted())
+
+    def solicit(self, task: Task) -> None:
+        """Ask for the data of a task that had to wait for buffers."""
+        self._in_full_feature.writes.solicit(task)
+
+    def cleanup_timed_out(self) -> None:
+        """Time2Wait and Time2Retain have passed (transition M1)."""
+        if self.cleanup is not None and self.cleanup.hears("connection_timed_out"):
+            self._do_cleanup(self.cleanup.connection_timed_out())
+
+    # How it is done.
+
+    @property
+    def _in_full_feature(self) -> FullFeature:
+        assert self._full_feature is not None, "no command arrives before full feature phase"
+        return self._full_feature
+
+    def _hear(self, received: Received) -> None:
+        if self._full_feature is not None:
+            self._full_feature.hear(received)
+        elif isinstance(received, LoginRequest):
+            if self.machine.state == connection_machine.XPT_UP.name:
+                self.do(self.machine.login_requested())
+            assert self._login is not None
+            self._login.hear(received)
+        elif self.machine.state == connection_machine.XPT_UP.name:
+            name = type(received.pdu if isinstance(received, BadDigest) else received).__name__
+            self.remarks.append(PeerError(f"the first PDU is a {name}", section="4.2.4"))
+            self._end_login()
+            self.do(self.machine.wrong_first_pdu())
+        else:
+            assert self._login is not None
+            self._login.hear_other(received)
+
+    def _broken(self, error: PeerError) -> None:
+        """The stream cannot be understood any more."""
+        if self._full_feature is not None:
+            self._full_feature.broken(error)
+        elif self._login is not None and self.machine.state != connection_machine.XPT_UP.name:
+            self._login.broken(error)
+        else:
+            self.drop(str(error))
+
+    def _end_login(self) -> None:
+        if self._login is not None:
+            self._login.end()
+            self._login = None
+
+    def _login_timed_out(self) -> None:
+        self.remarks.append(f"no login within {self.limits.login_time:g} seconds")
+        self._end_login()
+        self.do(self.machine.login_timed_out())
+
+    def _start_login_timer(self) -> None:
+        self.deadlines.set("login", self.now + self.limits.login_time, self._login_timed_out)
+
+    def _stop_login_timer(self) -> None:
+        self.deadlines.cancel("login")
+
+    def _enter_full_feature(self) -> None:
+        assert self.session is not None, "a login ends in a session"
+        self._full_feature = FullFeature(self, self.session)
+
+    def _answer_logout(self) -> None:
+        self._in_full_feature.logout.carry_out()
+
+    def _ask_for_logout(self) -> None:
+        self._in_full_feature.logout.ask()
+
+    def _start_cleanup(self) -> None:
+        assert self.session is not None, "only a logged in connection needs cleanup"
+        self.cleanup = cleanup_machine.machine.start(self.watch)
+        self.session.clear(self)
+        self._start_cleanup_timer()
+
+    def _close(self) -> None:
+        self.closed = True
+        self.deadlines.clear()
+        if self._full_feature is not None:
+            self._full_feature.ended()
+        if self.session is not None and self.machine.state == connection_machine.FREE.name:
+            self.session.leave(self)
+        self.wake()
+
+    _effects: dict[Any, Callable[[TargetConnection], None]] = {
+        Effect.START_LOGIN_TIMER: _start_login_timer,
+        Effect.STOP_LOGIN_TIMER: _stop_login_timer,
+        Effect.ENTER_FULL_FEATURE: _enter_full_feature,
+        Effect.ANSWER_LOGOUT: _answer_logout,
+        Effect.ASK_FOR_LOGOUT: _ask_for_logout,
+        Effect.START_CLEANUP: _start_cleanup,
+        Effect.CLOSE: _close,
+    }
+
+    def _do_cleanup(self, effects: Effects) -> None:
+        for effect in effects:
+            match effect:
+                case cleanup_machine.Effect.START_TIMER:
+                    self._start_cleanup_timer()
+                case cleanup_machine.Effect.STOP_TIMER:
+                    self._stop_cleanup_timer()
+                case cleanup_machine.Effect.FREE_CONNECTION:
+                    assert self.session is not None
+                    self.session.leave(self)
+        self.couple()
+
+    def _start_cleanup_timer(self) -> None:
+        assert self.session is not None
+        parameters = self.session.parameters
+        wait = parameters.default_time2wait + parameters.default_time2retain
+        self.session.node.set_deadline(self, self.now + wait, self.cleanup_timed_out)
+
+    def _stop_cleanup_timer(self) -> None:
+        assert self.session is not None
+        self.session.node.deadlines.cancel(self)

@@ -1,0 +1,42 @@
+"""Timers without a clock: the protocol says when, its driver says what time it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+
+import attrs
+
+
+@attrs.define
+class Deadlines:
+    """What is to happen, and when (in the seconds of whatever clock the driver uses)."""
+
+    _entries: dict[Hashable, tuple[float, Callable[[], None]]] = attrs.field(factory=dict)
+
+    def set(self, name: Hashable, when: float, then: Callable[[], None]) -> None:
+        """Call ``then`` at ``when``; a name has one deadline, the last that was set."""
+        self._entries[name] = (when, then)
+
+    def cancel(self, name: Hashable) -> None:
+        """Forget a deadline; one that is not set is no error."""
+        self._entries.pop(name, None)
+
+    def clear(self) -> None:
+        """Forget them all."""
+        self._entries.clear()
+
+    def next(self) -> float | None:
+        """When the earliest deadline is, or None."""
+        return min((when for when, _ in self._entries.values()), default=None)
+
+    def run(self, now: float) -> None:
+        """Do all that is due at ``now``, earliest first."""
+        due = sorted(
+            ((when, name) for name, (when, _) in self._entries.items() if when <= now),
+            key=lambda entry: entry[0],
+        )
+        for when, name in due:
+            entry = self._entries.get(name)
+            if entry is not None and entry[0] == when:  # an earlier one may have changed it
+                del self._entries[name]
+                entry[1]()

@@ -1,0 +1,244 @@
+"""Full feature phase: each PDU in its place (RFC 7143 sections 4.2.2.1, 7.3, 7.7 and 7.8).
+
+Which PDU is heard at all is the table of `trioscsi.machines.full_feature`; what hearing it means
+is in the module of its noun.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from operator import methodcaller
+from typing import TYPE_CHECKING, Any
+
+from trioscsi.errors import PeerError
+from trioscsi.machines import full_feature as machine
+from trioscsi.machines.full_feature import Effect
+from trioscsi.pdu import (
+    NO_TASK,
+    BadDigest,
+    DataOut,
+    LoginRequest,
+    LogoutRequest,
+    Malformed,
+    NopOut,
+    Received,
+    Reject,
+    RejectReason,
+    ScsiCommand,
+    SnackRequest,
+    TaskManagementRequest,
+    TextRequest,
+)
+from trioscsi.protocol.answers import Answers
+from trioscsi.protocol.events import CommandArrived
+from trioscsi.protocol.exchange import TextExchange
+from trioscsi.protocol.keepalive import Keepalive
+from trioscsi.protocol.logout import Logout
+from trioscsi.protocol.management import TaskManagement
+from trioscsi.protocol.numbering import Arrival
+from trioscsi.protocol.tasks import Task
+from trioscsi.protocol.writes import Writes
+
+if TYPE_CHECKING:
+    from trioscsi.protocol.connection import TargetConnection
+    from trioscsi.protocol.session import Session
+
+_CAUSES: dict[type, Callable[[machine.Inputs], tuple[Any, ...]]] = {
+    ScsiCommand: methodcaller("command"),
+    TaskManagementRequest: methodcaller("task_management"),
+    DataOut: methodcaller("data_out"),
+    TextRequest: methodcaller("text"),
+    LogoutRequest: methodcaller("logout"),
+    NopOut: methodcaller("nop_out"),
+    SnackRequest: methodcaller("snack"),
+    LoginRequest: methodcaller("login"),
+}
+_UNKNOWN = methodcaller("unknown")
+
+
+class FullFeature:
+    """What a connection does with the PDUs that follow its login."""
+
+    def __init__(self, connection: TargetConnection, session: Session) -> None:
+        self.connection = connection
+        self.session = session
+        self.machine = machine.machine.start(connection.watch)
+        self.answers = Answers(connection, session)
+        self.writes = Writes(self, session)
+        self.logout = Logout(self, session)
+        self.management = TaskManagement(self, session)
+        self.texts = TextExchange(self, session)
+        self.keepalive = Keepalive(connection)
+        if session.normal:
+            self.machine.entered_normal()
+        else:
+            self.machine.entered_discovery()
+
+    def hear(self, received: Received) -> None:
+        """Handle whatever the framer found."""
+        cause = _CAUSES.get(type(received))
+        if cause is not None:
+            self.keepalive.last_heard = self.connection.now
+            for effect in cause(self.machine):
+                self._effects[effect](self, received)
+        elif isinstance(received, BadDigest):
+            self.reject(RejectReason.DATA_DIGEST_ERROR, "the data digest does not match")
+            if isinstance(received.pdu, DataOut):
+                self.writes.hear_spoiled(received.pdu)
+        elif isinstance(received, Malformed):
+            self.reject(RejectReason.INVALID_PDU_FIELD, str(received.error))
+        else:
+            for effect in _UNKNOWN(self.machine):
+                self._effects[effect](self, received)
+
+    def broken(self, error: PeerError) -> None:
+        """The stream cannot be followed any more: with no header digest to go by, it ends."""
+        if error.answer is not None:
+            self.reject(RejectReason(error.answer), str(error))
+        self.connection.drop(str(error))
+
+    def reject(self, reason: RejectReason, why: str) -> None:
+        """Send back the header of the PDU that was read last (section 11.17)."""
+        self.connection.remarks.append(PeerError(why, section="11.17", answer=reason))
+        header = self.connection.framer.last_header
+        self.connection.send_status(Reject(reason=reason, data=header))
+
+    def ended(self) -> None:
+        """The connection is closed."""
+        self.logout.abandon()
+
+    def in_order(
+        self,
+        pdu: TaskManagementRequest | TextRequest | LogoutRequest | NopOut,
+        deliver: Callable[[], None],
+    ) -> None:
+        """Call ``deliver`` when it is the turn of this request (section 4.2.2.1).
+
+        What is not the next one, nor early, was sent twice or outside the window: it is ignored.
+        """
+        if pdu.immediate:
+            deliver()
+            return
+        order = self.session.order
+        match order.admit(pdu.cmd_sn):
+            case Arrival.IN_ORDER:
+                order.advance(deliver)
+            case Arrival.EARLY:
+                if isinstance(pdu, (TextRequest, NopOut)):
+                    pdu.data = bytes(pdu.data)  # it has to outlive the buffer it came in
+                order.hold(pdu.cmd_sn, deliver)
+            case Arrival.IGNORED:
+                pass
+
+    def _hear_command(self, pdu: ScsiCommand) -> None:
+        session = self.session
+        known = session.tasks.get(pdu.itt)
+        if known is not None:
+            if known.cmd_sn != pdu.cmd_sn or pdu.immediate:
+                self.reject(RejectReason.TASK_IN_PROGRESS, "a command with the tag of another")
+            return  # a retry of a command that is under way (section 7.2.1)
+        if pdu.itt == NO_TASK:
+            self.reject(RejectReason.INVALID_PDU_FIELD, "a command with the reserved tag")
+            return
+        arrival = Arrival.IN_ORDER
+        if not pdu.immediate:
+            arrival = session.order.admit(pdu.cmd_sn)
+            if arrival is Arrival.IGNORED:
+                return
+        elif session.tasks.immediate >= session.node.limits.immediate_tasks:
+            self.reject(RejectReason.IMMEDIATE_COMMAND_REJECT, "too many immediate commands")
+            return
+        task = _task(self.connection, pdu)
+        self.writes.begin(task, pdu)
+        session.tasks.add(task)
+        if pdu.immediate:
+            task.machine.arrived_in_order()
+            self._deliver(task)
+        elif arrival is Arrival.IN_ORDER:
+            task.machine.arrived_in_order()
+            session.order.advance(lambda: self._deliver(task))
+        else:
+            task.own_data()
+            task.machine.arrived_early()
+            session.order.hold(pdu.cmd_sn, lambda: self._deliver_held(task))
+
+    def _deliver_held(self, task: Task) -> None:
+        if not task.aborted:
+            task.machine.turn_came()
+            self._deliver(task)
+
+    def _deliver(self, task: Task) -> None:
+        if not task.immediate:
+            task.counted = True
+            self.session.order.under_way += 1
+        if task.incoming is not None and task.incoming.fault is not None:
+            self.writes.fail(task)
+        else:
+            task.in_hand = True
+            self.session.node.events.append(CommandArrived(task))
+
+    def _hear_task_management(self, pdu: TaskManagementRequest) -> None:
+        self.in_order(pdu, lambda: self.management.hear(pdu))
+
+    def _hear_data(self, pdu: DataOut) -> None:
+        self.writes.hear(pdu)
+
+    def _hear_text(self, pdu: TextRequest) -> None:
+        self.in_order(pdu, lambda: self.texts.hear(pdu))
+
+    def _hear_logout(self, pdu: LogoutRequest) -> None:
+        self.in_order(pdu, lambda: self.logout.hear(pdu))
+
+    def _hear_nop(self, pdu: NopOut) -> None:
+        self.in_order(pdu, lambda: self.keepalive.hear(pdu))
+
+    def _hear_snack(self, pdu: SnackRequest) -> None:
+        """Error recovery level 0 keeps nothing to send again (section 11.16)."""
+        self.reject(RejectReason.SNACK_REJECT, "SNACK without error recovery")
+
+    def _ignore(self, pdu: object) -> None:
+        """Drop a PDU that the initiator sent before it could know better."""
+
+    def _reject_protocol_error(self, pdu: object) -> None:
+        self.reject(RejectReason.PROTOCOL_ERROR, f"{type(pdu).__name__} has no place here")
+
+    def _reject_unsupported(self, pdu: object) -> None:
+        self.reject(RejectReason.COMMAND_NOT_SUPPORTED, "an opcode that no initiator sends")
+
+    def _drop(self, pdu: object) -> None:
+        self.connection.drop("a Login Request in full feature phase (RFC 7143 section 4.2.4)")
+
+    _effects: dict[Any, Callable[[FullFeature, Any], None]] = {
+        Effect.HEAR_COMMAND: _hear_command,
+        Effect.HEAR_TASK_MANAGEMENT: _hear_task_management,
+        Effect.HEAR_DATA: _hear_data,
+        Effect.HEAR_TEXT: _hear_text,
+        Effect.HEAR_LOGOUT: _hear_logout,
+        Effect.HEAR_NOP: _hear_nop,
+        Effect.HEAR_SNACK: _hear_snack,
+        Effect.IGNORE: _ignore,
+        Effect.REJECT_PROTOCOL_ERROR: _reject_protocol_error,
+        Effect.REJECT_UNSUPPORTED: _reject_unsupported,
+        Effect.DROP_CONNECTION: _drop,
+    }
+
+
+def _task(connection: TargetConnection, pdu: ScsiCommand) -> Task:
+    """The task that a SCSI Command PDU begins.
+
+    A command that reads and writes says its read length in an additional header segment; in any
+    other, the Expected Data Transfer Length is of the one direction (section 11.3.4).
+    """
+    length = pdu.expected_data_transfer_length
+    return Task(
+        connection,
+        pdu.lun,
+        pdu.itt,
+        pdu.cmd_sn,
+        pdu.immediate,
+        pdu.attributes,
+        pdu.cdb,
+        length if pdu.write else 0,
+        (pdu.bidirectional_read_length or 0 if pdu.write else length) if pdu.read else 0,
+        b"",
+    )

@@ -1,0 +1,118 @@
+"""A target node and its sessions (RFC 7143 sections 4.2.7, 6.3.1 and 6.3.5)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+import attrs
+
+from trioscsi.errors import PeerError
+from trioscsi.limits import Limits
+from trioscsi.machines._automat import Watcher
+from trioscsi.machines.session import FAILED
+from trioscsi.pdu import LoginStatus
+from trioscsi.protocol.deadlines import Deadlines
+from trioscsi.protocol.tasks import Dying
+from trioscsi.text import Offer
+
+if TYPE_CHECKING:
+    from trioscsi.protocol.events import Event
+    from trioscsi.protocol.session import Session
+
+
+def _nothing() -> None:
+    """What happens when nobody wants to be woken."""
+
+
+def _nowhere(lun: int) -> bool:
+    """What a node without logical units says of any LUN field."""
+    return False
+
+
+@attrs.define(eq=False)
+class Node:
+    """An iSCSI target as its peers know it, or (with an empty name) the place of discovery.
+
+    ``events`` is what the server has to do next: whoever calls into the protocol takes them
+    afterwards.  ``wake`` is called when a deadline is set that may be earlier than all others.
+    """
+
+    name: str
+    offer: Offer
+    limits: Limits = attrs.field(factory=Limits)
+    has_unit: Callable[[int], bool] = _nowhere
+    """Whether a 64-bit LUN field addresses a logical unit, for task management."""
+    watcher: Watcher | None = None
+    wake: Callable[[], None] = _nothing
+    events: list[Event] = attrs.field(factory=list, init=False)
+    deadlines: Deadlines = attrs.field(factory=Deadlines, init=False)
+    dying: Dying = attrs.field(factory=Dying, init=False)
+    _sessions: dict[tuple[str, bytes], Session] = attrs.field(factory=dict, init=False)
+    _last_tsih: int = attrs.field(default=0, init=False)
+
+    @property
+    def sessions(self) -> list[Session]:
+        """All sessions whose login has ended, failed ones included."""
+        return list(self._sessions.values())
+
+    def find(self, initiator_name: str, isid: bytes) -> Session | None:
+        """The session of this initiator port, if there is one (section 4.4.3)."""
+        return self._sessions.get((initiator_name, isid))
+
+    def make_room(self, replaced: Session | None) -> None:
+        """See to it that one more session fits; a failed one gives way.
+
+        Raises PeerError with status OUT OF RESOURCES if all places are taken by living sessions.
+        """
+        if replaced is not None or len(self._sessions) < self.limits.sessions:
+            return
+        for session in self._sessions.values():
+            if session.state == FAILED.name:
+                session.end_cleanups()
+                return
+        raise PeerError(
+            f"all {self.limits.sessions} sessions of this target are taken",
+            section="11.13.5",
+            answer=LoginStatus.OUT_OF_RESOURCES,
+        )
+
+    def admit(self, session: Session) -> None:
+        """A session has entered full feature phase."""
+        self._sessions[session.initiator_name, session.isid] = session
+
+    def remove(self, session: Session) -> None:
+        """A session is over."""
+        if self.find(session.initiator_name, session.isid) is session:
+            del self._sessions[session.initiator_name, session.isid]
+
+    def new_tsih(self) -> int:
+        """A Target Session Identifying Handle that no session has: 1 to 65535."""
+        taken = {session.tsih for session in self._sessions.values()}
+        while True:
+            self._last_tsih = self._last_tsih % 0xFFFF + 1
+            if self._last_tsih not in taken:
+                return self._last_tsih
+
+    def take_events(self) -> list[Event]:
+        """What has to be done since the last call."""
+        events, self.events = self.events, []
+        return events
+
+    def set_deadline(self, name: object, when: float, then: Callable[[], None]) -> None:
+        """Have ``then`` called at ``when``, whether or not any connection lives by then."""
+        self.deadlines.set(name, when, then)
+        self.wake()
+
+
+class Gatekeeper(Protocol):
+    """Who decides which targets there are for a peer, and whether it may log in."""
+
+    def node(self, initiator_name: str, target_name: str | None) -> Node:
+        """The node to log in to; None for ``target_name`` asks for a discovery session.
+
+        Raises PeerError with the login status to answer (RFC 7143 section 11.13.5).
+        """
+
+    def targets(self, initiator_name: str) -> list[tuple[str, list[str]]]:
+        """The targets that this peer may know, each with its TargetAddress values."""

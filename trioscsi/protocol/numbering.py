@@ -1,0 +1,80 @@
+"""CmdSN: the order of commands in a session, and how many may be under way.
+
+RFC 7143 section 4.2.2.1.  StatSN, DataSN and R2TSN are plain counters where they are used.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+
+import attrs
+
+from trioscsi.serial import MODULUS, add, distance
+
+
+class Arrival(enum.Enum):
+    """What becomes of a request that is not immediate, by its CmdSN."""
+
+    IN_ORDER = "it is the next one"
+    EARLY = "it has to wait for those before it"
+    IGNORED = "it is outside the window, or here already"
+
+
+@attrs.define
+class CommandOrder:
+    """The commands of one session in the order of their CmdSN.
+
+    ``size`` commands may be under way at once; what MaxCmdSN has granted is never taken back,
+    because an initiator ignores a MaxCmdSN that is lower than one it has seen.
+    """
+
+    expected: int = attrs.field(validator=attrs.validators.in_(range(MODULUS)))
+    """ExpCmdSN."""
+    size: int = attrs.field(validator=attrs.validators.ge(1))
+    under_way: int = 0
+    """Commands that were delivered and are not answered: each takes a place of the window."""
+    _early: dict[int, Callable[[], None]] = attrs.field(factory=dict, init=False)
+
+    @property
+    def maximum(self) -> int:
+        """MaxCmdSN; ``expected - 1`` closes the window."""
+        return (self.expected + self.size - self.under_way - 1) % MODULUS
+
+    def admit(self, cmd_sn: int) -> Arrival:
+        """Where a request with this CmdSN stands; nothing changes yet."""
+        ahead = distance(self.expected, cmd_sn)
+        if ahead == 0 and self.under_way < self.size:
+            return Arrival.IN_ORDER
+        if ahead < self.size - self.under_way and cmd_sn not in self._early:
+            return Arrival.EARLY
+        return Arrival.IGNORED
+
+    def hold(self, cmd_sn: int, deliver: Callable[[], None]) -> None:
+        """Keep an early request; ``deliver`` is called when its turn comes."""
+        self._early[cmd_sn] = deliver
+
+    def advance(self, deliver: Callable[[], None]) -> None:
+        """The expected request has come: deliver it, and all early ones that follow it.
+
+        Each counts as received before it is delivered, so that its answer acknowledges it.
+        """
+        self.expected = add(self.expected)
+        deliver()
+        while self._early and (early := self._early.pop(self.expected, None)) is not None:
+            self.expected = add(self.expected)
+            early()
+
+    def fill(self, cmd_sn: int) -> None:
+        """Count a CmdSN that will never come as received (section 11.6.1, case b)."""
+        match self.admit(cmd_sn):
+            case Arrival.IN_ORDER:
+                self.advance(_nothing)
+            case Arrival.EARLY:
+                self.hold(cmd_sn, _nothing)
+            case Arrival.IGNORED:
+                pass
+
+
+def _nothing() -> None:
+    """What is delivered for a command that was aborted before it came."""

@@ -1,0 +1,186 @@
+"""A session: what its connections share (RFC 7143 sections 4.2.2, 6.3 and 8.3)."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from trioscsi.machines import session as session_machine
+from trioscsi.machines._automat import Effects, Transition
+from trioscsi.machines.coupling import When, Whom, couplings
+from trioscsi.machines.session import Effect
+from trioscsi.protocol.events import NexusCreated, NexusLost, TasksAborted, TasksCleared
+from trioscsi.protocol.numbering import CommandOrder
+from trioscsi.protocol.tasks import TaskSet
+from trioscsi.text import Parameters
+
+if TYPE_CHECKING:
+    from trioscsi.protocol.connection import TargetConnection
+    from trioscsi.protocol.node import Node
+    from trioscsi.protocol.tasks import Task
+
+
+@attrs.define(eq=False)
+class Session:
+    """One session at the target, from the login of its first connection on."""
+
+    node: Node
+    initiator_name: str
+    isid: bytes
+    parameters: Parameters
+    order: CommandOrder
+    replaces: Session | None = None
+    """The session whose place this one takes when its login has ended (section 6.3.5)."""
+    tsih: int = 0
+    """0 until the first login has ended (section 11.12.6)."""
+    connections: list[TargetConnection] = attrs.field(factory=list, init=False)
+    """Those that log in, are in full feature phase, or wait for cleanup."""
+    tasks: TaskSet = attrs.field(factory=TaskSet, init=False)
+    write_buffers: int = attrs.field(default=0, init=False)
+    """Bytes of write data that tasks have asked for."""
+    waiting: deque[Task] = attrs.field(factory=deque, init=False)
+    """Tasks that may not ask for their data before others have given back their buffers."""
+    machine: session_machine.Inputs = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.machine = session_machine.machine.start(self.node.watcher)
+
+    @property
+    def normal(self) -> bool:
+        """Whether this session does I/O; otherwise it is a discovery session."""
+        return self.parameters.session_type == "Normal"
+
+    @property
+    def state(self) -> str:
+        """The RFC's name for the session's state (section 8.3.2)."""
+        return self.machine.state
+
+    def couple(self, connection: TargetConnection, transition: Transition) -> None:
+        """Feed the machines that a transition of a connection is coupled to."""
+        for row in couplings(transition.machine, transition.label):
+            if not _CONDITIONS[row.when](self, connection):
+                continue
+            for owner in self._owners(row.whom, connection):
+                fed, do = owner.running(row.machine)
+                if fed is not None and fed.hears(row.cause):
+                    do(getattr(fed, row.cause)())
+
+    def _owners(
+        self, whom: Whom, connection: TargetConnection
+    ) -> Iterable[Session | TargetConnection]:
+        match whom:
+            case Whom.SESSION:
+                return [self]
+            case Whom.OTHERS:
+                return [other for other in self.connections if other is not connection]
+            case Whom.REPLACED_SESSION:
+                return [] if self.replaces is None else [self.replaces]
+            case Whom.REPLACED_CONNECTIONS:
+                return list(connection.replaces)
+
+    def running(self, name: str) -> tuple[Any, Callable[[Effects], None]]:
+        """The machine that couplings know by ``name``, and what does its effects."""
+        return self.machine, self._do
+
+    def _do(self, effects: Effects) -> None:
+        for effect in effects:
+            match effect:
+                case Effect.CREATE_NEXUS:
+                    self.replaces = None
+                    self.node.admit(self)
+                    if self.normal:
+                        self.node.events.append(NexusCreated(self))
+                case Effect.REPORT_NEXUS_LOSS:
+                    self.abort(self.tasks)
+                    if self.normal:
+                        self.node.events.append(NexusLost(self))
+                case Effect.FREE_SESSION:
+                    self.node.remove(self)
+
+    def abort(self, tasks: Iterable[Task]) -> None:
+        """End tasks without status; the server lets go of those that it has in hand."""
+        in_hand = []
+        for task in list(tasks):
+            if self.tasks.get(task.itt) is task:
+                task.machine.aborted()
+                self.forget(task)
+                if task.in_hand:
+                    in_hand.append(task)
+                    self.node.dying.add(task)
+        if in_hand:
+            self.node.events.append(TasksAborted(in_hand))
+
+    def forget(self, task: Task) -> None:
+        """A task is answered or aborted: its places are free for others."""
+        self.tasks.remove(task)
+        if task.counted:
+            task.counted = False
+            self.order.under_way -= 1
+        if task.reserved:
+            self.write_buffers -= task.reserved
+            task.reserved = 0
+            self._hand_buffers_on()
+
+    def reserve(self, task: Task, size: int) -> bool:
+        """Take ``size`` bytes of the write buffers for a task; False if it has to wait.
+
+        A single task may have as much as it needs, so that every task gets its turn.
+        """
+        if self.write_buffers and self.write_buffers + size > self.node.limits.write_buffers:
+            self.waiting.append(task)
+            return False
+        self.write_buffers += size
+        task.reserved = size
+        return True
+
+    def _hand_buffers_on(self) -> None:
+        """Let waiting tasks ask for their data, as far as the buffers go."""
+        for _ in range(len(self.waiting)):
+            task = self.waiting.popleft()
+            if not task.aborted:
+                task.connection.solicit(task)
+                if self.waiting and self.waiting[-1] is task:
+                    self.waiting.rotate(1)  # it still waits: it stays the first
+                    return
+
+    def clear(self, connection: TargetConnection) -> None:
+        """End the tasks of one connection while the session lives on (section 11.14.5)."""
+        ended = [task for task in self.tasks if task.connection is connection]
+        if ended:
+            self.abort(ended)
+            self.node.events.append(TasksCleared(self))
+
+    def leave(self, connection: TargetConnection) -> None:
+        """Nothing is left of a connection."""
+        if connection in self.connections:
+            self.connections.remove(connection)
+            self.clear(connection)
+
+    def end_cleanups(self) -> None:
+        """Do not wait any longer for the initiator to come back (section 6.3.6)."""
+        for connection in list(self.connections):
+            connection.cleanup_timed_out()
+
+
+_NOT_YET = (session_machine.FREE.name, session_machine.ACTIVE.name)
+_FAILED = (session_machine.FAILED.name, session_machine.IN_CONTINUE.name)
+
+_CONDITIONS: dict[When, Callable[[Session, TargetConnection], bool]] = {
+    When.ALWAYS: lambda session, connection: True,
+    When.LEADING: lambda session, connection: session.state in _NOT_YET,
+    When.CONTINUING: lambda session, connection: session.state in _FAILED,
+    When.LAST_ATTEMPT: lambda session, connection: (
+        session.state == session_machine.IN_CONTINUE.name
+        and not any(other.in_login for other in session.connections if other is not connection)
+    ),
+    When.LAST: lambda session, connection: (
+        not any(other.full_feature for other in session.connections if other is not connection)
+    ),
+    When.LAST_AND_CLEAN: lambda session, connection: (
+        not any(other is not connection for other in session.connections)
+    ),
+    When.SESSION_LOGOUT: lambda session, connection: connection.logout_ends_session,
+}

@@ -1,0 +1,153 @@
+"""The data that initiators send: immediate, unsolicited, solicited (RFC 7143 section 4.2.5.2)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from trioscsi.machines import task as task_machine
+from trioscsi.pdu import NO_TASK, DataOut, ReadyToTransfer, RejectReason, ScsiCommand
+from trioscsi.protocol.bursts import Incoming, TransferFault
+from trioscsi.protocol.events import DataArrived, TransferFailed
+from trioscsi.protocol.tasks import Task
+
+if TYPE_CHECKING:
+    from trioscsi.protocol.full_feature import FullFeature
+    from trioscsi.protocol.session import Session
+    from trioscsi.text import Parameters
+
+_STATES_WAITING = (task_machine.RECEIVING.name, task_machine.DRAINING.name)
+
+
+class Writes:
+    """The Data-Out traffic of one connection."""
+
+    def __init__(self, full_feature: FullFeature, session: Session) -> None:
+        self._full_feature = full_feature
+        self._connection = full_feature.connection
+        self._session = session
+        self._last_ttt = 0
+
+    def begin(self, task: Task, pdu: ScsiCommand) -> None:
+        """Look at the data that came with a command, and at what it announces."""
+        if not pdu.data and pdu.final:
+            return
+        parameters = self._session.parameters
+        fault = _fault(task, pdu, parameters)
+        if fault is None and pdu.final and len(pdu.data) == task.expected_out:
+            task.data = pdu.data
+            return
+        kept = b"" if fault is not None else pdu.data
+        task.incoming = Incoming.begin(task.expected_out, kept, not pdu.final, parameters)
+        task.incoming.fault = fault
+        if fault is not None and not pdu.final:
+            # Nothing of the burst is wanted, but it has to be waited for (section 11.4.2).
+            task.incoming.sequences[NO_TASK].machine.fault_found()
+
+    def want(self, task: Task, length: int) -> bool:
+        """See `TargetConnection.want`."""
+        length = min(length, task.expected_out)
+        incoming = task.incoming
+        if incoming is None:
+            if len(task.data) >= length:
+                task.data = task.data[:length]
+                return True
+            incoming = Incoming.begin(task.expected_out, b"", False, self._session.parameters)
+            task.incoming = incoming
+        incoming.want(length)
+        if incoming.complete and incoming.fault is None:
+            task.data = memoryview(incoming.buffer)[:length]
+            return True
+        task.in_hand = False
+        task.machine.data_wanted()
+        self._go_on(task, incoming)
+        return False
+
+    def hear(self, pdu: DataOut) -> None:
+        """Bring a Data-Out PDU to its task."""
+        task = self._session.tasks.get(pdu.itt)
+        if task is None or task.connection is not self._connection:
+            return  # the task has ended; its data was on the way by then
+        incoming = task.incoming
+        sequence = None if incoming is None else incoming.sequences.get(pdu.ttt)
+        if incoming is None or sequence is None:
+            self._full_feature.reject(
+                RejectReason.INVALID_PDU_FIELD, "Data-Out that nobody asked for"
+            )
+            return
+        if pdu.ttt != NO_TASK and pdu.lun != task.lun:
+            self._full_feature.reject(RejectReason.INVALID_PDU_FIELD, "Data-Out for another LUN")
+            return
+        incoming.receive(sequence, pdu)
+        self._go_on(task, incoming)
+
+    def hear_spoiled(self, pdu: DataOut) -> None:
+        """A Data-Out PDU came with a bad data digest; it was rejected (section 7.8)."""
+        task = self._session.tasks.get(pdu.itt)
+        incoming = None if task is None else task.incoming
+        sequence = None if incoming is None else incoming.sequences.get(pdu.ttt)
+        if task is not None and incoming is not None and sequence is not None:
+            incoming.spoil(sequence, pdu)
+            self._go_on(task, incoming)
+
+    def solicit(self, task: Task) -> None:
+        """Send the R2Ts that are due (section 11.8)."""
+        incoming = task.incoming
+        assert incoming is not None, "only a task that waits for data solicits it"
+        while (due := incoming.next_r2t()) is not None:
+            if not task.reserved and not self._session.reserve(task, incoming.wanted or 0):
+                return
+            incoming.make_room()
+            offset, length = due
+            self._last_ttt = (self._last_ttt + 1) % NO_TASK
+            incoming.solicit(self._last_ttt, offset, length)
+            r2t = ReadyToTransfer(
+                lun=task.lun,
+                itt=task.itt,
+                ttt=self._last_ttt,
+                r2t_sn=task.data_sn,
+                buffer_offset=offset,
+                desired_data_transfer_length=length,
+            )
+            task.data_sn += 1
+            self._connection.number(r2t)
+            self._connection.send(r2t)
+
+    def fail(self, task: Task) -> None:
+        """Let a command fail whose transfer broke the rules before anybody looked at its CDB."""
+        incoming = task.incoming
+        assert incoming is not None, "a transfer fault is noted in the transfer"
+        incoming.want(task.expected_out)
+        task.machine.data_wanted()
+        self._go_on(task, incoming)
+
+    def _go_on(self, task: Task, incoming: Incoming) -> None:
+        if task.machine.state not in _STATES_WAITING:
+            return
+        if not incoming.complete:
+            if task.machine.state == task_machine.RECEIVING.name:
+                self.solicit(task)
+        elif task.answer is not None:
+            task.machine.data_completed()
+            task.answer()
+        elif incoming.fault is not None:
+            task.in_hand = True
+            task.machine.data_completed()
+            self._session.node.events.append(TransferFailed(task, incoming.fault))
+        else:
+            task.in_hand = True
+            task.machine.data_completed()
+            task.data = memoryview(incoming.buffer)[: incoming.wanted]
+            self._session.node.events.append(DataArrived(task))
+
+
+def _fault(task: Task, pdu: ScsiCommand, parameters: Parameters) -> TransferFault | None:
+    """What is wrong with the data that comes with a command, or that it announces."""
+    if not pdu.write:
+        return TransferFault.UNEXPECTED_DATA
+    if pdu.data and not parameters.immediate_data:
+        return TransferFault.UNEXPECTED_DATA
+    if not pdu.final and parameters.initial_r2t:
+        return TransferFault.UNEXPECTED_DATA
+    if len(pdu.data) > min(task.expected_out, parameters.first_burst_length):
+        return TransferFault.INCORRECT_AMOUNT
+    return None
