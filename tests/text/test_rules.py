@@ -85,6 +85,9 @@ def test_a_number_is_taken_at_both_ends_of_its_range_and_not_beyond(key):
         ("InitiatorAlias", "Größe 1", "Größe 1"),
         ("InitiatorName", "a" * 255, "a" * 255),
         ("TargetAddress", "[::1]:3260", "[::1]:3260"),
+        ("CHAP_N", "me", "me"),
+        ("CHAP_C", "0x00ff", b"\x00\xff"),
+        ("CHAP_A", "7,5", ("7", "5")),
     ],
 )
 def test_a_value_becomes_what_its_syntax_stands_for(name, value, parsed):
@@ -105,6 +108,8 @@ def test_a_value_becomes_what_its_syntax_stands_for(name, value, parsed):
         ("HeaderDigest", "None," + "a" * 256),
         ("X#NodeArchitecture", "a" * 256),
         ("TargetAddress", ""),
+        ("CHAP_C", "0x" + "00" * 1025),
+        ("CHAP_I", "256"),
     ],
 )
 def test_a_value_that_its_key_cannot_have_is_refused(name, value):

@@ -15,6 +15,7 @@ from trioscsi.text.keys import KEYS
 from trioscsi.text.negotiation import Negotiation
 from trioscsi.text.offer import Offer
 from trioscsi.text.parameters import Parameters
+from trioscsi.text.rules import parse
 from trioscsi.text.states import KeyState
 
 __all__ = [
@@ -34,5 +35,6 @@ __all__ = [
     "decode_number",
     "encode",
     "encode_binary",
+    "parse",
     "split",
 ]
