@@ -144,6 +144,9 @@ class Negotiation:
             raise PeerError(f"the {self.side.other.value} sent {name}", section=key.section)
         if stage not in key.stages:
             raise PeerError(f"{name} in stage {stage.name}", section="6.3")
+        answered = self.states[name] is KeyState.PROPOSED or key.kind is Kind.EXCHANGE
+        if value in RESERVED and not answered:
+            raise PeerError(f"{name} proposed as {value}", section="6.2")
         return _HANDLERS[key.kind](self, key, value)
 
     def _unknown(self, name: str, value: str) -> str | None:
@@ -155,16 +158,12 @@ class Negotiation:
     def _declaration(self, key: Key, value: str) -> None:
         if not key.repeatable:
             self.states.advance(key.name, KeyEvent.DECLARATION)
-        if value in RESERVED:
-            raise PeerError(f"{key.name} declared as {value}", section="6.2")
         declared = parse(key, value)
         if key.use is Use.LEADING_ONLY and not self.leading:
             self._check_repeated(key, declared)
         elif key.repeatable:
-            self._results[str(key.parameter)] = (
-                *getattr(self.so_far, str(key.parameter)),
-                declared,
-            )
+            name = str(key.parameter)
+            self._results[name] = (*getattr(self.so_far, name), declared)
         else:
             self._record(key, declared, self.side.other)
 
@@ -174,8 +173,6 @@ class Negotiation:
             self._answered(key, value)
             return None
         self.states.advance(key.name, KeyEvent.PROPOSAL)
-        if value in RESERVED:
-            raise PeerError(f"{key.name} proposed as {value}", section="6.2")
         answer = self._answer(key, value)
         self.states.advance(key.name, KeyEvent.ANSWER)
         return answer
@@ -208,10 +205,8 @@ class Negotiation:
             raise PeerError(f"{key.name}={value} does not answer our proposal", section="6.2")
         self._record(key, selected)
 
-    def _obsolete(self, key: Key, value: str) -> str:
+    def _obsolete(self, key: Key, _: str) -> str:
         self.states.advance(key.name, KeyEvent.PROPOSAL)
-        if value in RESERVED:
-            raise PeerError(f"{key.name} proposed as {value}", section="6.2")
         self.states.advance(key.name, KeyEvent.ANSWER)
         return REJECT
 
