@@ -47,7 +47,7 @@ class CdbLayout:
         return self.record.length
 
     def usage(self, opcode: int, service_action: int | None) -> bytes:
-        """The bits that we look at, with opcode and service action as they are (SPC-4 section 6.35)."""
+        """The bits that we look at; the opcode and service action as they are."""
         names = [name for name in self.record.fields if name not in self.zero]
         mask = self.record.mask(*names) | opcode << (self.length - 1) * 8
         if service_action is not None:

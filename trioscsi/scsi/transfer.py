@@ -10,7 +10,7 @@ import struct
 from typing import TYPE_CHECKING
 
 from trioscsi.scsi.cdb import cdb_layout
-from trioscsi.scsi.command import Command
+from trioscsi.scsi.command import Command, decoded
 from trioscsi.scsi.layout import Field, bits, span
 from trioscsi.scsi.plan import Read, Refusal, Write
 from trioscsi.scsi.sense import WRITE_PROTECTED
@@ -18,7 +18,7 @@ from trioscsi.scsi.sense import WRITE_PROTECTED
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from trioscsi.scsi.cdb import Bytes, CdbLayout
+    from trioscsi.scsi.cdb import Bytes, Cdb, CdbLayout
     from trioscsi.scsi.command import Perform
     from trioscsi.scsi.device import LogicalUnit
     from trioscsi.scsi.nexus import Nexus
@@ -35,13 +35,12 @@ _STRUCTS = {
     12: struct.Struct(">xBII"),
     16: struct.Struct(">xBQI"),
 }
-_GROUPS = {10: 6, 12: 10, 16: 14}
 
 
 def read(layout: CdbLayout) -> Perform:
     """READ(10), (12) and (16)."""
     decode: Decode = _STRUCTS[layout.length].unpack_from
-    group, control = _GROUPS[layout.length], layout.length - 1
+    group, control = layout.record.fields["group_number"].byte, layout.length - 1
 
     def run(unit: LogicalUnit, cdb: Bytes, _nexus: Nexus) -> Plan:
         flags, lba, blocks = decode(cdb)
@@ -57,7 +56,7 @@ def read(layout: CdbLayout) -> Perform:
 def write(layout: CdbLayout) -> Perform:
     """WRITE(10), (12) and (16)."""
     decode: Decode = _STRUCTS[layout.length].unpack_from
-    group, control = _GROUPS[layout.length], layout.length - 1
+    group, control = layout.record.fields["group_number"].byte, layout.length - 1
 
     def run(unit: LogicalUnit, cdb: Bytes, _nexus: Nexus) -> Plan:
         flags, lba, blocks = decode(cdb)
@@ -72,32 +71,26 @@ def write(layout: CdbLayout) -> Perform:
     return run
 
 
-def read_6(layout: CdbLayout) -> Perform:
+@decoded
+def read_6(unit: LogicalUnit, cdb: Cdb, _nexus: Nexus) -> Plan:
     """READ(6), where a transfer length of zero is 256 blocks."""
-
-    def run(unit: LogicalUnit, cdb: Bytes, _nexus: Nexus) -> Plan:
-        lba, blocks = _range_6(unit, cdb, layout)
-        return Read(lba, blocks, fua=False)
-
-    return run
+    lba, blocks = _range_6(unit, cdb)
+    return Read(lba, blocks, fua=False)
 
 
-def write_6(layout: CdbLayout) -> Perform:
+@decoded
+def write_6(unit: LogicalUnit, cdb: Cdb, _nexus: Nexus) -> Plan:
     """WRITE(6), where a transfer length of zero is 256 blocks."""
-
-    def run(unit: LogicalUnit, cdb: Bytes, _nexus: Nexus) -> Plan:
-        if unit.write_protected:
-            raise Refusal(WRITE_PROTECTED)
-        lba, blocks = _range_6(unit, cdb, layout)
-        return Write(lba, blocks, fua=False, data_out=blocks * unit.block_size)
-
-    return run
+    if unit.write_protected:
+        raise Refusal(WRITE_PROTECTED)
+    lba, blocks = _range_6(unit, cdb)
+    return Write(lba, blocks, fua=False, data_out=blocks * unit.block_size)
 
 
-def _range_6(unit: LogicalUnit, cdb: Bytes, layout: CdbLayout) -> tuple[int, int]:
-    fields = layout.decode(cdb)
-    lba, blocks = fields["logical_block_address"], fields["transfer_length"] or 256
-    unit.check_lba(lba, blocks)
+def _range_6(unit: LogicalUnit, cdb: Cdb) -> tuple[int, int]:
+    lba, blocks = cdb["logical_block_address"], cdb["transfer_length"] or 256
+    if lba + blocks > unit.blocks or blocks > unit.maximum_blocks:
+        raise _out_of_bounds(unit, lba, blocks, cdb.layout)
     return lba, blocks
 
 

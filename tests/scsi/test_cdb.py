@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trioscsi.scsi import Failed, LogicalUnit, Nexus, Plan
+from trioscsi.scsi.cdb import cdb_layout, whole
+from trioscsi.scsi.disk import DISK
+from trioscsi.scsi.layout import bits, span
+from trioscsi.scsi.plan import Refusal
+from trioscsi.scsi.sense import invalid_field
+
+LAYOUT = cdb_layout(10, {"protect": bits(1, 7, 5)}, service_action=bits(1, 4, 0), length=span(7, 8))
+UNIT = LogicalUnit(0, target_name="iqn.2026-11.example:disk", blocks=2**64 - 1)
+
+
+def test_fields_are_found_by_name() -> None:
+    fields = LAYOUT.decode(bytes.fromhex("a3 0c 00000000 00 0102 00"))
+    assert (fields["service_action"], fields["length"]) == (0x0C, 0x0102)
+
+
+def test_a_refused_value_is_pointed_at_by_the_first_bit_of_its_field() -> None:
+    fields = LAYOUT.decode(bytes.fromhex("a3 0c 00000000 00 0102 00"))
+    assert fields.refusal("service_action").plan == Failed(invalid_field(1, 4))
+    assert fields.refusal("length").plan == Failed(invalid_field(7, 7))
+
+
+@pytest.mark.parametrize(
+    ("cdb", "byte", "bit"),
+    [
+        pytest.param("a3 0c 01 000000 00 0000 00", 2, 0, id="reserved"),
+        pytest.param("a3 2c 00 000000 00 0000 00", 1, 7, id="any bit of a field that is zero"),
+        pytest.param("a3 2c 01 000000 00 0000 01", 1, 7, id="the first of several"),
+        pytest.param("a3 0c 00 000000 00 0000 04", 9, 2, id="NACA"),
+    ],
+)
+def test_a_bit_that_must_be_zero_is_refused(cdb: str, byte: int, bit: int) -> None:
+    with pytest.raises(Refusal) as refusal:
+        LAYOUT.decode(bytes.fromhex(cdb))
+    assert refusal.value.plan == Failed(invalid_field(byte, bit))
+
+
+def test_usage_data_has_the_bits_that_are_looked_at() -> None:
+    assert LAYOUT.usage(0xA3, 0x0C).hex() == "a30c0000000000ffff00"
+    assert LAYOUT.usage(0xA3, None).hex() == "a31f0000000000ffff00"
+
+
+def reserved_bits() -> list[tuple[bytes, int, int]]:
+    """Each bit of each command that no field has: the CDB with it set, and where it is."""
+    found = []
+    for command in DISK:
+        layout = command.layout
+        plain = layout.record.encode(
+            **({} if command.service_action is None else {"service_action": command.service_action})
+        )
+        taken = layout.record.mask(*layout.record.fields)
+        for position in range((layout.length - 1) * 8):
+            if not taken >> position & 1:
+                number = int.from_bytes(plain, "big") | 1 << position
+                cdb = number.to_bytes(layout.length, "big")
+                cdb = bytes((command.opcode,)) + cdb[1:]
+                found.append((cdb, layout.length - 1 - position // 8, position % 8))
+    return found
+
+
+def test_any_reserved_bit_of_any_command_is_refused_and_pointed_at(nexus: Nexus) -> None:
+    cases = reserved_bits()
+    assert len(cases) > 500
+    for cdb, byte, bit in cases:
+        assert UNIT.execute(cdb, nexus) == Failed(invalid_field(byte, bit)), cdb.hex()
+
+
+def test_any_value_in_a_field_that_must_be_zero_is_refused(nexus: Nexus) -> None:
+    for command in DISK:
+        for name in command.layout.zero:
+            field = command.layout.record.fields[name]
+            for value in (1, 2**field.width - 1):
+                cdb = bytes((command.opcode,)) + command.layout.record.encode(**{name: value})[1:]
+                assert UNIT.execute(cdb, nexus) == Failed(invalid_field(field.byte, field.bit))
+
+
+@pytest.mark.parametrize(
+    ("cdb", "byte"),
+    [("", 0), ("12 00 00 00 60", 5), ("28 00 00", 3), ("a0" + "00" * 10, 11), ("88" * 15, 15)],
+)
+def test_a_cdb_cut_short_is_refused_where_it_ends(
+    ask: Callable[[str], Plan], unit: LogicalUnit, nexus: Nexus, cdb: str, byte: int
+) -> None:
+    assert unit.execute(bytes.fromhex(cdb), nexus) == Failed(invalid_field(byte))
+
+
+@pytest.mark.parametrize("cdb", ["00" * 6, "28" + "00" * 9, "a8" + "00" * 11, "7f", "c0"])
+def test_a_whole_cdb_is_filled_up_as_on_the_wire(cdb: str) -> None:
+    assert whole(bytes.fromhex(cdb)) == bytes.fromhex(cdb).ljust(16, b"\0")
+
+
+@given(st.binary(max_size=260))
+def test_bytes_and_memoryviews_are_taken_alike(cdb: bytes) -> None:
+    def plan(cdb: bytes | memoryview) -> Plan:
+        return UNIT.execute(cdb, Nexus("initiator", "target"))
+
+    assert plan(cdb) == plan(memoryview(cdb))

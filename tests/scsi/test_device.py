@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trioscsi.errors import UsageError
+from trioscsi.scsi import (
+    AdditionalSense,
+    Done,
+    Failed,
+    Flush,
+    LogicalUnit,
+    Nexus,
+    Read,
+    Receive,
+    Refused,
+    Reply,
+    Verify,
+    Write,
+)
+from trioscsi.scsi.disk import DISK
+from trioscsi.scsi.sense import unit_attention
+
+PLANS = (Done, Reply, Failed, Refused, Read, Write, Verify, Flush, Receive)
+READY, INQUIRY = bytes(6), bytes.fromhex("120000006000")
+CODE = AdditionalSense.CAPACITY_DATA_HAS_CHANGED
+
+known = st.builds(
+    lambda command, rest: bytes((command.opcode, command.service_action or 0)) + rest,
+    st.sampled_from(list(DISK)),
+    st.binary(max_size=30),
+)
+
+
+@given(st.binary(max_size=260) | known, st.booleans())
+def test_any_cdb_gives_a_plan(cdb: bytes, stopped: bool) -> None:
+    unit = LogicalUnit(0, target_name="iqn.x", blocks=1000)
+    unit.stopped = stopped
+    plan = unit.execute(cdb, Nexus("initiator", "target"))
+    assert isinstance(plan, PLANS)
+    assert plan.data_out <= unit.maximum_transfer
+
+
+def test_an_attention_is_reported_once_and_then_the_command_is_performed(
+    unit: LogicalUnit, nexus: Nexus
+) -> None:
+    nexus.establish(0, CODE)
+    assert unit.execute(READY, nexus) == Failed(unit_attention(CODE))
+    assert unit.execute(READY, nexus) == Done()
+
+
+def test_even_an_unknown_command_reports_an_attention(unit: LogicalUnit, nexus: Nexus) -> None:
+    nexus.establish(0, CODE)
+    assert unit.execute(b"\xff" * 16, nexus) == Failed(unit_attention(CODE))
+
+
+def test_inquiry_leaves_an_attention_alone(unit: LogicalUnit, nexus: Nexus) -> None:
+    nexus.establish(0, CODE)
+    assert isinstance(unit.execute(INQUIRY, nexus), Reply)
+    assert nexus.pending == {0: [CODE]}
+
+
+def test_an_attention_of_another_unit_holds_nothing_up(unit: LogicalUnit, nexus: Nexus) -> None:
+    nexus.establish(1, CODE)
+    assert unit.execute(READY, nexus) == Done()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "complaint"),
+    [
+        ({"number": -1}, "number is from 0 to 16383"),
+        ({"number": 0x4000}, "number is from 0 to 16383"),
+        ({"blocks": 0}, "blocks is from 1 to"),
+        ({"block_size": 520}, "block_size is a power of two"),
+        ({"block_size": 256}, "block_size is a power of two"),
+        ({"block_size": 2**17}, "block_size is a power of two"),
+        ({"block_size": 4096, "physical_block_size": 512}, "at least block_size"),
+        ({"maximum_transfer": 512}, "maximum_transfer is from 65536"),
+        ({"vendor": "TOO LONG A NAME"}, "vendor is 8 printable ASCII"),
+        ({"product": "\n"}, "product is 16 printable ASCII"),
+        ({"serial": "é"}, "serial is 200 printable ASCII"),
+    ],
+)
+def test_what_no_disk_can_be_is_a_usage_error(wrong: dict[str, Any], complaint: str) -> None:
+    right: dict[str, Any] = {"number": 0, "target_name": "iqn.x", "blocks": 1}
+    with pytest.raises(UsageError, match=complaint):
+        LogicalUnit(**right | wrong)
+
+
+def test_a_unit_alone_lists_itself(unit: LogicalUnit) -> None:
+    assert list(unit.luns) == [0]
+
+
+def test_the_maximum_transfer_is_a_whole_number_of_physical_blocks() -> None:
+    unit = LogicalUnit(
+        0, target_name="iqn.x", blocks=8, physical_block_size=4096, maximum_transfer=70_000
+    )
+    assert unit.maximum_blocks == 136

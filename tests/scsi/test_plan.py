@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import pytest
+
+from trioscsi.scsi import (
+    Done,
+    Failed,
+    Flush,
+    Plan,
+    Read,
+    Receive,
+    Refused,
+    Reply,
+    Status,
+    Verify,
+    Write,
+)
+from trioscsi.scsi.plan import Refusal
+from trioscsi.scsi.sense import WRITE_PROTECTED
+
+
+@pytest.mark.parametrize(
+    ("plan", "data_out"),
+    [
+        (Done(), 0),
+        (Reply(b"data"), 0),
+        (Failed(WRITE_PROTECTED), 0),
+        (Refused(Status.BUSY), 0),
+        (Read(0, 8, fua=False), 0),
+        (Flush(0, 8, immediate=False), 0),
+        (Write(0, 8, False, 4096), 4096),
+        (Verify(0, 8, "one block", 512), 512),
+        (Receive(24, lambda _list: Done()), 24),
+    ],
+)
+def test_every_plan_says_what_it_takes_from_the_initiator(plan: Plan, data_out: int) -> None:
+    assert plan.data_out == data_out
+
+
+def test_a_refusal_carries_the_plan_that_answers() -> None:
+    assert Refusal(WRITE_PROTECTED).plan == Failed(WRITE_PROTECTED)

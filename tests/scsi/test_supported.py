@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trioscsi.scsi import AdditionalSense, Failed, LogicalUnit, Nexus, Plan, Reply
+from trioscsi.scsi.disk import DISK
+from trioscsi.scsi.sense import invalid_field
+from trioscsi.scsi.supported import COMMAND_DESCRIPTOR, ONE_COMMAND
+
+Ask = Callable[[str], Plan]
+
+ALL, ONE, ACTION, EITHER, RCTD = 0, 1, 2, 3, 0x80
+NOT_SUPPORTED = "0001 0000"
+READ_10 = "0003 000a 2818ffffffff00ffff00"
+VERIFY_10 = "0003 000a 2f16ffffffff00ffff00"
+RSOC = "0003 000c a30c87ffffffffffffff0000"
+
+
+def codes(options: int, opcode: int = 0, action: int = 0, length: int = 0xFFFF) -> str:
+    return f"a30c {options:02x} {opcode:02x} {action:04x} {length:08x} 0000"
+
+
+def data_of(plan: Plan) -> bytes:
+    assert isinstance(plan, Reply)
+    return plan.data
+
+
+def test_the_luns_are_those_of_the_target(ask: Ask, unit: LogicalUnit) -> None:
+    unit.luns = [256, 0, 3]
+    for report in ("00", "02", "11"):
+        assert data_of(ask(f"a0 00 {report} 000000 00000400")).hex() == (
+            "0000001800000000000000000000000000030000000000004100000000000000"
+        )
+
+
+@pytest.mark.parametrize("report", ["01", "10", "12"])
+def test_no_lun_is_well_known_or_administrative(ask: Ask, report: str) -> None:
+    assert ask(f"a0 00 {report} 000000 00000400") == Reply(bytes(8))
+
+
+@pytest.mark.parametrize("report", ["03", "13", "ff"])
+def test_another_report_of_luns_is_refused(ask: Ask, report: str) -> None:
+    assert ask(f"a0 00 {report} 000000 00000400") == Failed(invalid_field(2, 7))
+
+
+def test_reading_the_luns_settles_that_they_changed(ask: Ask, nexus: Nexus) -> None:
+    nexus.establish(0, AdditionalSense.REPORTED_LUNS_DATA_HAS_CHANGED)
+    ask("a0 00 00 000000 00000400")
+    assert nexus.pending == {}
+
+
+@given(st.integers(0, 40))
+def test_the_luns_are_cut_but_their_length_is_whole(length: int) -> None:
+    unit = LogicalUnit(0, target_name="iqn.x", blocks=1)
+    unit.luns = range(3)
+    cdb = bytes.fromhex(f"a0 00 00 000000 {length:08x} 0000")
+    data = data_of(unit.execute(cdb, Nexus("initiator", "target")))
+    assert len(data) == min(length, 32)
+    assert data[:4] == (24).to_bytes(4, "big")[:length]
+
+
+@pytest.mark.parametrize("timeouts", [False, True])
+def test_all_commands_are_listed_with_their_length(ask: Ask, timeouts: bool) -> None:
+    data = data_of(ask(codes(ALL | RCTD * timeouts)))
+    assert int.from_bytes(data[:4], "big") == len(data) - 4
+    size = 20 if timeouts else 8
+    rest, listed = data[4:], []
+    while rest:
+        fields = COMMAND_DESCRIPTOR.decode(rest)
+        assert fields["ctdp"] == timeouts
+        if timeouts:
+            assert rest[8:20] == b"\0\x0a" + bytes(10)
+        action = fields["service_action"] if fields["servactv"] else None
+        listed.append((fields["operation_code"], action, fields["cdb_length"]))
+        rest = rest[size:]
+    assert listed == [(c.opcode, c.service_action, c.layout.length) for c in DISK]
+
+
+@pytest.mark.parametrize(
+    ("options", "opcode", "action", "answer"),
+    [
+        pytest.param(ONE, 0x28, 0, READ_10, id="an opcode"),
+        pytest.param(ONE, 0x2F, 0, VERIFY_10, id="an opcode with a field in the middle of a byte"),
+        pytest.param(ONE, 0x28, 9, READ_10, id="an opcode, whatever the service action"),
+        pytest.param(ONE, 0xFF, 0, NOT_SUPPORTED, id="an opcode that there is not"),
+        pytest.param(ACTION, 0xA3, 0x0C, RSOC, id="a service action"),
+        pytest.param(ACTION, 0xA3, 0x05, NOT_SUPPORTED, id="a service action that there is not"),
+        pytest.param(ACTION, 0xFF, 0x05, NOT_SUPPORTED, id="neither opcode nor service action"),
+        pytest.param(EITHER, 0x28, 0, READ_10, id="either: an opcode"),
+        pytest.param(EITHER, 0x28, 1, NOT_SUPPORTED, id="either: no service actions"),
+        pytest.param(EITHER, 0xA3, 0x0C, RSOC, id="either: a service action"),
+        pytest.param(EITHER, 0xA3, 0x05, NOT_SUPPORTED, id="either: another service action"),
+        pytest.param(EITHER, 0xFF, 0, NOT_SUPPORTED, id="either: nothing"),
+    ],
+)
+def test_one_command_is_described_by_its_usage_data(
+    ask: Ask, options: int, opcode: int, action: int, answer: str
+) -> None:
+    assert data_of(ask(codes(options, opcode, action))) == bytes.fromhex(answer)
+
+
+def test_one_command_can_come_with_timeouts(ask: Ask) -> None:
+    data = data_of(ask(codes(ONE | RCTD, 0x28)))
+    assert ONE_COMMAND.decode(data)["ctdp"] == 1
+    assert data[14:] == b"\0\x0a" + bytes(10)
+
+
+def test_service_actions_must_be_asked_for_where_there_are_some_and_only_there(ask: Ask) -> None:
+    assert ask(codes(ONE, 0xA3)) == Failed(invalid_field(3, 7))
+    assert ask(codes(ACTION, 0x28)) == Failed(invalid_field(4, 7))
+
+
+@pytest.mark.parametrize("options", range(4, 8))
+def test_another_report_of_commands_is_refused(ask: Ask, options: int) -> None:
+    assert ask(codes(options)) == Failed(invalid_field(2, 2))
+
+
+@given(st.integers(0, 300))
+def test_the_report_of_commands_is_cut_exactly(length: int) -> None:
+    unit = LogicalUnit(0, target_name="iqn.x", blocks=1)
+    nexus = Nexus("initiator", "target")
+    whole = data_of(unit.execute(bytes.fromhex(codes(ALL)), nexus))
+    assert data_of(unit.execute(bytes.fromhex(codes(ALL, length=length)), nexus)) == whole[:length]
+
+
+def test_task_management_functions_are_reported_short_and_long(ask: Ask) -> None:
+    assert ask("a30d 00 000000 00000010 0000") == Reply(bytes.fromhex("da000000"))
+    assert ask("a30d 80 000000 00000010 0000") == Reply(bytes.fromhex("da00000c") + bytes(12))
+    assert ask("a30d 80 000000 00000006 0000") == Reply(bytes.fromhex("da00000c0000"))
+
+
+def test_task_management_functions_need_room_for_four_bytes(ask: Ask) -> None:
+    assert ask("a30d 00 000000 00000003 0000") == Failed(invalid_field(6, 7))

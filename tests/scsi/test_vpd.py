@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from trioscsi.scsi import LogicalUnit, Nexus, Plan, Reply, identity, vpd
+
+Ask = Callable[[str], Plan]
+NAME = "iqn.2026-11.example:disk"
+
+
+def page(unit: LogicalUnit, code: int, nexus: Nexus) -> bytes:
+    plan = unit.execute(bytes((0x12, 1, code, 4, 0, 0)), nexus)
+    assert isinstance(plan, Reply)
+    header = vpd.HEADER.decode(plan.data)
+    assert header["page_code"] == code
+    assert header["page_length"] == len(plan.data) - 4
+    return plan.data
+
+
+def designators(data: bytes) -> Iterator[tuple[dict[str, int], bytes]]:
+    rest = data[4:]
+    while rest:
+        head = vpd.DESIGNATOR.decode(rest)
+        end = 4 + head["designator_length"]
+        yield head, rest[4:end]
+        rest = rest[end:]
+
+
+def test_page_00_lists_all_pages_in_order_and_each_can_be_had(
+    unit: LogicalUnit, nexus: Nexus
+) -> None:
+    codes = page(unit, 0x00, nexus)[4:]
+    assert codes == bytes.fromhex("00 80 83 b0 b1 b2")
+    for code in codes:
+        page(unit, code, nexus)
+
+
+def test_the_serial_number_can_be_given(nexus: Nexus) -> None:
+    unit = LogicalUnit(0, target_name=NAME, blocks=1, serial="S-1")
+    assert page(unit, 0x80, nexus)[4:] == b"S-1"
+
+
+def test_the_serial_number_follows_from_target_and_lun(unit: LogicalUnit, nexus: Nexus) -> None:
+    assert page(unit, 0x80, nexus)[4:].decode() == identity.serial_number(NAME, 0)
+
+
+def test_the_unit_the_port_and_the_target_are_named(unit: LogicalUnit, nexus: Nexus) -> None:
+    found = [
+        (head["association"], head["designator_type"], value)
+        for head, value in designators(page(unit, 0x83, nexus))
+    ]
+    serial = identity.serial_number(NAME, 0).encode()
+    assert found == [
+        (0, 3, identity.naa(NAME, 0)),
+        (0, 1, b"TRIOSCSIVIRTUAL DISK    " + serial),
+        (1, 4, b"\0\0\0\1"),
+        (1, 8, f"{NAME},t,0x0001".encode().ljust(36, b"\0")),
+        (2, 8, NAME.encode().ljust(28, b"\0")),
+    ]
+
+
+def test_names_of_ports_and_targets_say_that_they_are_iscsi(
+    unit: LogicalUnit, nexus: Nexus
+) -> None:
+    for head, _ in designators(page(unit, 0x83, nexus)):
+        assert (head["piv"], head["protocol_identifier"]) == (
+            (1, 5) if head["association"] else (0, 0)
+        )
+
+
+def test_two_ports_show_the_same_unit(unit: LogicalUnit) -> None:
+    first, second = (
+        [
+            value
+            for head, value in designators(page(unit, 0x83, Nexus("i", f"{NAME},t,{n}", n)))
+            if head["association"] == 0
+        ]
+        for n in (1, 2)
+    )
+    assert first == second
+
+
+@pytest.mark.parametrize("length", [1, 3, 4, 223, 400])
+def test_a_scsi_name_ends_with_a_null_and_fills_whole_words(nexus: Nexus, length: int) -> None:
+    unit = LogicalUnit(0, target_name="n" * length, blocks=1)
+    *_, (_, name) = designators(page(unit, 0x83, nexus))
+    assert name.endswith(b"\0")
+    assert len(name) % 4 == 0
+    assert len(name) <= 252
+
+
+def test_block_limits_say_the_maximum_transfer_in_blocks(nexus: Nexus) -> None:
+    unit = LogicalUnit(
+        0, target_name=NAME, blocks=8, physical_block_size=4096, maximum_transfer=70_000
+    )
+    data = page(unit, 0xB0, nexus)
+    fields = vpd.BLOCK_LIMITS_PAGE.decode(data)
+    assert len(data) == 64
+    assert fields["maximum_transfer_length"] == 136
+    assert fields["optimal_transfer_length_granularity"] == 8
+    assert fields["maximum_unmap_lba_count"] == 0
+
+
+def test_nothing_rotates(unit: LogicalUnit, nexus: Nexus) -> None:
+    data = page(unit, 0xB1, nexus)
+    assert len(data) == 64
+    assert vpd.CHARACTERISTICS_PAGE.decode(data)["medium_rotation_rate"] == 1
+
+
+def test_nothing_can_be_unmapped_yet(nexus: Nexus) -> None:
+    unit = LogicalUnit(0, target_name=NAME, blocks=8, thin=True)
+    fields = vpd.PROVISIONING_PAGE.decode(page(unit, 0xB2, nexus))
+    assert not any(fields.values())

@@ -1,0 +1,111 @@
+"""The tables in specs/scsi equal the code, both ways."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from trioscsi.scsi import AdditionalSense, LogicalUnit, SenseKey, inquiry, medium, modes, supported
+from trioscsi.scsi import sense as sense_data
+from trioscsi.scsi import vpd as pages
+from trioscsi.scsi.disk import DISK
+from trioscsi.scsi.layout import Layout
+
+SPECS = Path(__file__).parents[2] / "specs" / "scsi"
+
+
+def load(name: str) -> dict[str, Any]:
+    return tomllib.loads((SPECS / f"{name}.toml").read_text())
+
+
+OPCODES, SENSE, VPD, MODES = (load(name) for name in ("opcodes", "sense", "vpd", "modes"))
+
+RECORDS = {
+    "Standard INQUIRY data": inquiry.STANDARD,
+    "VPD page header": pages.HEADER,
+    "Designation descriptor": pages.DESIGNATOR,
+    "Block Limits": pages.BLOCK_LIMITS_PAGE,
+    "Block Device Characteristics": pages.CHARACTERISTICS_PAGE,
+    "Logical Block Provisioning": pages.PROVISIONING_PAGE,
+    "READ CAPACITY(10) data": medium.CAPACITY_10,
+    "READ CAPACITY(16) data": medium.CAPACITY_16,
+    "Command descriptor": supported.COMMAND_DESCRIPTOR,
+    "One command": supported.ONE_COMMAND,
+    "Command timeouts descriptor": supported.TIMEOUTS_DESCRIPTOR,
+    "Task management functions": supported.TASK_FUNCTIONS,
+    "Mode parameter header(6)": modes.HEADER_6,
+    "Mode parameter header(10)": modes.HEADER_10,
+    "Short LBA mode parameter block descriptor": modes.SHORT_DESCRIPTOR,
+    "Long LBA mode parameter block descriptor": modes.LONG_DESCRIPTOR,
+}
+
+
+def fields(layout: Layout) -> dict[str, list[int]]:
+    return {name: [f.byte, f.bit, f.width] for name, f in layout.fields.items()}
+
+
+def test_the_commands_are_those_of_the_table_in_its_order() -> None:
+    coded = [(c.opcode, c.service_action, c.name, c.layout.length, c.medium) for c in DISK]
+    assert coded == [
+        (row["opcode"], row.get("service_action"), row["name"], row["length"], row["medium"])
+        for row in OPCODES["command"]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("command", "row"),
+    list(zip(DISK, OPCODES["command"], strict=True)),
+    ids=[command.name for command in DISK],
+)
+def test_each_cdb_has_the_fields_of_its_row(command: Any, row: dict[str, Any]) -> None:
+    zero = row.get("zero", {})
+    assert fields(command.layout.record) == row["fields"] | zero
+    assert command.layout.zero == zero.keys()
+
+
+def test_the_sense_keys_and_codes_are_those_of_the_table() -> None:
+    assert {key.name: key.value for key in SenseKey} == SENSE["keys"]
+    assert {code.name: code.value for code in AdditionalSense} == SENSE["codes"]
+
+
+def test_fixed_sense_has_the_fields_of_the_table() -> None:
+    assert fields(sense_data.FIXED) == SENSE["fixed"]["fields"]
+    assert sense_data.FIXED.length == SENSE["fixed"]["length"]
+
+
+def test_the_vpd_pages_are_those_of_the_table() -> None:
+    assert [f"{code:02X}" for code in pages.PAGES] == list(VPD["pages"])
+
+
+def test_every_record_has_the_fields_of_its_row() -> None:
+    rows = {row["name"]: row for row in VPD["record"] + MODES["record"]}
+    assert {name: fields(layout) for name, layout in RECORDS.items()} == {
+        name: row["fields"] for name, row in rows.items()
+    }
+    assert {name: layout.length for name, layout in RECORDS.items()} == {
+        name: row["length"] for name, row in rows.items()
+    }
+
+
+def test_the_mode_pages_are_those_of_the_table() -> None:
+    unit = LogicalUnit(0, target_name="iqn.2026-11.example:disk", blocks=1)
+    assert {
+        page.code: (page.name, page.layout.length, fields(page.layout), page.default(unit))
+        for page in modes.PAGES.values()
+    } == {
+        row["code"]: (row["name"], row["length"], row["fields"], row["default"])
+        for row in MODES["page"]
+    }
+
+
+@pytest.mark.parametrize("record", [*RECORDS.values(), *(c.layout.record for c in DISK)])
+def test_no_two_fields_of_a_record_overlap_and_all_lie_in_it(record: Layout) -> None:
+    masks = [record.mask(name) for name in record.fields]
+    together = 0
+    for mask in masks:
+        assert not together & mask
+        together |= mask
+    assert together < 1 << record.length * 8
