@@ -110,6 +110,12 @@ def test_an_announcement_can_spare_the_nexus_that_caused_it(
     assert other.pending[0] == [POWER_ON, cleared]
 
 
+def test_one_nexus_can_be_told_something_of_every_unit(target: ScsiTarget, nexus: Nexus) -> None:
+    lost = AdditionalSense.I_T_NEXUS_LOSS_OCCURRED
+    target.tell(nexus, lost)
+    assert nexus.pending == {0: [lost], 2: [lost]}
+
+
 def test_a_detached_nexus_hears_of_nothing(target: ScsiTarget, nexus: Nexus) -> None:
     target.detach(nexus)
     target.detach(nexus)

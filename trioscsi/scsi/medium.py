@@ -28,7 +28,6 @@ CAPACITY_16 = layout(
     lbprz=bits(14, 6),
 )
 
-
 _COMPARE: dict[int, Compare] = {0b00: None, 0b01: "blocks", 0b11: "one block"}
 
 

@@ -53,7 +53,7 @@ class PageControl(enum.IntEnum):
 
 @attrs.frozen
 class ModePage:
-    """A mode page: its fields, what they are by default, and what they are for a unit now."""
+    """A mode page: its fields, and their values for a unit by default (zero if not said)."""
 
     code: int
     name: str
@@ -138,7 +138,7 @@ PAGES = {page.code: page for page in (CACHING, CONTROL)}
 def mode_sense_6(unit: LogicalUnit, cdb: Cdb, _nexus: Nexus) -> Plan:
     """MODE SENSE(6)."""
     pages = _pages(unit, cdb)
-    descriptor = b"" if cdb["dbd"] else _short_descriptor(unit)
+    descriptor = _short_descriptor(unit, cdb)
     data = HEADER_6.encode(
         mode_data_length=HEADER_6.length - 1 + len(descriptor) + len(pages),
         wp=unit.write_protected,
@@ -152,9 +152,8 @@ def mode_sense_6(unit: LogicalUnit, cdb: Cdb, _nexus: Nexus) -> Plan:
 def mode_sense_10(unit: LogicalUnit, cdb: Cdb, _nexus: Nexus) -> Plan:
     """MODE SENSE(10); with LLBAA the block descriptor is long, as it then always fits."""
     pages = _pages(unit, cdb)
-    long = not cdb["dbd"] and cdb["llbaa"]
-    descriptor = _long_descriptor(unit) if long else _short_descriptor(unit)
-    descriptor = b"" if cdb["dbd"] else descriptor
+    long = cdb["llbaa"] and not cdb["dbd"]
+    descriptor = _long_descriptor(unit) if long else _short_descriptor(unit, cdb)
     data = HEADER_10.encode(
         mode_data_length=HEADER_10.length - 2 + len(descriptor) + len(pages),
         wp=unit.write_protected,
@@ -178,7 +177,9 @@ def _pages(unit: LogicalUnit, cdb: Cdb) -> bytes:
     return b"".join(page.encode(unit, control) for page in wanted)
 
 
-def _short_descriptor(unit: LogicalUnit) -> bytes:
+def _short_descriptor(unit: LogicalUnit, cdb: Cdb) -> bytes:
+    if cdb["dbd"]:
+        return b""
     return SHORT_DESCRIPTOR.encode(
         number_of_logical_blocks=min(unit.blocks, 0xFFFFFFFF),
         logical_block_length=unit.block_size,

@@ -45,8 +45,7 @@ class ScsiTarget:
     def attach(self, nexus: Nexus) -> None:
         """A nexus begins: each unit has a unit attention for it."""
         self._nexuses.add(nexus)
-        for lun in self._units:
-            nexus.establish(lun, _POWER_ON)
+        self.tell(nexus, _POWER_ON)
 
     def detach(self, nexus: Nexus) -> None:
         """A nexus ends."""
@@ -96,6 +95,11 @@ class ScsiTarget:
         for nexus in self._nexuses:
             if nexus is not but_not_to:
                 nexus.establish(lun, code)
+
+    def tell(self, nexus: Nexus, code: AdditionalSense) -> None:
+        """Establish a unit attention of every unit for one nexus, as when it was lost."""
+        for lun in self._units:
+            nexus.establish(lun, code)
 
     def _unit(self, lun: int) -> LogicalUnit:
         if lun not in self._units:
