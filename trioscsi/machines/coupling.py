@@ -99,6 +99,8 @@ COUPLINGS = (
         "cleanup.session_logout_answered_elsewhere",
         "8.2.2",
     ),
+    # Logins that came after the Logout Request find no session any more.
+    _row("logout done", _SESSION_LOGOUT, _OTHERS, "connection.dropped", "6.3.5"),
 )
 """In the order in which they apply.
 
