@@ -1,0 +1,60 @@
+"""trioscsi: an iSCSI target on trio.
+
+    import trio
+    from trioscsi import MemoryDisk, Target
+
+    target = Target("iqn.2025-12.local:storage.disk1", MemoryDisk("100MiB"))
+    trio.run(target.serve)
+
+General layout, lowest layer first; an import never points up:
+
+- ``errors``, ``limits``, ``serial``, ``lun``: what all others use;
+- ``pdu``: bytes to values and back; ``text``: key=value negotiation; ``scsi``: a disk's device
+  server.  These three know nothing of one another;
+- ``machines``: the state machines of RFC 7143, one transition a line;
+- ``protocol``: machines, codec and numbering together, without I/O and without a clock;
+- ``backends``: where blocks live;
+- ``server``: the only layer that owns sockets;
+- ``teaching``: the machines as pictures;
+- ``cli``: the ``trioscsi`` command.
+
+``specs/`` holds the same protocol as tables, which the tests compare with the code both ways.
+"""
+
+from __future__ import annotations
+
+from trioscsi.backends import (
+    BlockDevice,
+    Failing,
+    FileDisk,
+    MemoryDisk,
+    NullDisk,
+    PatternDisk,
+    ReadOnly,
+    Slow,
+    in_thread,
+    open_disk,
+)
+from trioscsi.errors import BackendError, PeerError, TrioscsiError, UsageError
+from trioscsi.limits import Limits
+from trioscsi.server.target import Server, Target
+
+__all__ = [
+    "BackendError",
+    "BlockDevice",
+    "Failing",
+    "FileDisk",
+    "Limits",
+    "MemoryDisk",
+    "NullDisk",
+    "PatternDisk",
+    "PeerError",
+    "ReadOnly",
+    "Server",
+    "Slow",
+    "Target",
+    "TrioscsiError",
+    "UsageError",
+    "in_thread",
+    "open_disk",
+]

@@ -31,19 +31,19 @@ class _Synthetic(ABC):
 class NullDisk(_Synthetic):
     """Reads zeroes and drops what is written: what is left is the cost of the protocol."""
 
-    def read_now(self, lba: int, blocks: int) -> memoryview:  # noqa: ARG002
+    def read_now(self, lba: int, blocks: int) -> memoryview:
         """See `Abilities.read_now`."""
         return zeroes(blocks * self.block_size)
 
-    def write_now(self, lba: int, data: Buffer) -> bool:  # noqa: ARG002
+    def write_now(self, lba: int, data: Buffer) -> bool:
         """See `Abilities.write_now`."""
         return True
 
-    async def write(self, lba: int, data: Buffer) -> None:  # noqa: ARG002
+    async def write(self, lba: int, data: Buffer) -> None:
         """See `BlockDevice.write`."""
         await trio.lowlevel.checkpoint()
 
-    async def unmap(self, lba: int, blocks: int) -> None:  # noqa: ARG002
+    async def unmap(self, lba: int, blocks: int) -> None:
         """See `Abilities.unmap`."""
         await trio.lowlevel.checkpoint()
 
@@ -65,6 +65,6 @@ class PatternDisk(_Synthetic):
         repeat = self.block_size // 8
         return memoryview(b"".join(n.to_bytes(8, "big") * repeat for n in range(lba, lba + blocks)))
 
-    async def write(self, lba: int, data: Buffer) -> None:  # noqa: ARG002
+    async def write(self, lba: int, data: Buffer) -> None:
         """Raises `BackendError`."""
         raise BackendError("a pattern disk cannot be written")

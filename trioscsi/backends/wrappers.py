@@ -30,7 +30,7 @@ class Wrapper(BlockDevice):
             if method is not None and (around := self.around(name, method)) is not None:
                 setattr(self, name, around)
 
-    def around(self, name: str, method: Method) -> Method | None:  # noqa: ARG002
+    def around(self, name: str, method: Method) -> Method | None:
         """What stands in for the method of the disk below; None hides it."""
         return method
 

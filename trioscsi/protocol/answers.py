@@ -73,7 +73,7 @@ class Answers:
         Sequences have at most MaxBurstLength bytes (section 13.13), PDUs at most what the
         initiator declared to receive (section 13.12).
         """
-        connection, parameters = self._connection, self._session.parameters
+        connection, parameters = self._connection, self._connection.parameters
         view = memoryview(data)
         if connection.framer.data_digest:
             # The store may change while these bytes wait to be sent; their digest may not.

@@ -25,6 +25,7 @@ from trioscsi.protocol.node import Gatekeeper
 from trioscsi.protocol.session import Session
 from trioscsi.protocol.tasks import Task
 from trioscsi.serial import add
+from trioscsi.text import Parameters
 
 Remark: TypeAlias = PeerError | str
 """Something for the log: what was refused and why, or what became of the connection."""
@@ -46,8 +47,8 @@ def _nothing() -> None:
 class TargetConnection:
     """One connection of an initiator to this target.
 
-    ``wake`` is called when something was done to this connection from outside: another connection
-    took its place, or a command was answered; the driver then sends, closes, or looks at the timers.
+    ``wake`` is called when something was done to this connection, perhaps from outside: another
+    took its place, or a command was answered.  The driver then sends, closes, and looks at timers.
     """
 
     def __init__(
@@ -72,6 +73,8 @@ class TargetConnection:
         self.stat_sn = 0
         """The StatSN of the next status (RFC 7143 section 4.2.2.2)."""
         self.cid = 0
+        self.parameters = Parameters()
+        """What the login has settled; some values are this connection's, others its session's."""
         self.session: Session | None = None
         self.replaces: list[TargetConnection] = []
         """The connections whose place this one takes when its login has ended."""
@@ -87,24 +90,27 @@ class TargetConnection:
     # What the driver calls.
 
     def receive(self, data: Buffer) -> None:
-        """Bytes have arrived.  They must stay as they are until ``pump`` returns False."""
+        """Bytes have arrived.  They must stay as they are until ``pump`` has taken all."""
         self.framer.receive(data)
 
-    def pump(self, now: float, pdus: int) -> bool:
-        """Handle at most so many of the PDUs that have arrived; True if more are waiting."""
+    def pump(self, now: float, pdus: int) -> int:
+        """Handle at most so many of the PDUs that have arrived; returns how many it handled.
+
+        If that is fewer than ``pdus``, none are left.
+        """
         self.now = now
-        for _ in range(pdus):
+        for handled in range(pdus):
             if self.closed:
-                return False
+                return handled
             try:
                 received = self.framer.next_pdu()
             except PeerError as error:
                 self._broken(error)
-                return False
+                return handled
             if received is None:
-                return False
+                return handled
             self._hear(received)
-        return True
+        return pdus
 
     def take_output(self) -> list[bytes | bytearray | memoryview]:
         """What is to be sent, in order; it counts as sent from here on."""

@@ -61,7 +61,7 @@ class TextExchange:
         if pairs is None:
             self._do(self._machine.text_goes_on())
             return
-        segment = self._session.parameters.initiator_max_recv_data_segment_length
+        segment = self._connection.parameters.initiator_max_recv_data_segment_length
         self._parts = split(encode(self._answer(pairs)), segment)
         if len(self._parts) > 1:
             self._do(self._machine.answer_is_long())
@@ -100,13 +100,13 @@ class TextExchange:
                     part = self._parts.pop(0) if self._parts else b""
                     self._respond(part, final=False, more=bool(self._parts))
                 case Effect.ANSWER_AND_END | Effect.SEND_LAST_PART:
-                    self._session.parameters = self._negotiation.settle()
+                    self._connection.parameters = self._negotiation.settle()
                     self._respond(self._parts.pop(0), final=True)
 
     def _start_over(self) -> None:
         self._collector = Collector(self._connection.limits)
         self._negotiation = Negotiation(
-            Side.TARGET, self._session.node.offer, parameters=self._session.parameters
+            Side.TARGET, self._session.node.offer, parameters=self._connection.parameters
         )
         self._parts = []
         self._connection.deadlines.cancel("text")

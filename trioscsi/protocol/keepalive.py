@@ -30,8 +30,8 @@ class Keepalive:
     def hear(self, pdu: NopOut) -> None:
         """Answer a ping, or note that ours was answered."""
         if pdu.itt != NO_TASK:
-            parameters = self._connection.session.parameters  # type: ignore[union-attr]
-            data = bytes(pdu.data[: parameters.initiator_max_recv_data_segment_length])
+            limit = self._connection.parameters.initiator_max_recv_data_segment_length
+            data = bytes(pdu.data[:limit])
             self._connection.send_status(NopIn(lun=pdu.lun, itt=pdu.itt, data=data))
         elif pdu.ttt != NO_TASK and pdu.ttt == self._waiting_for:
             self._answers = True

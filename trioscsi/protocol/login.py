@@ -10,7 +10,7 @@ from trioscsi.machines._automat import Effects
 from trioscsi.machines.login import Effect
 from trioscsi.pdu import LoginRequest, LoginResponse, LoginStage, LoginStatus, Received
 from trioscsi.protocol.admission import admit
-from trioscsi.text import Collector, Negotiation, Pair, Side, Stage, encode, split
+from trioscsi.text import Collector, Negotiation, Pair, Stage, encode, split
 
 if TYPE_CHECKING:
     from trioscsi.protocol.connection import TargetConnection
@@ -188,7 +188,9 @@ class Login:
         )
         assert session is not None
         assert negotiation is not None
-        session.parameters = parameters = negotiation.settle()
+        connection.parameters = parameters = negotiation.settle()
+        if not session.tsih:
+            session.parameters = parameters
         session.tsih = session.tsih or session.node.new_tsih()
         self._respond(self._parts.pop(0), transit=True)
         # Digests count from the first PDU after the login (section 13.1).

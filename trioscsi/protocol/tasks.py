@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -47,6 +47,8 @@ class Task:
     """Whether the task takes a place of the command window."""
     reserved: int = 0
     """Bytes of the session's write buffers that the task has taken."""
+    plan: Any = None
+    """What the device server has decided: its own to use."""
     in_hand: bool = False
     """Whether the device server has the task, so that its end must be waited for."""
 

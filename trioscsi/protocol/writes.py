@@ -31,7 +31,7 @@ class Writes:
         """Look at the data that came with a command, and at what it announces."""
         if not pdu.data and pdu.final:
             return
-        parameters = self._session.parameters
+        parameters = self._connection.parameters
         fault = _fault(task, pdu, parameters)
         if fault is None and pdu.final and len(pdu.data) == task.expected_out:
             task.data = pdu.data
@@ -51,7 +51,7 @@ class Writes:
             if len(task.data) >= length:
                 task.data = task.data[:length]
                 return True
-            incoming = Incoming.begin(task.expected_out, b"", False, self._session.parameters)
+            incoming = Incoming.begin(task.expected_out, b"", False, self._connection.parameters)
             task.incoming = incoming
         incoming.want(length)
         if incoming.complete and incoming.fault is None:

@@ -1,0 +1,247 @@
+"""What users build: a `Target` of disks, a `Server` of targets."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from math import inf
+from typing import Any
+
+import attrs
+import trio
+
+from trioscsi.backends import Abilities, BlockDevice
+from trioscsi.errors import UsageError
+from trioscsi.limits import Limits
+from trioscsi.protocol import Node, normalise
+from trioscsi.scsi import LogicalUnit
+from trioscsi.server.access import Address, Door, Guarded, Rules
+from trioscsi.server.conversation import Conversation, Lender
+from trioscsi.server.listener import accept_loop, open_listener, parse_listen
+from trioscsi.server.perform import Performer, Unit
+from trioscsi.text import Offer
+
+log = logging.getLogger("trioscsi")
+
+DEFAULT_LISTEN = "0.0.0.0:3260"
+_PORTAL_GROUP = 1
+"""All portals of a server are one portal group."""
+
+
+class Target:
+    """An iSCSI target and its disks.
+
+    ``disks`` become LUN 0, 1, ...; ``luns`` gives others their numbers.  ``listen`` is where
+    `serve` waits for initiators, ``allow`` the initiator names (or globs) that may log in.  With
+    no ``allow`` list, only initiators on this machine may, unless ``open`` is true.
+
+    ``offer`` is what the target brings to negotiations (`trioscsi.text.Offer`), for those who want
+    to set more than ``max_burst_length`` and the like by keyword; ``limits`` bounds what peers can
+    cost.  Raises UsageError for names, numbers and sizes that no target can have.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *disks: BlockDevice,
+        luns: Mapping[int, BlockDevice] | None = None,
+        listen: str | Sequence[str] = DEFAULT_LISTEN,
+        allow: Sequence[str] = (),
+        open: bool = False,  # noqa: A002 - the word that users know from --open
+        read_only: bool = False,
+        alias: str | None = None,
+        limits: Limits | None = None,
+        **negotiation: Any,
+    ) -> None:
+        self.name = normalise(name)
+        self.listen = [listen] if isinstance(listen, str) else list(listen)
+        self.limits = limits or Limits()
+        self.rules = Rules.of(allow, open=open)
+        numbered = dict(enumerate(disks))
+        for number, disk in (luns or {}).items():
+            if number in numbered:
+                raise UsageError(f"LUN {number} is given twice")
+            numbered[number] = disk
+        self._performer = Performer(
+            self.name,
+            [
+                Unit(self._unit(number, disk, read_only=read_only), disk)
+                for number, disk in numbered.items()
+            ],
+        )
+        self.node = Node(
+            self.name,
+            _offer(self.limits, target_alias=alias, **negotiation),
+            self.limits,
+            has_unit=self._performer.has_unit,
+        )
+        self._server: Server | None = None
+
+    def _unit(self, number: int, disk: BlockDevice, *, read_only: bool) -> LogicalUnit:
+        can = Abilities.of(disk)
+        return LogicalUnit(
+            number,
+            target_name=self.name,
+            block_size=disk.block_size,
+            blocks=disk.blocks,
+            read_only=read_only or can.read_only,
+            write_cache=can.flush is not None,
+            maximum_transfer=self.limits.transfer,
+        )
+
+    @property
+    def performer(self) -> Performer:
+        """What executes this target's commands."""
+        return self._performer
+
+    async def serve(
+        self, task_status: trio.TaskStatus[list[Address]] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        """Serve until cancelled, or until `stop` has done its work.
+
+        ``task_status.started`` hands over the addresses that are listened at.
+        """
+        self._server = Server([self], portals=self.listen, limits=self.limits)
+        await self._server.serve(task_status)
+
+    async def stop(self, grace: float = 5.0) -> None:
+        """Ask initiators to log out, wait ``grace`` seconds at most, then close."""
+        if self._server is not None:
+            await self._server.stop(grace)
+
+
+class Server:
+    """Targets behind common portals (``HOST:PORT`` each)."""
+
+    def __init__(
+        self,
+        targets: Iterable[Target],
+        portals: Sequence[str] = (DEFAULT_LISTEN,),
+        *,
+        limits: Limits | None = None,
+    ) -> None:
+        self._limits = limits or Limits()
+        self._targets = {target.name: target for target in targets}
+        self._guarded = {
+            target.name: Guarded(target.node, target.rules) for target in self._targets.values()
+        }
+        self._portals = [parse_listen(portal) for portal in portals]
+        self._discovery = Node("", _offer(self._limits, target_portal_group_tag=None), self._limits)
+        self._no_disks = Performer("", [])
+        self._lender = Lender(self._limits.turn_bytes)
+        self._conversations: list[Conversation] = []
+        self._doors = trio.CancelScope()
+        self._scope = trio.CancelScope()
+        self._nobody = trio.Event()
+
+    async def serve(
+        self, task_status: trio.TaskStatus[list[Address]] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        """Serve until cancelled, or until `stop` has done its work.
+
+        Raises UsageError if a portal cannot be listened at.
+        """
+        with ExitStack() as stack:
+            listeners = [
+                stack.enter_context(listener)
+                for portal in self._portals
+                for listener in open_listener(portal)
+            ]
+            addresses = [listener.getsockname()[:2] for listener in listeners]
+            # Closing the doors must not cut the conversations: they live in a nursery outside.
+            with self._scope:
+                async with trio.open_nursery() as conversations:
+                    for node in self._nodes:
+                        conversations.start_soon(self._keep_time, node, name=f"timer {node.name}")
+                    async with trio.open_nursery() as doors:
+                        self._doors = doors.cancel_scope
+                        for listener, address in zip(listeners, addresses, strict=True):
+                            doors.start_soon(
+                                self._listen, listener, conversations, name=f"door {address}"
+                            )
+                        task_status.started(addresses)
+                    for listener in listeners:
+                        listener.close()
+                    await trio.sleep_forever()
+
+    async def stop(self, grace: float = 5.0) -> None:
+        """Let nobody in, ask initiators to log out, wait ``grace`` seconds at most, then close."""
+        self._doors.cancel()
+        for conversation in list(self._conversations):
+            conversation.ask_for_logout()
+        with trio.move_on_after(grace):
+            while self._conversations:
+                self._nobody = trio.Event()
+                await self._nobody.wait()
+        for conversation in list(self._conversations):
+            conversation.drop("the target stopped before the initiator had logged out")
+        self._scope.cancel()
+
+    @property
+    def _nodes(self) -> list[Node]:
+        return [self._discovery, *(target.node for target in self._targets.values())]
+
+    def _performer_of(self, node: Node) -> Performer:
+        return self._targets[node.name].performer if node.name else self._no_disks
+
+    async def _listen(self, listener: socket.socket, conversations: trio.Nursery) -> None:
+        def accepted(sock: socket.socket, peer: Address) -> None:
+            self._make_room()
+            own = sock.getsockname()[:2]
+            door = Door(self._guarded, self._discovery, peer, self._reachable(own))
+            conversation = Conversation(
+                sock, peer, door, self._limits, self._lender, self._performer_of
+            )
+            self._conversations.append(conversation)
+            conversations.start_soon(
+                self._converse, conversation, name=f"connection from {conversation.peer}"
+            )
+
+        await accept_loop(listener, accepted)
+
+    def _make_room(self) -> None:
+        """The oldest of too many connections that have not logged in gives way."""
+        waiting = [talk for talk in self._conversations if talk.connection.in_login]
+        if len(waiting) >= self._limits.logins or (
+            waiting and len(self._conversations) >= self._limits.connections
+        ):
+            waiting[0].drop("too many connections that have not logged in")
+
+    def _reachable(self, own: Address) -> list[Address]:
+        """The portal that a peer came through: it can reach that one for certain."""
+        return [own]
+
+    async def _converse(self, conversation: Conversation) -> None:
+        try:
+            await conversation.run()
+        except Exception:
+            # A fault in one conversation ends that conversation, never the server.
+            log.exception("the connection from %s ended by a fault of ours", conversation.peer)
+        finally:
+            self._conversations.remove(conversation)
+            if not self._conversations:
+                self._nobody.set()
+
+    async def _keep_time(self, node: Node) -> None:
+        """Run the deadlines that belong to sessions rather than to a connection."""
+        while True:
+            deadline = node.deadlines.next()
+            with trio.CancelScope(deadline=inf if deadline is None else deadline) as scope:
+                node.wake = scope.cancel
+                await trio.sleep_forever()
+            node.deadlines.run(trio.current_time())
+            self._performer_of(node).handle(node.take_events())
+
+
+def _offer(limits: Limits, **settings: Any) -> Offer:
+    """What a target brings to negotiations, within its limits; raises UsageError."""
+    settings.setdefault("target_portal_group_tag", _PORTAL_GROUP)
+    unknown = settings.keys() - {field.name for field in attrs.fields(Offer)}
+    if unknown:
+        raise UsageError(f"a target has no setting {', '.join(sorted(unknown))}")
+    try:
+        return Offer(max_recv_data_segment_length=limits.segment, **settings)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
