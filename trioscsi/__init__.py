@@ -35,7 +35,7 @@ from trioscsi.backends import (
     in_thread,
     open_disk,
 )
-from trioscsi.errors import BackendError, PeerError, TrioscsiError, UsageError
+from trioscsi.errors import BackendError, PeerError, PortalError, TrioscsiError, UsageError
 from trioscsi.limits import Limits
 from trioscsi.server.target import Server, Target
 
@@ -49,6 +49,7 @@ __all__ = [
     "NullDisk",
     "PatternDisk",
     "PeerError",
+    "PortalError",
     "ReadOnly",
     "Server",
     "Slow",

@@ -6,6 +6,7 @@
     ├── PeerError             the other side broke the protocol; carries the answer it gets
     ├── UsageError            our caller passed something impossible (also a ValueError)
     ├── BackendError          storage failed; becomes sense data
+    ├── PortalError           an address cannot be listened at
     └── UndefinedTransition   an input that a state machine has no row for
 
 Anything else that escapes is a bug: it is logged with the one conversation it belongs to.
@@ -14,6 +15,7 @@ Anything else that escapes is a bug: it is logged with the one conversation it b
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterator
 
 
 class TrioscsiError(Exception):
@@ -47,6 +49,10 @@ class BackendError(TrioscsiError):
     """Storage could not do what it was asked; the initiator sees MEDIUM or HARDWARE ERROR."""
 
 
+class PortalError(TrioscsiError):
+    """The address of a portal is not ours, is taken, or is unknown."""
+
+
 class UndefinedTransition(TrioscsiError):
     """A machine was fed an input that its table does not list; its state is unchanged."""
 
@@ -58,3 +64,12 @@ class UndefinedTransition(TrioscsiError):
         self.state = state
         self.cause = cause
         self.section = section
+
+
+def leaves(group: BaseExceptionGroup[TrioscsiError]) -> Iterator[TrioscsiError]:
+    """The errors themselves, out of however many nurseries they passed through."""
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from leaves(error)
+        else:
+            yield error

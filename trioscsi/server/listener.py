@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 import trio
 
-from trioscsi.errors import UsageError
+from trioscsi.errors import PortalError, UsageError
 from trioscsi.server.access import Address, format_address
 
 log = logging.getLogger("trioscsi")
@@ -42,7 +42,7 @@ def parse_listen(text: str) -> Address:
 def open_listener(address: Address) -> list[socket.socket]:
     """Sockets that listen at ``address``, one for each address that the host name has.
 
-    Raises UsageError if the name is unknown, or the address is not ours or is taken.
+    Raises PortalError if the name is unknown, or the address is not ours or is taken.
     """
     host, port = address
     try:
@@ -50,7 +50,7 @@ def open_listener(address: Address) -> list[socket.socket]:
         return [_listen(family, where) for family, _, _, _, where in dict.fromkeys(found)]
     except OSError as error:
         reason = error.strerror or str(error)
-        raise UsageError(f"cannot listen at {format_address(address)}: {reason}") from None
+        raise PortalError(f"cannot listen at {format_address(address)}: {reason}") from None
 
 
 def _listen(family: int, where: object) -> socket.socket:

@@ -54,6 +54,8 @@ from trioscsi.scsi.sense import miscompare
 
 log = logging.getLogger("trioscsi")
 
+_OF_A_TASK = (CommandArrived, DataArrived, TransferFailed)
+
 
 class Executor(Protocol):
     """What runs the commands of one connection that have to wait."""
@@ -93,7 +95,11 @@ class Performer:
     def handle(self, events: Iterable[Event]) -> None:
         """Do what the protocol asks for."""
         for event in events:
-            self._handlers[type(event)](self, event)
+            if isinstance(event, _OF_A_TASK) and event.task.aborted:
+                # Aborted by a later PDU of the same turn: it was not begun.
+                event.task.connection.release(event.task)
+            else:
+                self._handlers[type(event)](self, event)
 
     # Events.
 
@@ -117,6 +123,8 @@ class Performer:
 
     def _tasks_aborted(self, event: TasksAborted) -> None:
         for task in event.tasks:
+            if not task.in_hand:
+                continue
             executor = self.executors.get(task.connection)
             if executor is not None:
                 executor.cancel(task)

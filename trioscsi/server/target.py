@@ -56,7 +56,9 @@ class Target:
         **negotiation: Any,
     ) -> None:
         self.name = normalise(name)
-        self.listen = [listen] if isinstance(listen, str) else list(listen)
+        self._portals = [listen] if isinstance(listen, str) else list(listen)
+        for portal in self._portals:
+            parse_listen(portal)
         self.limits = limits or Limits()
         self.rules = Rules.of(allow, open=open)
         numbered = dict(enumerate(disks))
@@ -101,9 +103,10 @@ class Target:
     ) -> None:
         """Serve until cancelled, or until `stop` has done its work.
 
-        ``task_status.started`` hands over the addresses that are listened at.
+        ``task_status.started`` hands over the addresses that are listened at.  Raises PortalError
+        if one cannot be.
         """
-        self._server = Server([self], portals=self.listen, limits=self.limits)
+        self._server = Server([self], portals=self._portals, limits=self.limits)
         await self._server.serve(task_status)
 
     async def stop(self, grace: float = 5.0) -> None:
@@ -141,7 +144,7 @@ class Server:
     ) -> None:
         """Serve until cancelled, or until `stop` has done its work.
 
-        Raises UsageError if a portal cannot be listened at.
+        Raises PortalError if a portal cannot be listened at.
         """
         with ExitStack() as stack:
             listeners = [

@@ -1,0 +1,144 @@
+"""``trioscsi serve``: disks for initiators."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import socket
+
+import click
+import trio
+from rich.console import Console
+from rich.logging import RichHandler
+
+from trioscsi.backends import BlockDevice, open_disk
+from trioscsi.errors import TrioscsiError, UsageError, leaves
+from trioscsi.server.access import Address, format_address
+from trioscsi.server.target import Target
+
+_DEFAULT_NAME = "iqn.2025-12.local:trioscsi"
+_DEFAULT_DISK = "memory:1GiB"
+_GRACE = 3.0
+"""Seconds that initiators have to log out when the server is stopped."""
+_LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+
+
+@click.command(
+    epilog="\b\nExamples:\n  trioscsi serve disk.img\n"
+    "  trioscsi serve 'file:new.img?size=10GiB' memory:1GiB --allow 'iqn.1993-08.org.debian:*'"
+)
+@click.argument("disks", metavar="[DISK]...", nargs=-1)
+@click.option(
+    "--listen",
+    metavar="HOST:PORT",
+    multiple=True,
+    help="Where to wait for initiators; repeatable; port 0 picks one.  "
+    "[default: 0.0.0.0:3260 and [::]:3260]",
+)
+@click.option("--name", metavar="IQN", default=_DEFAULT_NAME, show_default=True)
+@click.option("--block-size", type=click.Choice(["512", "4096"]), default="512", show_default=True)
+@click.option("--read-only", is_flag=True, help="Refuse every write.")
+@click.option(
+    "--allow",
+    metavar="PATTERN",
+    multiple=True,
+    help="Initiator names that may log in; repeatable; * and ? stand for anything.",
+)
+@click.option(
+    "--open",
+    "open_to_all",
+    is_flag=True,
+    help="Let anybody in who can reach the port: leaves protected mode.",
+)
+@click.option("-v", "--verbose", is_flag=True, help="Log what initiators do, too.")
+def serve(
+    disks: tuple[str, ...],
+    listen: tuple[str, ...],
+    name: str,
+    block_size: str,
+    read_only: bool,
+    allow: tuple[str, ...],
+    open_to_all: bool,
+    verbose: bool,
+) -> None:
+    """Serve disks over iSCSI: LUN 0, 1, ... in order.
+
+    A DISK is a path, or a URL such as memory:1GiB, file:/srv/disk.img?size=10GiB, null:1TiB or
+    pattern:1GiB; with none, memory:1GiB is served.  Unless --allow or --open is given, only
+    initiators on this machine may log in (protected mode).
+    """
+    _log_to_standard_error(verbose=verbose)
+    failures: list[TrioscsiError] = []
+    try:
+        opened: list[BlockDevice] = [
+            open_disk(disk, block_size=int(block_size), read_only=read_only)
+            for disk in disks or (_DEFAULT_DISK,)
+        ]
+        target = Target(
+            name,
+            *opened,
+            listen=listen or _everywhere(),
+            allow=allow,
+            open=open_to_all,
+            read_only=read_only,
+        )
+        trio.run(_serve, target)
+    except* TrioscsiError as group:
+        failures += leaves(group)
+    for failure in failures:
+        if isinstance(failure, UsageError):
+            raise click.UsageError(str(failure))
+        raise click.ClickException(str(failure))
+
+
+async def _serve(target: Target) -> None:
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async with trio.open_nursery() as nursery:
+            addresses: list[Address] = await nursery.start(target.serve)
+            _announce(target, addresses)
+            await anext(signals)
+            nursery.start_soon(_stop, target, nursery.cancel_scope)
+            await anext(signals)
+            nursery.cancel_scope.cancel()
+
+
+async def _stop(target: Target, everything: trio.CancelScope) -> None:
+    await target.stop(_GRACE)
+    everything.cancel()
+
+
+def _announce(target: Target, addresses: list[Address]) -> None:
+    """Say where the disks are: one URL a portal, then what to try with it."""
+    units = sorted(target.performer.target.units)
+    portals = [format_address((_LOOPBACK.get(host, host), port)) for host, port in addresses]
+    first = units[0] if units else 0
+    for portal in portals:
+        click.echo(f"ready: iscsi://{portal}/{target.name}/{first}")
+    url = f"iscsi://{portals[0]}/{target.name}/{first}"
+    click.echo(
+        f"try:   iscsi-inq {url}\n"
+        f"       qemu-img info {url}\n"
+        f"       iscsiadm -m discovery -t sendtargets -p {portals[0]}"
+    )
+
+
+def _everywhere() -> list[str]:
+    """The default portals: all addresses, of IPv6 too where the machine has it."""
+    portals = ["0.0.0.0:3260"]
+    if socket.has_ipv6:
+        try:
+            with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
+                probe.bind(("::1", 0))
+        except OSError:
+            pass
+        else:
+            portals.append("[::]:3260")
+    return portals
+
+
+def _log_to_standard_error(*, verbose: bool) -> None:
+    handler = RichHandler(console=Console(stderr=True), show_path=False, rich_tracebacks=True)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    log = logging.getLogger("trioscsi")
+    log.handlers[:] = [handler]
+    log.setLevel(logging.INFO if verbose else logging.WARNING)

@@ -1,0 +1,1 @@
+"""Seeing the protocol: diagrams of its machines."""
