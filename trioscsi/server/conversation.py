@@ -77,6 +77,8 @@ class Conversation:
         self._waiting: deque[tuple[Task, Plan]] = deque()
         self._work = trio.Event()
         self._running: dict[Task, trio.CancelScope] = {}
+        self._reading = 0
+        """Bytes that running commands will add to what the peer has to read."""
         self.peer = format_address(peer)
         self.connection = TargetConnection(
             gatekeeper, limits, now=trio.current_time(), wake=self._wake
@@ -108,6 +110,11 @@ class Conversation:
         """See `trioscsi.server.perform.Executor`."""
         self._waiting.append((task, plan))
         self._work.set()
+
+    def has_room(self, task: Task) -> bool:
+        """See `trioscsi.server.perform.Executor`."""
+        outgoing = self._backlog + self._reading
+        return not outgoing or outgoing + task.expected_in <= self._limits.output
 
     def cancel(self, task: Task) -> None:
         """See `trioscsi.server.perform.Executor`."""
@@ -148,7 +155,11 @@ class Conversation:
             if received < 0:
                 await trio.lowlevel.wait_readable(self._socket)
                 pdus = size = 0
-            elif pdus >= limits.turn_pdus or size >= limits.turn_bytes or self._backlog:
+            elif (
+                pdus >= limits.turn_pdus
+                or size >= limits.turn_bytes
+                or self._backlog > limits.output
+            ):
                 await self._breathe()
                 pdus = size = 0
         # The writer sends what is left, then ends the conversation.
@@ -156,13 +167,13 @@ class Conversation:
         await trio.sleep_forever()
 
     @property
-    def _backlog(self) -> bool:
-        """Whether the peer has so much to read that it must not ask for more."""
-        return self._unsent_size + self.connection.output_size > self._limits.output
+    def _backlog(self) -> int:
+        """Bytes that the peer has still to read."""
+        return self._unsent_size + self.connection.output_size
 
     async def _breathe(self) -> None:
         """Let others have their turn, and let the peer read before it asks for more."""
-        while self._backlog and not self.connection.closed:
+        while self._backlog > self._limits.output and not self.connection.closed:
             self._drained = trio.Event()
             await self._drained.wait()
         await trio.lowlevel.checkpoint()
@@ -192,9 +203,10 @@ class Conversation:
     async def _execute(self) -> None:
         async with trio.open_nursery() as nursery:
             while True:
-                while self._waiting:
+                while self._waiting and self.has_room(self._waiting[0][0]):
                     task, plan = self._waiting.popleft()
                     self._running[task] = trio.CancelScope()
+                    self._reading += task.expected_in
                     nursery.start_soon(
                         self._run, task, plan, name=f"command 0x{task.itt:08x} from {self.peer}"
                     )
@@ -209,6 +221,8 @@ class Conversation:
                 answer = await self._performer.run(task, plan)
         finally:
             del self._running[task]
+            self._reading -= task.expected_in
+            self._work.set()
             if answer is None:
                 # Cancelled: the task was aborted, or the whole conversation ends.
                 answer = partial(self.connection.release, task)
@@ -270,6 +284,8 @@ class Conversation:
             self._lose(f"the connection broke: {error}")
         if self._unsent_size <= self._limits.output:
             self._drained.set()
+            if self._waiting:
+                self._work.set()
 
     def _lose(self, reason: str) -> None:
         self._unsent, self._unsent_size = [], 0

@@ -54,6 +54,9 @@ from trioscsi.scsi.sense import miscompare
 
 log = logging.getLogger("trioscsi")
 
+_SMALL = 65_536
+"""Bytes that a read may always add to what its peer has still to read: a turn has few of them."""
+
 _OF_A_TASK = (CommandArrived, DataArrived, TransferFailed)
 
 
@@ -62,6 +65,9 @@ class Executor(Protocol):
 
     def start(self, task: Task, plan: Plan) -> None:
         """Run `Performer.run` for this task, as soon as possible."""
+
+    def has_room(self, task: Task) -> bool:
+        """Whether the data that this command reads may join what the peer has still to read."""
 
     def cancel(self, task: Task) -> None:
         """Stop what `start` began, and release the task when nothing of it is left."""
@@ -205,7 +211,11 @@ class Performer:
             task.connection.finish(task)
             return True
         read_now = self._unit(task).can.read_now
-        data = None if read_now is None else read_now(plan.lba, plan.blocks)
+        if read_now is None:
+            return False
+        if task.expected_in > _SMALL and not self.executors[task.connection].has_room(task):
+            return False
+        data = read_now(plan.lba, plan.blocks)
         if data is None:
             return False
         task.connection.finish(task, data=data)

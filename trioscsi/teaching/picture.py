@@ -91,7 +91,7 @@ class _Node:
         if self.loop is None:
             return layout.Box(self.name, self.width, self.height)
         width, height = _size(self.loop)
-        return layout.Box(self.name, self.width, max(self.height, height), 40.0 + width)
+        return layout.Box(self.name, self.width, self.height, (40.0 + width, height))
 
 
 def svg(machine: Machine[Any]) -> str:
@@ -136,7 +136,7 @@ def _graph(machine: Machine[Any]) -> tuple[list[_Node], list[Arrow]]:
         kind = "box" if state.name in sources else "box end"
         nodes.append(_state(state, state.name, kind, loops.get(state.name)))
     first = machine.states[0]
-    if any(arrow.target == first.name for arrow in between):
+    if sum(arrow.target == first.name for arrow in between) > 1:
         # A machine that ends where it began reads better from top to bottom.
         again = f"{first.name} again"
         nodes.append(_state(first, again, "box end again", None))
