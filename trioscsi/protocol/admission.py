@@ -33,9 +33,7 @@ def admit(connection: TargetConnection, request: LoginRequest, pairs: list[Pair]
         connection.replaces = [] if known is None else list(known.connections)
     else:
         session = _join(connection, request, known)
-    session.connections.append(connection)
-    connection.session = session
-    connection.couple()
+    connection.join(session)
     leading = request.tsih == 0
     return Negotiation(
         Side.TARGET,

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from trioscsi.pdu import Buffer, DataIn, ScsiResponse
 from trioscsi.pdu import sense as sense_segment
+from trioscsi.protocol.channel import Channel
 from trioscsi.protocol.tasks import Task
 
 if TYPE_CHECKING:
-    from trioscsi.protocol.connection import TargetConnection
     from trioscsi.protocol.session import Session
 
 _GOOD = 0
@@ -19,7 +19,7 @@ _GOOD = 0
 class Answers:
     """What a connection sends to end its tasks."""
 
-    def __init__(self, connection: TargetConnection, session: Session) -> None:
+    def __init__(self, connection: Channel, session: Session) -> None:
         self._connection = connection
         self._session = session
 

@@ -9,26 +9,21 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any
 
 from trioscsi.errors import PeerError
-from trioscsi.limits import LOGIN_SEGMENT, Limits
+from trioscsi.limits import Limits
 from trioscsi.machines import cleanup as cleanup_machine
 from trioscsi.machines import connection as connection_machine
 from trioscsi.machines._automat import Effects, Transition, Watcher
 from trioscsi.machines.connection import Effect
-from trioscsi.pdu import BadDigest, Buffer, Framer, LoginRequest, Pdu, Received, encode
-from trioscsi.protocol.deadlines import Deadlines
+from trioscsi.pdu import BadDigest, Buffer, LoginRequest, Received
+from trioscsi.protocol.channel import Channel, nobody
 from trioscsi.protocol.full_feature import FullFeature
 from trioscsi.protocol.login import Login
 from trioscsi.protocol.node import Gatekeeper
 from trioscsi.protocol.session import Session
 from trioscsi.protocol.tasks import Task
-from trioscsi.serial import add
-from trioscsi.text import Parameters
-
-Remark: TypeAlias = PeerError | str
-"""Something for the log: what was refused and why, or what became of the connection."""
 
 _IN_FULL_FEATURE = frozenset(
     state.name
@@ -40,16 +35,8 @@ _IN_FULL_FEATURE = frozenset(
 )
 
 
-def _nothing() -> None:
-    """What happens when nobody wants to be woken."""
-
-
-class TargetConnection:
-    """One connection of an initiator to this target.
-
-    ``wake`` is called when something was done to this connection, perhaps from outside: another
-    took its place, or a command was answered.  The driver then sends, closes, and looks at timers.
-    """
+class TargetConnection(Channel):
+    """One connection of an initiator to this target."""
 
     def __init__(
         self,
@@ -57,29 +44,16 @@ class TargetConnection:
         limits: Limits,
         *,
         now: float,
-        wake: Callable[[], None] = _nothing,
+        wake: Callable[[], None] = nobody,
         watcher: Watcher | None = None,
     ) -> None:
+        super().__init__(limits, now=now, wake=wake)
         self.gatekeeper = gatekeeper
-        self.limits = limits
-        self.now = now
-        self.wake = wake
-        self.framer = Framer(LOGIN_SEGMENT, max_ahs_length=limits.ahs)
-        self.deadlines = Deadlines()
-        self.remarks: list[Remark] = []
-        self.closed = False
-        """Whether the transport is to be closed once the output is sent."""
-        self.output_size = 0
-        self.stat_sn = 0
-        """The StatSN of the next status (RFC 7143 section 4.2.2.2)."""
         self.cid = 0
-        self.parameters = Parameters()
-        """What the login has settled; some values are this connection's, others its session's."""
         self.session: Session | None = None
         self.replaces: list[TargetConnection] = []
         """The connections whose place this one takes when its login has ended."""
         self.cleanup: cleanup_machine.Inputs | None = None
-        self._output: list[bytes | bytearray | memoryview] = []
         self._moves: deque[Transition] = deque()
         self._user_watcher = watcher
         self.machine = connection_machine.machine.start(self.watch)
@@ -112,12 +86,6 @@ class TargetConnection:
             self._hear(received)
         return pdus
 
-    def take_output(self) -> list[bytes | bytearray | memoryview]:
-        """What is to be sent, in order; it counts as sent from here on."""
-        output, self._output = self._output, []
-        self.output_size = 0
-        return output
-
     def lost(self, reason: str) -> None:
         """The transport was closed by the peer, was reset, or timed out."""
         if not self.closed:
@@ -131,15 +99,6 @@ class TargetConnection:
             self.remarks.append(reason)
             self._end_login()
             self.do(self.machine.dropped())
-
-    def next_deadline(self) -> float | None:
-        """When ``handle_timer`` is to be called at the latest, or None."""
-        return self.deadlines.next()
-
-    def handle_timer(self, now: float) -> None:
-        """Do what is due."""
-        self.now = now
-        self.deadlines.run(now)
 
     def ask_for_logout(self) -> None:
         """Ask the initiator to log out; it is dropped if it does not (section 11.9.1)."""
@@ -179,6 +138,12 @@ class TargetConnection:
 
     # What the parts of the protocol call.
 
+    def join(self, session: Session) -> None:
+        """This connection logs in to a session."""
+        self.session, self.order = session, session.order
+        session.connections.append(self)
+        self.couple()
+
     @property
     def in_login(self) -> bool:
         """Whether the login is under way (states XPT_UP and IN_LOGIN)."""
@@ -216,32 +181,6 @@ class TargetConnection:
         if name == cleanup_machine.machine.name:
             return self.cleanup, self._do_cleanup
         return self.machine, self.do
-
-    def send(self, pdu: Pdu) -> None:
-        """Append a PDU to the output, if there is still somebody to send it to."""
-        if self.closed:
-            return
-        buffers = encode(
-            pdu, header_digest=self.framer.header_digest, data_digest=self.framer.data_digest
-        )
-        if not self._output:
-            self.wake()
-        self._output += buffers
-        self.output_size += sum(map(len, buffers))
-
-    def send_status(self, pdu: Any) -> None:
-        """Append a PDU that advances StatSN, with the numbers it has to carry."""
-        self.number(pdu)
-        self.stat_sn = add(self.stat_sn)
-        self.send(pdu)
-
-    def number(self, pdu: Any) -> None:
-        """Fill in StatSN, ExpCmdSN and MaxCmdSN (section 4.2.2)."""
-        pdu.stat_sn = self.stat_sn
-        if self.session is not None:
-            order = self.session.order
-            pdu.exp_cmd_sn = order.expected
-            pdu.max_cmd_sn = order.maximum
 
     def login_ended(self, refusal: PeerError | None) -> None:
         """The final Login Response is in the output."""

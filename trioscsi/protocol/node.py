@@ -12,6 +12,7 @@ from trioscsi.limits import Limits
 from trioscsi.machines._automat import Watcher
 from trioscsi.machines.session import FAILED
 from trioscsi.pdu import LoginStatus
+from trioscsi.protocol.channel import nobody
 from trioscsi.protocol.deadlines import Deadlines
 from trioscsi.protocol.tasks import Dying
 from trioscsi.text import Offer
@@ -19,10 +20,6 @@ from trioscsi.text import Offer
 if TYPE_CHECKING:
     from trioscsi.protocol.events import Event
     from trioscsi.protocol.session import Session
-
-
-def _nothing() -> None:
-    """What happens when nobody wants to be woken."""
 
 
 def _nowhere(lun: int) -> bool:
@@ -44,7 +41,7 @@ class Node:
     has_unit: Callable[[int], bool] = _nowhere
     """Whether a 64-bit LUN field addresses a logical unit, for task management."""
     watcher: Watcher | None = None
-    wake: Callable[[], None] = _nothing
+    wake: Callable[[], None] = nobody
     events: list[Event] = attrs.field(factory=list, init=False)
     deadlines: Deadlines = attrs.field(factory=Deadlines, init=False)
     dying: Dying = attrs.field(factory=Dying, init=False)

@@ -1,0 +1,90 @@
+"""What all parts of a connection use to speak: output, numbers, parameters, timers.
+
+RFC 7143 sections 4.2.2.2 and 11.2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+from trioscsi.errors import PeerError
+from trioscsi.limits import LOGIN_SEGMENT, Limits
+from trioscsi.pdu import Framer, Pdu, encode
+from trioscsi.protocol.deadlines import Deadlines
+from trioscsi.protocol.numbering import CommandOrder
+from trioscsi.serial import add
+from trioscsi.text import Parameters
+
+Remark: TypeAlias = PeerError | str
+"""Something for the log: what was refused and why, or what became of the connection."""
+
+
+def nobody() -> None:
+    """What happens when nobody wants to be woken."""
+
+
+class Channel:
+    """One connection's way to its peer, and what was agreed about it.
+
+    ``wake`` is called when there is something new to send or to do, perhaps from outside a call of
+    the driver: another connection took this one's place, or a command was answered.
+    """
+
+    def __init__(self, limits: Limits, *, now: float, wake: Callable[[], None]) -> None:
+        self.limits = limits
+        self.now = now
+        self.wake = wake
+        self.framer = Framer(LOGIN_SEGMENT, max_ahs_length=limits.ahs)
+        self.deadlines = Deadlines()
+        self.remarks: list[Remark] = []
+        self.parameters = Parameters()
+        """What the login has settled; some values are this connection's, others its session's."""
+        self.order: CommandOrder | None = None
+        """The order of the session's commands, once there is a session."""
+        self.stat_sn = 0
+        """The StatSN of the next status (section 4.2.2.2)."""
+        self.closed = False
+        """Whether the transport is to be closed once the output is sent."""
+        self.output_size = 0
+        self._output: list[bytes | bytearray | memoryview] = []
+
+    def take_output(self) -> list[bytes | bytearray | memoryview]:
+        """What is to be sent, in order; it counts as sent from here on."""
+        output, self._output = self._output, []
+        self.output_size = 0
+        return output
+
+    def next_deadline(self) -> float | None:
+        """When ``handle_timer`` is to be called at the latest, or None."""
+        return self.deadlines.next()
+
+    def handle_timer(self, now: float) -> None:
+        """Do what is due."""
+        self.now = now
+        self.deadlines.run(now)
+
+    def send(self, pdu: Pdu) -> None:
+        """Append a PDU to the output, if there is still somebody to send it to."""
+        if self.closed:
+            return
+        buffers = encode(
+            pdu, header_digest=self.framer.header_digest, data_digest=self.framer.data_digest
+        )
+        if not self._output:
+            self.wake()
+        self._output += buffers
+        self.output_size += sum(map(len, buffers))
+
+    def send_status(self, pdu: Any) -> None:
+        """Append a PDU that advances StatSN, with the numbers it has to carry."""
+        self.number(pdu)
+        self.stat_sn = add(self.stat_sn)
+        self.send(pdu)
+
+    def number(self, pdu: Any) -> None:
+        """Fill in StatSN, ExpCmdSN and MaxCmdSN (section 4.2.2)."""
+        pdu.stat_sn = self.stat_sn
+        if self.order is not None:
+            pdu.exp_cmd_sn = self.order.expected
+            pdu.max_cmd_sn = self.order.maximum
