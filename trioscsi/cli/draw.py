@@ -2,11 +2,66 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
+from trioscsi.machines import MACHINES
+from trioscsi.teaching import diagrams
 
-@click.command()
-@click.argument("machine")
-def draw(machine: str) -> None:
-    """Draw a state machine."""
-    raise click.UsageError(f"there is no machine {machine}")
+
+@click.command(
+    epilog="\b\nExamples:\n  trioscsi draw connection --output connection.svg\n"
+    "  trioscsi draw session --format dot | dot -Tpng > session.png"
+)
+@click.argument("machine", required=False)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(list(diagrams.FORMATS)),
+    default="svg",
+    show_default=True,
+)
+@click.option(
+    "--output", type=click.Path(dir_okay=False, path_type=Path), help="Instead of standard output."
+)
+@click.option("--check", is_flag=True, help="Compare the diagrams in --folder with the machines.")
+@click.option("--write", is_flag=True, help="Write every machine in every format to --folder.")
+@click.option(
+    "--folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("specs/diagrams"),
+    show_default=True,
+)
+def draw(
+    machine: str | None, form: str, output: Path | None, check: bool, write: bool, folder: Path
+) -> None:
+    """Draw a state machine, such as connection or initiator.login."""
+    if check + write + (machine is not None) != 1:
+        raise click.UsageError("give one of --check, --write and a machine: " + ", ".join(MACHINES))
+    if check:
+        _check(folder)
+    elif write:
+        diagrams.write(folder)
+    elif machine is not None and machine in MACHINES:
+        _put(diagrams.draw(MACHINES[machine], form), output)
+    else:
+        raise click.UsageError(f"there is no machine {machine}; there are {', '.join(MACHINES)}")
+
+
+def _check(folder: Path) -> None:
+    if names := diagrams.different(folder):
+        raise click.ClickException(
+            f"not as the machines are: {', '.join(names)} in {folder};"
+            " run trioscsi draw --write and look at the difference"
+        )
+
+
+def _put(text: str, output: Path | None) -> None:
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    try:
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise click.ClickException(f"cannot write {output}: {error.strerror}") from error

@@ -127,7 +127,8 @@ def _ranks(names: Sequence[str], forward: Sequence[tuple[str, str]]) -> dict[str
         for upper, lower in forward:
             ranks[lower] = max(ranks[lower], ranks[upper] + 2)
     for name in set(names[1:]).difference(lower for _, lower in forward):
-        ranks[name] = min(ranks[lower] for upper, lower in forward if upper == name) - 2
+        below = [ranks[lower] for upper, lower in forward if upper == name]
+        ranks[name] = min(below, default=2) - 2
     return ranks
 
 

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from trioscsi import cli
+from trioscsi.machines import MACHINES
+from trioscsi.teaching import diagrams
+
+
+@pytest.fixture
+def trioscsi(monkeypatch, capsys):
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["trioscsi", *map(str, arguments)])
+        try:
+            cli.main()
+            status = 0
+        except SystemExit as error:
+            status = error.code or 0
+        return status, *capsys.readouterr()
+
+    return run
+
+
+@pytest.mark.parametrize("form", diagrams.FORMATS)
+def test_a_machine_is_drawn_to_standard_output(trioscsi, form):
+    drawn = diagrams.draw(MACHINES["cleanup"], form)
+    assert trioscsi("draw", "cleanup", "--format", form) == (0, drawn, "")
+
+
+def test_a_machine_is_drawn_to_a_file(trioscsi, tmp_path):
+    file = tmp_path / "login.svg"
+    assert trioscsi("draw", "initiator.login", "--output", file) == (0, "", "")
+    assert file.read_text() == diagrams.svg(MACHINES["initiator.login"])
+
+
+def test_what_is_written_passes_the_check(trioscsi, tmp_path):
+    folder = tmp_path / "diagrams"
+    assert trioscsi("draw", "--write", "--folder", folder) == (0, "", "")
+    assert trioscsi("draw", "--check", "--folder", folder) == (0, "", "")
+    (folder / "cleanup.dot").write_text("digraph {}")
+    status, _, complaint = trioscsi("draw", "--check", "--folder", folder)
+    assert status == 1
+    assert "cleanup.dot" in complaint
+    assert complaint.count("\n") == 1
+
+
+def test_a_machine_that_does_not_exist_is_wrong_usage(trioscsi):
+    status, _, complaint = trioscsi("draw", "toaster")
+    assert status == 2
+    assert complaint.startswith("trioscsi: there is no machine toaster; there are connection,")
+
+
+@pytest.mark.parametrize("arguments", [(), ("--check", "--write"), ("cleanup", "--check")])
+def test_one_thing_is_done_at_a_time(trioscsi, arguments):
+    status, _, complaint = trioscsi("draw", *arguments)
+    assert status == 2
+    assert "give one of" in complaint
+
+
+def test_a_file_that_cannot_be_written_is_a_failure(trioscsi, tmp_path):
+    file = tmp_path / "nowhere" / "cleanup.svg"
+    status, _, complaint = trioscsi("draw", "cleanup", "--output", file)
+    assert (status, complaint) == (1, f"trioscsi: cannot write {file}: No such file or directory\n")

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import pytest
+
+from trioscsi.machines import MACHINES
+from trioscsi.teaching import diagrams
+from trioscsi.teaching.arrows import merged
+
+EVERY_MACHINE = pytest.mark.parametrize("machine", MACHINES.values(), ids=MACHINES)
+
+
+@EVERY_MACHINE
+@pytest.mark.parametrize("form", ["dot", "mermaid"])
+def test_a_diagram_names_every_state_and_every_cause(machine, form):
+    text = diagrams.draw(machine, form)
+    for state in machine.states:
+        assert state.name in text
+        assert state.symbol in text
+    for cause in machine.inputs:
+        assert cause in text
+
+
+@EVERY_MACHINE
+@pytest.mark.parametrize(("form", "line"), [("dot", " -> "), ("mermaid", " --> ")])
+def test_parallel_transitions_are_one_arrow(machine, form, line):
+    arrows = [row for row in diagrams.draw(machine, form).splitlines() if line in row]
+    drawn = [row for row in arrows if "[*]" not in row]
+    assert len(drawn) == len(merged(machine))
+
+
+def test_the_mermaid_of_the_cleanup():
+    assert diagrams.mermaid(MACHINES["cleanup"]) == (
+        "%% cleanup (RFC 7143 section 8.2)\n"
+        "stateDiagram-v2\n"
+        "    CLEANUP_WAIT: R1 CLEANUP_WAIT\n"
+        "    IN_CLEANUP: R2 IN_CLEANUP\n"
+        "    FREE: R3 FREE\n"
+        "    [*] --> CLEANUP_WAIT\n"
+        "    CLEANUP_WAIT --> IN_CLEANUP: M2 logout_started\n"
+        "    CLEANUP_WAIT --> FREE: M1 connection_timed_out, session_logout_answered_elsewhere\n"
+        "    IN_CLEANUP --> CLEANUP_WAIT: M3 logout_failed\n"
+        "    IN_CLEANUP --> FREE: M4 logout_succeeded, session_logout_answered_elsewhere\n"
+    )
+
+
+def test_the_difference_names_what_is_changed_missing_or_too_much(tmp_path):
+    folder = tmp_path / "diagrams"
+    assert len(diagrams.different(folder)) == len(MACHINES) * len(diagrams.FORMATS)
+    diagrams.write(folder)
+    assert diagrams.different(folder) == []
+    (folder / "text.svg").unlink()
+    (folder / "task.mmd").write_text("")
+    (folder / "toaster.dot").write_text("")
+    assert diagrams.different(folder) == ["task.mmd", "text.svg", "toaster.dot"]
