@@ -69,7 +69,6 @@ class Running(Protocol):
 
 
 Inputs = TypeVar("Inputs", bound=Running)
-_Handle = TypedState[Any, Any]
 
 
 @attrs.frozen(eq=False)

@@ -19,7 +19,7 @@ LINE = 15.0
 MARGIN = 28.0
 HEADER = 92.0
 MANY = 4
-"""A transition that leaves so many states is drawn once, from a note that names them."""
+"""A transition that leaves so many states is drawn once, from a note that says which."""
 
 STYLE = """
 svg { color-scheme: light dark; --page: #ffffff; --ink: #1f2933; --soft: #66788a; --line: #8797a8;
@@ -173,21 +173,19 @@ def _notes(machine: Machine[Any]) -> tuple[list[_Node], list[Arrow]]:
     for (sources, target), rows in shared.items():
         name = f"from {' '.join(sources)}"
         notes.append(
-            _Node(name, tuple(_wrapped(machine, sources)), "note", f"{', '.join(sources)}")
+            _Node(name, tuple(_in_few_words(machine, sources)), "note", f"{', '.join(sources)}")
         )
         arrows.append(Arrow(name, target, tuple(rows)))
     return notes, arrows
 
 
-def _wrapped(machine: Machine[Any], sources: tuple[str, ...]) -> Iterator[str]:
+def _in_few_words(machine: Machine[Any], sources: tuple[str, ...]) -> Iterator[str]:
+    """Many states in few words."""
     leaving = {row.source for row in machine.transitions}
     left_out = [state.name for state in machine.states if state.name in leaving.difference(sources)]
-    if len(left_out) < len(sources) - 1:
-        yield "any state"
-        if left_out:
-            yield f"but {', '.join(left_out)}"
-    else:
-        yield from sources
+    yield "any state"
+    if left_out:
+        yield f"but {', '.join(left_out)}"
 
 
 def _size(arrow: Arrow) -> tuple[float, float]:
