@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.logging import RichHandler
 
 from trioscsi.backends import BlockDevice, open_disk
+from trioscsi.cli.systemd import inherited_sockets, notify
 from trioscsi.errors import TrioscsiError, UsageError, leaves
 from trioscsi.server.access import Address, format_address
 from trioscsi.server.target import Target
@@ -77,7 +78,7 @@ def serve(
         target = Target(
             name,
             *opened,
-            listen=listen or _everywhere(),
+            listen=listen or inherited_sockets() or _everywhere(),
             allow=allow,
             open=open_to_all,
             read_only=read_only,
@@ -96,7 +97,9 @@ async def _serve(target: Target) -> None:
         async with trio.open_nursery() as nursery:
             addresses: list[Address] = await nursery.start(target.serve)
             _announce(target, addresses)
+            notify("READY=1")
             await anext(signals)
+            notify("STOPPING=1")
             nursery.start_soon(_stop, target, nursery.cancel_scope)
             await anext(signals)
             nursery.cancel_scope.cancel()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
 import trio
@@ -20,6 +20,9 @@ _BACKLOG = 1024
 _OUT_OF_RESOURCES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 _PAUSE = 0.1
 """Seconds to wait for resources to come back."""
+
+Portal: TypeAlias = str | Address | socket.socket
+"""``HOST:PORT`` as a user writes it, the same in two parts, or a socket that listens already."""
 
 Accepted: TypeAlias = Callable[[socket.socket, Address], None]
 
@@ -39,18 +42,26 @@ def parse_listen(text: str) -> Address:
     return host, number
 
 
-def open_listener(address: Address) -> list[socket.socket]:
-    """Sockets that listen at ``address``, one for each address that the host name has.
+def parse_portals(portals: Iterable[Portal]) -> list[Address | socket.socket]:
+    """Portals with what users wrote taken apart; raises UsageError."""
+    return [parse_listen(portal) if isinstance(portal, str) else portal for portal in portals]
+
+
+def open_listeners(portal: Address | socket.socket) -> list[socket.socket]:
+    """Sockets that listen at a portal, one for each address that its host name has.
 
     Raises PortalError if the name is unknown, or the address is not ours or is taken.
     """
-    host, port = address
+    if isinstance(portal, socket.socket):
+        portal.setblocking(False)
+        return [portal]
+    host, port = portal
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         return [_listen(family, where) for family, _, _, _, where in dict.fromkeys(found)]
     except OSError as error:
         reason = error.strerror or str(error)
-        raise PortalError(f"cannot listen at {format_address(address)}: {reason}") from None
+        raise PortalError(f"cannot listen at {format_address(portal)}: {reason}") from None
 
 
 def _listen(family: int, where: object) -> socket.socket:

@@ -19,7 +19,7 @@ from trioscsi.protocol import Node, normalise
 from trioscsi.scsi import LogicalUnit
 from trioscsi.server.access import Address, Door, Guarded, Rules
 from trioscsi.server.conversation import Conversation, Lender
-from trioscsi.server.listener import accept_loop, open_listener, parse_listen
+from trioscsi.server.listener import Portal, accept_loop, open_listeners, parse_portals
 from trioscsi.server.perform import Performer, Unit
 from trioscsi.text import Offer
 
@@ -34,7 +34,7 @@ class Target:
     """An iSCSI target and its disks.
 
     ``disks`` become LUN 0, 1, ...; ``luns`` gives others their numbers.  ``listen`` is where
-    `serve` waits for initiators, ``allow`` the initiator names (or globs) that may log in.  With
+    `serve` waits for initiators (``HOST:PORT``, or sockets that listen already), ``allow`` the initiator names (or globs) that may log in.  With
     no ``allow`` list, only initiators on this machine may, unless ``open`` is true.
 
     ``offer`` is what the target brings to negotiations (`trioscsi.text.Offer`), for those who want
@@ -47,7 +47,7 @@ class Target:
         name: str,
         *disks: BlockDevice,
         luns: Mapping[int, BlockDevice] | None = None,
-        listen: str | Sequence[str] = DEFAULT_LISTEN,
+        listen: str | Sequence[Portal] = DEFAULT_LISTEN,
         allow: Sequence[str] = (),
         open: bool = False,  # noqa: A002 - the word that users know from --open
         read_only: bool = False,
@@ -56,9 +56,7 @@ class Target:
         **negotiation: Any,
     ) -> None:
         self.name = normalise(name)
-        self._portals = [listen] if isinstance(listen, str) else list(listen)
-        for portal in self._portals:
-            parse_listen(portal)
+        self._portals = parse_portals([listen] if isinstance(listen, str) else listen)
         self.limits = limits or Limits()
         self.rules = Rules.of(allow, open=open)
         numbered = dict(enumerate(disks))
@@ -116,12 +114,12 @@ class Target:
 
 
 class Server:
-    """Targets behind common portals (``HOST:PORT`` each)."""
+    """Targets behind common portals: each ``HOST:PORT``, or a socket that listens already."""
 
     def __init__(
         self,
         targets: Iterable[Target],
-        portals: Sequence[str] = (DEFAULT_LISTEN,),
+        portals: Sequence[Portal] = (DEFAULT_LISTEN,),
         *,
         limits: Limits | None = None,
     ) -> None:
@@ -130,7 +128,7 @@ class Server:
         self._guarded = {
             target.name: Guarded(target.node, target.rules) for target in self._targets.values()
         }
-        self._portals = [parse_listen(portal) for portal in portals]
+        self._portals = parse_portals(portals)
         self._discovery = Node("", _offer(self._limits, target_portal_group_tag=None), self._limits)
         self._no_disks = Performer("", [])
         self._lender = Lender(self._limits.turn_bytes)
@@ -150,7 +148,7 @@ class Server:
             listeners = [
                 stack.enter_context(listener)
                 for portal in self._portals
-                for listener in open_listener(portal)
+                for listener in open_listeners(portal)
             ]
             addresses = [listener.getsockname()[:2] for listener in listeners]
             # Closing the doors must not cut the conversations: they live in a nursery outside.
