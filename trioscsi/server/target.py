@@ -34,8 +34,9 @@ class Target:
     """An iSCSI target and its disks.
 
     ``disks`` become LUN 0, 1, ...; ``luns`` gives others their numbers.  ``listen`` is where
-    `serve` waits for initiators (``HOST:PORT``, or sockets that listen already), ``allow`` the initiator names (or globs) that may log in.  With
-    no ``allow`` list, only initiators on this machine may, unless ``open`` is true.
+    `serve` waits for initiators: ``HOST:PORT``, or sockets that listen already.  ``allow`` are the
+    initiator names (or globs) that may log in; with none, only initiators on this machine may,
+    unless ``open`` is true.
 
     ``offer`` is what the target brings to negotiations (`trioscsi.text.Offer`), for those who want
     to set more than ``max_burst_length`` and the like by keyword; ``limits`` bounds what peers can
