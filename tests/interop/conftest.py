@@ -1,0 +1,22 @@
+"""Real initiators against a real server.
+
+A test whose program is not installed is skipped.  With ``TRIOSCSI_REQUIRE_TOOLS=1`` in the
+environment it fails instead, so that a run that must be complete cannot pass by doing nothing.
+On Debian the programs come from libiscsi-bin, qemu-utils, qemu-block-extra and e2fsprogs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.interop.serving import Serving, serving
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    """Two memory disks, of 512 and of 4096 bytes a block."""
+    log = tmp_path_factory.mktemp("server") / "log"
+    with serving(log, "memory:100MiB", "memory:100MiB?block_size=4096") as server:
+        yield server

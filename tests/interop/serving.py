@@ -1,0 +1,98 @@
+"""A ``trioscsi serve`` of its own process, as users start it."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+START_TIME = 30
+"""Seconds that a server may take to be ready, on a machine that has other things to do."""
+STOP_TIME = 10
+"""Seconds that it may take to stop when it is asked to."""
+
+NAME = "iqn.2025-12.local:trioscsi"
+
+
+class Serving:
+    """A server that is ready; ``log`` is the file that its standard error goes to."""
+
+    def __init__(self, log: Path, *arguments: str) -> None:
+        self.log = log
+        command = [sys.executable, "-m", "trioscsi", "serve", "--listen", "127.0.0.1:0"]
+        with log.open("wb") as standard_error:
+            self.process = subprocess.Popen(
+                [*command, *arguments], stdout=subprocess.PIPE, stderr=standard_error
+            )
+        try:
+            self.first_line = self._read_line()
+            self.url = self.first_line.removeprefix("ready: ")
+            self.portal = self.url.split("/")[2]
+        except BaseException:
+            self.kill()
+            raise
+
+    def unit(self, number: int) -> str:
+        """The URL of a logical unit."""
+        return f"iscsi://{self.portal}/{NAME}/{number}"
+
+    @property
+    def port(self) -> int:
+        """The port that was picked."""
+        return int(self.portal.rpartition(":")[2])
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the server, and to nothing else."""
+        os.kill(self.process.pid, number)
+
+    def wait(self) -> int:
+        """The exit status, within the time that stopping may take."""
+        try:
+            return self.process.wait(STOP_TIME)
+        finally:
+            self.kill()
+
+    def kill(self) -> None:
+        """End it at once, if it has not ended, and let go of it."""
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.kill()
+
+    def _read_line(self) -> str:
+        assert self.process.stdout is not None
+        ready, _, _ = select.select([self.process.stdout], [], [], START_TIME)
+        line = self.process.stdout.readline().decode().rstrip() if ready else ""
+        assert line.startswith("ready: "), f"not ready: {line!r}, {self.log.read_text()}"
+        return line
+
+
+@contextmanager
+def serving(log: Path, *arguments: str) -> Iterator[Serving]:
+    """A server that is stopped as an administrator stops it, and has nothing to complain of."""
+    with Serving(log, *arguments) as server:
+        yield server
+        server.signal(signal.SIGTERM)
+        status = server.wait()
+        complaints = log.read_text()
+        assert status == 0, complaints
+        assert "Traceback" not in complaints

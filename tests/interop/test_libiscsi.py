@@ -1,0 +1,103 @@
+"""libiscsi's tools, and its test suites for targets."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from tests.interop.serving import NAME, Serving, serving
+from tests.interop.tools import run
+
+SUITES = [  # as "iscsi-test-cu --list" names them
+    "SCSI.Inquiry",
+    "SCSI.Mandatory",
+    "SCSI.ModeSense6",
+    "SCSI.NoMedia",
+    "SCSI.Read6",
+    "SCSI.Read10",
+    "SCSI.Read12",
+    "SCSI.Read16",
+    "SCSI.ReadCapacity10",
+    "SCSI.ReadCapacity16",
+    "SCSI.ReportSupportedOpcodes",
+    "SCSI.StartStopUnit",
+    "SCSI.TestUnitReady",
+    "SCSI.Verify10",
+    "SCSI.Verify12",
+    "SCSI.Verify16",
+    "SCSI.Write10",
+    "SCSI.Write12",
+    "SCSI.Write16",
+]
+SUITES_OF_THE_TRANSPORT = [
+    "iSCSI.iSCSIResiduals",
+    "iSCSI.iSCSITMF",
+    "iSCSI.iSCSIcmdsn",
+    "iSCSI.iSCSIdatasn",
+]
+
+
+@pytest.fixture(scope="module")
+def read_only(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    log = tmp_path_factory.mktemp("read-only") / "log"
+    with serving(log, "--read-only", "memory:100MiB") as server:
+        yield server
+
+
+def run_suite(suite: str, url: str) -> None:
+    output = run("iscsi-test-cu", "--dataloss", "--normal", "--fail", f"--test={suite}", url)
+    summary = re.search(r"^ +tests +\d+ +(\d+) +(\d+) +(\d+)", output, re.MULTILINE)
+    assert summary is not None, output
+    ran, passed, failed = map(int, summary.groups())
+    assert ran > 0, output
+    assert (passed, failed) == (ran, 0), output
+
+
+@pytest.mark.parametrize("unit", [0, 1], ids=["512", "4096"])
+@pytest.mark.parametrize("suite", SUITES)
+def test_a_suite_of_libiscsi_finds_no_fault(server: Serving, suite: str, unit: int) -> None:
+    run_suite(suite, server.unit(unit))
+
+
+@pytest.mark.parametrize("suite", SUITES_OF_THE_TRANSPORT)
+def test_a_suite_of_libiscsi_finds_no_fault_with_the_transport(server: Serving, suite: str) -> None:
+    run_suite(suite, server.url)
+
+
+def test_libiscsi_finds_no_fault_with_a_read_only_disk(read_only: Serving) -> None:
+    run_suite("SCSI.ReadOnly", read_only.url)
+
+
+def test_iscsi_ls_shows_the_target_and_its_units(server: Serving) -> None:
+    lines = run("iscsi-ls", "-s", f"iscsi://{server.portal}").splitlines()
+    assert lines[0] == f"Target:{NAME} Portal:{server.portal},1"
+    assert [line.split()[:2] for line in lines[1:]] == [
+        ["Lun:0", "Type:DIRECT_ACCESS"],
+        ["Lun:1", "Type:DIRECT_ACCESS"],
+    ]
+
+
+def test_iscsi_inq_understands_the_standard_inquiry_data(server: Serving) -> None:
+    output = run("iscsi-inq", server.url)
+    assert "Peripheral Device Type:DIRECT_ACCESS" in output
+    assert "Vendor:TRIOSCSI" in output
+
+
+def test_iscsi_inq_understands_every_vpd_page_that_is_listed(server: Serving) -> None:
+    pages = re.findall(r"Page:0x([0-9a-f]{2})", run("iscsi-inq", "-e1", "-c0", server.url))
+    assert {"00", "80", "83", "b0", "b1"} <= set(pages)
+    for page in pages:
+        output = run("iscsi-inq", "-e1", f"-c{int(page, 16)}", server.url)
+        assert output.strip()
+        assert "failed" not in output.lower()
+
+
+@pytest.mark.parametrize(("unit", "block_size"), [(0, 512), (1, 4096)])
+def test_iscsi_readcapacity16_reads_the_capacity(
+    server: Serving, unit: int, block_size: int
+) -> None:
+    output = run("iscsi-readcapacity16", server.unit(unit))
+    assert f"LOGICAL BLOCK LENGTH IN BYTES:{block_size}\n" in output
+    assert f"RETURNED LOGICAL BLOCK ADDRESS:{(100 << 20) // block_size - 1}\n" in output

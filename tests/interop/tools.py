@@ -1,0 +1,36 @@
+"""Other people's programs, run with a time limit."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+
+import pytest
+
+_PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
+
+
+def tool(name: str) -> str:
+    """The path of a program; without it the test is skipped, or fails: see conftest.py."""
+    path = shutil.which(name, path=_PATH)
+    if path is not None:
+        return path
+    if os.environ.get("TRIOSCSI_REQUIRE_TOOLS") == "1":
+        pytest.fail(f"{name} is not installed, and TRIOSCSI_REQUIRE_TOOLS is set")
+    pytest.skip(f"{name} is not installed")
+
+
+def run(*command: str, timeout: float = 60) -> str:
+    """What a program prints, standard error included; it has to end well and in time."""
+    done = subprocess.run(
+        [tool(command[0]), *command[1:]],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        stdin=subprocess.DEVNULL,
+        timeout=timeout,
+        check=False,
+    )
+    output = done.stdout.decode(errors="replace")
+    assert done.returncode == 0, f"{command[0]} ended with {done.returncode}:\n{output}"
+    return output
