@@ -21,7 +21,7 @@ class Arrival(enum.Enum):
     IGNORED = "it is outside the window, or here already"
 
 
-@attrs.define
+@attrs.define(on_setattr=attrs.setters.NO_OP)  # checked once, not with each command
 class CommandOrder:
     """The commands of one session in the order of their CmdSN.
 
