@@ -1,8 +1,7 @@
 """Real initiators against a real server.
 
-A test whose program is not installed is skipped.  With ``TRIOSCSI_REQUIRE_TOOLS=1`` in the
-environment it fails instead, so that a run that must be complete cannot pass by doing nothing.
-On Debian the programs come from libiscsi-bin, qemu-utils, qemu-block-extra and e2fsprogs.
+A test whose program is not installed is skipped; with ``--require-tools`` it fails instead.  On
+Debian the programs come from libiscsi-bin, qemu-utils, qemu-block-extra and e2fsprogs.
 """
 
 from __future__ import annotations

@@ -10,14 +10,17 @@ import pytest
 
 _PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
 
+required = False
+"""Whether every program has to be there: set by the option ``--require-tools``."""
+
 
 def tool(name: str) -> str:
-    """The path of a program; without it the test is skipped, or fails: see conftest.py."""
+    """The path of a program; without it the test is skipped, or fails: see ``required``."""
     path = shutil.which(name, path=_PATH)
     if path is not None:
         return path
-    if os.environ.get("TRIOSCSI_REQUIRE_TOOLS") == "1":
-        pytest.fail(f"{name} is not installed, and TRIOSCSI_REQUIRE_TOOLS is set")
+    if required:
+        pytest.fail(f"{name} is not installed, and --require-tools was given")
     pytest.skip(f"{name} is not installed")
 
 
