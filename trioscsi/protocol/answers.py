@@ -46,6 +46,7 @@ class Answers:
         bidirectional = task.expected_in and task.expected_out
         expected = task.expected_out or task.expected_in
         residual = (len(data) if transferred is None else transferred) - expected
+        data_sn = task.data_sn
         if data and task.expected_in:
             with_status = status == _GOOD and not sense and not bidirectional
             self._send_data(task, data, residual if with_status else None)
@@ -57,7 +58,8 @@ class Answers:
             overflow=residual > 0,
             underflow=residual < 0,
             residual_count=abs(residual),
-            exp_data_sn=task.data_sn if task.expected_in else 0,
+            # Data-In alone counts (section 11.4.8), though R2Ts have the same numbers.
+            exp_data_sn=task.data_sn - data_sn,
             data=sense_segment.join(sense) if sense else b"",
         )
         if bidirectional:
