@@ -351,7 +351,8 @@ class Peer:
     def _pdus(self) -> Iterator[Any]:
         while (pdu := self.framer.next_pdu()) is not None:
             assert isinstance(pdu, Pdu), pdu
-            pdu.data = bytes(pdu.data)
+            if pdu.data:
+                pdu.data = bytes(pdu.data)
             self._check(pdu)
             if isinstance(pdu, LoginResponse) and pdu.transit and pdu.nsg == FULL_FEATURE:
                 self.parameters = self.connection.parameters

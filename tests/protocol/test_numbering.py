@@ -95,7 +95,7 @@ def test_a_command_that_will_never_come_leaves_no_gap():
 
 @pytest.mark.parametrize(("expected", "size"), [(-1, 4), (MODULUS, 4), (0, 0)])
 def test_an_order_without_numbers_or_places_is_none(expected: int, size: int):
-    with pytest.raises(ValueError, match="expected|size"):
+    with pytest.raises(ValueError, match=r"expected|size"):
         CommandOrder(expected, size)
 
 

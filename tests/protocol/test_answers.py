@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.protocol.peer import BOTH, CHECK_CONDITION, READ, Gate, Peer, cdb, login
+from trioscsi.pdu import DataIn, ScsiCommand, ScsiResponse
+from trioscsi.protocol import Task
+
+
+def open_peer(**keys: str) -> Peer:
+    """A peer whose commands wait for the test to answer them."""
+    peer = login(Gate(), keys=keys)
+    peer.gate.disk.lazy = True
+    return peer
+
+
+def task_of(peer: Peer, command: ScsiCommand) -> Task:
+    peer.obey(peer.send(command))
+    task = peer.connection.session.tasks.get(command.itt)
+    assert task is not None
+    return task
+
+
+def finish(peer: Peer, task: Task, *status: int, **fields: Any) -> list[Any]:
+    task.connection.finish(task, *status, **fields)
+    return peer.receive()
+
+
+def residual(pdu: Any) -> int:
+    """Bytes too many, or negative: too few."""
+    return -pdu.residual_count if pdu.underflow else pdu.residual_count
+
+
+def both(peer: Peer, out: int, in_: int) -> ScsiCommand:
+    command = peer.request(
+        ScsiCommand,
+        read=True,
+        write=True,
+        expected_data_transfer_length=out,
+        bidirectional_read_length=in_,
+        cdb=cdb(BOTH, 0, out),
+    )
+    peer.expect(command, bytes(out))
+    return command
+
+
+def test_good_status_travels_in_the_last_data_in():
+    peer = open_peer()
+    (answer,) = finish(peer, task_of(peer, peer.reading(0, 4)), data=b"data")
+    assert isinstance(answer, DataIn)
+    assert answer.has_status
+    assert answer.final
+    assert answer.data == b"data"
+
+
+def test_any_other_status_travels_in_a_response_after_the_data():
+    peer = open_peer()
+    task = task_of(peer, peer.reading(0, 8))
+    data, response = finish(peer, task, CHECK_CONDITION, sense=b"sense", data=b"data")
+    assert isinstance(data, DataIn)
+    assert data.final
+    assert not data.has_status
+    assert isinstance(response, ScsiResponse)
+    assert bytes(response.sense) == b"sense"
+    assert response.exp_data_sn == 1
+
+
+def test_sense_with_good_status_travels_in_a_response():
+    peer = open_peer()
+    task = task_of(peer, peer.reading(0, 4))
+    _, response = finish(peer, task, sense=b"sense", data=b"data")
+    assert bytes(response.sense) == b"sense"
+
+
+@pytest.mark.parametrize(("sent", "expected"), [(4, 4), (4, 10), (10, 4), (0, 4), (4, 0)])
+def test_residuals_of_reads_are_exact(sent: int, expected: int):
+    peer = open_peer()
+    task = task_of(peer, peer.reading(0, sent, expected))
+    (answer,) = finish(peer, task, data=bytes(sent))
+    assert residual(answer) == sent - expected
+    assert isinstance(answer, DataIn) == bool(sent and expected)
+    assert len(peer.read[task.itt]) == min(sent, expected)
+
+
+@pytest.mark.parametrize(("taken", "expected"), [(4, 4), (4, 10), (10, 4), (0, 4), (4, 0)])
+def test_residuals_of_writes_are_exact(taken: int, expected: int):
+    peer = open_peer()
+    task = task_of(peer, peer.writing(0, taken, expected, data=bytes(expected)))
+    (answer,) = finish(peer, task, transferred=taken)
+    assert isinstance(answer, ScsiResponse)
+    assert residual(answer) == taken - expected
+
+
+def test_a_read_may_say_how_much_it_would_have_transferred():
+    peer = open_peer()
+    task = task_of(peer, peer.reading(0, 4))
+    (answer,) = finish(peer, task, data=b"data", transferred=100)
+    assert residual(answer) == 96
+
+
+@pytest.mark.parametrize(("read", "sign"), [(4, 0), (2, -2), (7, 3)])
+@pytest.mark.parametrize("taken", [600, 500, 700])
+def test_residuals_of_both_directions_are_exact(read: int, sign: int, taken: int):
+    peer = open_peer(ImmediateData="No", MaxBurstLength="512")
+    task = task_of(peer, both(peer, 600, 4))
+    *data, answer = finish(peer, task, data=bytes(read), transferred=taken)
+    assert len(data) == 1
+    assert isinstance(answer, ScsiResponse)
+    assert residual(answer) == taken - 600
+    assert answer.bidirectional_residual_count == abs(sign)
+    assert answer.bidirectional_overflow == (sign > 0)
+    assert answer.bidirectional_underflow == (sign < 0)
+
+
+def test_expected_data_sn_counts_data_in_alone():
+    """Section 11.4.8: R2Ts have the same counter, and are not counted."""
+    peer = open_peer(ImmediateData="No", MaxBurstLength="512")
+    task = task_of(peer, both(peer, 1024, 4))
+    data, answer = finish(peer, task, data=b"data", transferred=1024)
+    assert data.data_sn == 2
+    assert answer.exp_data_sn == 1
+
+
+def test_a_long_read_is_cut_into_sequences_and_segments():
+    peer = open_peer(MaxBurstLength="1500", MaxRecvDataSegmentLength="1000")
+    answers = finish(peer, task_of(peer, peer.reading(0, 4000)), data=bytes(range(250)) * 16)
+    assert [(pdu.buffer_offset, len(pdu.data), pdu.final) for pdu in answers] == [
+        (0, 1000, False),
+        (1000, 500, True),
+        (1500, 1000, False),
+        (2500, 500, True),
+        (3000, 1000, True),
+    ]
+    assert [pdu.has_status for pdu in answers] == [False] * 4 + [True]
+    assert b"".join(pdu.data for pdu in answers) == bytes(range(250)) * 16
+
+
+def test_a_long_read_that_fails_ends_its_last_sequence():
+    peer = open_peer(MaxRecvDataSegmentLength="512")
+    task = task_of(peer, peer.reading(0, 1024))
+    first, second, response = finish(peer, task, CHECK_CONDITION, sense=b"s", data=bytes(1024))
+    assert (first.final, second.final) == (False, True)
+    assert response.exp_data_sn == 2
+
+
+def test_data_under_a_digest_is_that_of_the_moment():
+    peer = open_peer(DataDigest="CRC32C")
+    task = task_of(peer, peer.reading(0, 4))
+    store = bytearray(b"then")
+    task.connection.finish(task, data=store)
+    store[:] = b"now!"
+    (answer,) = peer.receive()
+    assert answer.data == b"then"
+
+
+def test_data_without_a_digest_is_passed_through():
+    peer = open_peer()
+    task = task_of(peer, peer.reading(0, 4))
+    store = bytearray(b"then")
+    task.connection.finish(task, data=store)
+    store[:] = b"now!"
+    (answer,) = peer.receive()
+    assert answer.data == b"now!"
+
+
+def test_an_aborted_task_is_released_instead_of_answered():
+    peer = open_peer()
+    task = task_of(peer, peer.reading(0, 4))
+    session = peer.connection.session
+    session.abort([task])
+    assert list(session.node.dying) == [task]
+    assert finish(peer, task, data=b"data") == []
+    assert list(session.node.dying) == []
+
+
+def test_an_answer_gives_the_place_of_its_command_back():
+    peer = open_peer()
+    width = peer.connection.limits.tasks
+    task = task_of(peer, peer.reading(0, 4))
+    assert peer.connection.session.order.under_way == 1
+    (answer,) = finish(peer, task, data=b"data")
+    assert answer.max_cmd_sn - answer.exp_cmd_sn + 1 == width
+
+
+def test_status_waits_for_data_that_is_on_its_way():
+    peer = open_peer(InitialR2T="No")
+    command, out = peer.write(0, b"data", unsolicited=4)
+    command.cdb = cdb(READ, 0, 0)  # the device server does not look at the data
+    assert finish(peer, task_of(peer, command), transferred=4) == []
+    (answer,) = peer.send(out)
+    assert answer.itt == command.itt
+    assert residual(answer) == 0
