@@ -160,6 +160,9 @@ class Login:
                 raise _error(f"a move from stage {pdu.csg} to {pdu.nsg}", "6.3.1")
             if not self._negotiation.pending:
                 move = wanted
+        if move == "moves_to_full_feature":
+            # This may fail, and a machine that has moved does not move back.
+            self._connection.parameters = self._negotiation.settle()
         effects: Effects = getattr(self._machine, move)()
         return effects
 
@@ -181,14 +184,9 @@ class Login:
 
     def _accept(self) -> None:
         """The final response of a login that succeeds (section 6.3.1)."""
-        connection, session, negotiation = (
-            self._connection,
-            self._connection.session,
-            self._negotiation,
-        )
+        connection, session = self._connection, self._connection.session
         assert session is not None
-        assert negotiation is not None
-        connection.parameters = parameters = negotiation.settle()
+        parameters = connection.parameters
         if not session.tsih:
             session.parameters = parameters
         session.tsih = session.tsih or session.node.new_tsih()
