@@ -30,7 +30,7 @@ def admit(connection: TargetConnection, request: LoginRequest, pairs: list[Pair]
     known = node.find(initiator_name, request.isid)
     if request.tsih == 0:
         session = _lead(node, initiator_name, request, known)
-        connection.replaces = [] if known is None else list(known.connections)
+        take_place(connection, session)
     else:
         session = _join(connection, request, known)
     connection.join(session)
@@ -47,7 +47,13 @@ def _lead(node: Node, initiator_name: str, request: LoginRequest, known: Session
     """A new session, in the place of one of the same initiator port if there is one (6.3.5)."""
     node.make_room(known)
     order = CommandOrder(request.cmd_sn, node.limits.tasks)
-    return Session(node, initiator_name, request.isid, Parameters(), order, replaces=known)
+    return Session(node, initiator_name, request.isid, Parameters(), order)
+
+
+def take_place(connection: TargetConnection, session: Session) -> None:
+    """See whose place a leading login takes: that of the same initiator port, as it is now."""
+    session.replaces = session.node.find(session.initiator_name, session.isid)
+    connection.replaces = [] if session.replaces is None else list(session.replaces.connections)
 
 
 def _join(connection: TargetConnection, request: LoginRequest, known: Session | None) -> Session:

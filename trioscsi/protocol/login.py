@@ -9,7 +9,7 @@ from trioscsi.machines import login as machine
 from trioscsi.machines._automat import Effects
 from trioscsi.machines.login import Effect
 from trioscsi.pdu import LoginRequest, LoginResponse, LoginStage, LoginStatus, Received
-from trioscsi.protocol.admission import admit
+from trioscsi.protocol.admission import admit, take_place
 from trioscsi.text import Collector, Negotiation, Pair, Stage, encode, split
 
 if TYPE_CHECKING:
@@ -189,7 +189,9 @@ class Login:
         parameters = connection.parameters
         if not session.tsih:
             session.parameters = parameters
-        session.tsih = session.tsih or session.node.new_tsih()
+            session.tsih = session.node.new_tsih()
+            # Another login of the same initiator port may have ended since this one began.
+            take_place(connection, session)
         self._respond(self._parts.pop(0), transit=True)
         # Digests count from the first PDU after the login (section 13.1).
         connection.framer.header_digest = parameters.header_digest
