@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -123,7 +124,7 @@ def test_keys_may_be_split_anywhere(cuts: list[int]):
     text = encode_text(leading_keys(InitiatorAlias="x" * 100, InitialR2T="No").items())
     peer = connect(Gate())
     cuts = [0, *(min(cut, len(text)) for cut in cuts)]
-    for start, stop in zip(cuts, cuts[1:], strict=False):
+    for start, stop in pairwise(cuts):
         empty = ask(peer, data=text[start:stop], transit=False, nsg=0, continue_=True)
         assert empty.data == b""
         assert not empty.transit
