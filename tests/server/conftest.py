@@ -1,0 +1,81 @@
+"""Targets without doors: a conversation is held over a pair of sockets.
+
+The two ends of a pair are in one process and the kernel hands bytes over at once, so a test may
+ask for ``autojump_clock``: it never jumps while something is on its way.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import AsyncIterator, Callable
+from typing import Any, TypeAlias
+
+import attrs
+import pytest
+import trio
+
+from tests.server.peer import NAME, TEST_UNIT_READY, Peer
+from trioscsi import Limits, MemoryDisk, Target
+from trioscsi.protocol import Node
+from trioscsi.server.access import Door, Guarded
+from trioscsi.server.conversation import Conversation, Lender
+from trioscsi.text import Offer
+
+Build: TypeAlias = Callable[..., "House"]
+
+
+@attrs.define
+class House:
+    """A target, and conversations with it."""
+
+    nursery: trio.Nursery
+    target: Target
+    patience: float
+    lender: Lender = attrs.field(factory=lambda: Lender(1 << 18))
+    conversations: list[Conversation] = attrs.field(factory=list)
+    peers: list[Peer] = attrs.field(factory=list)
+
+    def connect(self) -> Peer:
+        """A peer whose conversation with the target has begun."""
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        limits, node = self.target.limits, self.target.node
+        door = Door(
+            {node.name: Guarded(node, self.target.rules)},
+            Node("", Offer()),
+            ("127.0.0.1", 50_000 + len(self.conversations)),
+            [("127.0.0.1", 3260)],
+        )
+        conversation = Conversation(
+            ours, door.peer, door, limits, self.lender, lambda _: self.target.performer
+        )
+        self.conversations.append(conversation)
+        self.nursery.start_soon(conversation.run)
+        peer = Peer(trio.socket.from_stdlib_socket(theirs), patience=self.patience)
+        self.peers.append(peer)
+        return peer
+
+    async def log_in(self, isid: bytes = b"\x80test\0", **keys: str) -> Peer:
+        """A peer that is logged in and has taken the first unit attention."""
+        peer = self.connect()
+        assert await peer.log_in(isid=isid, **keys) == 0
+        for unit in self.target.performer.target.units:
+            await peer.do(TEST_UNIT_READY, unit=unit)
+        return peer
+
+
+@pytest.fixture
+async def build(nursery: trio.Nursery, request: pytest.FixtureRequest) -> AsyncIterator[Build]:
+    """Builds a target of these disks and settings; by default of one memory disk."""
+    houses: list[House] = []
+    patience = 1e6 if "autojump_clock" in request.fixturenames else 10
+
+    def build(*disks: Any, limits: Limits | None = None, **settings: Any) -> House:
+        target = Target(NAME, *(disks or [MemoryDisk("64MiB")]), limits=limits, **settings)
+        houses.append(House(nursery, target, patience))
+        return houses[-1]
+
+    yield build
+    for house in houses:
+        for peer in house.peers:
+            peer.close()

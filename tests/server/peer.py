@@ -1,0 +1,219 @@
+"""An initiator for tests: it does what it is told, and sees what comes."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import attrs
+import trio
+
+from trioscsi.lun import encode as encode_lun
+from trioscsi.pdu import (
+    DataIn,
+    DataOut,
+    Framer,
+    LoginRequest,
+    LoginResponse,
+    LogoutRequest,
+    LogoutResponse,
+    Pdu,
+    ReadyToTransfer,
+    ScsiCommand,
+    ScsiResponse,
+    TaskManagementRequest,
+    encode,
+)
+
+NAME = "iqn.2025-12.test:disk"
+INITIATOR = "iqn.2025-12.test:peer"
+BLOCK = 512
+
+TEST_UNIT_READY = bytes(6)
+SYNCHRONIZE_CACHE = b"\x35" + bytes(9)
+
+
+def read10(lba: int, blocks: int) -> bytes:
+    return b"\x28\0" + lba.to_bytes(4) + b"\0" + blocks.to_bytes(2) + b"\0"
+
+
+def write10(lba: int, blocks: int, *, fua: bool = False) -> bytes:
+    return bytes([0x2A, fua << 3]) + lba.to_bytes(4) + b"\0" + blocks.to_bytes(2) + b"\0"
+
+
+class Answer(NamedTuple):
+    """How a command ended."""
+
+    status: int
+    data: bytes = b""
+    sense: bytes = b""
+
+    @property
+    def sense_code(self) -> tuple[int, int]:
+        """The sense key, and the additional sense code with its qualifier."""
+        return self.sense[2] & 0xF, self.sense[12] << 8 | self.sense[13]
+
+
+class Peer:
+    """One connection of an initiator; nothing is sent or received by itself."""
+
+    def __init__(self, sock: trio.socket.SocketType, *, patience: float = 10) -> None:
+        self.socket = sock
+        self._patience = patience
+        self._framer = Framer(1 << 24)
+        self.cmd_sn = 1
+        self.itt = 0
+        self.max_cmd_sn = 1
+
+    # PDUs.
+
+    async def send(self, *pdus: Pdu) -> None:
+        await self.send_bytes(b"".join(b"".join(encode(pdu)) for pdu in pdus))
+
+    async def send_bytes(self, data: bytes) -> None:
+        view = memoryview(data)
+        with trio.fail_after(self._patience):
+            while view:
+                view = view[await self.socket.send(view) :]
+
+    async def receive(self) -> Any:
+        """The next PDU, or None if the target has closed the connection."""
+        with trio.fail_after(self._patience):
+            while (pdu := self._framer.next_pdu()) is None:
+                try:
+                    data = await self.socket.recv(1 << 16)
+                except ConnectionResetError:
+                    return None
+                if not data:
+                    return None
+                self._framer.receive(data)
+        self.max_cmd_sn = getattr(pdu, "max_cmd_sn", self.max_cmd_sn)
+        return pdu
+
+    def close(self) -> None:
+        self.socket.close()
+
+    # Login and logout.
+
+    async def log_in(
+        self,
+        target: str | None = NAME,
+        *,
+        name: str = INITIATOR,
+        isid: bytes = b"\x80test\0",
+        **keys: str,
+    ) -> int:
+        """Log in, to a discovery session if there is no target; the login status."""
+        kind = {"SessionType": "Discovery"} if target is None else {"TargetName": target}
+        pairs = {"InitiatorName": name} | kind | keys
+        request = LoginRequest(
+            transit=True,
+            csg=1,
+            nsg=3,
+            isid=isid,
+            cmd_sn=self.cmd_sn,
+            data="".join(f"{key}={value}\0" for key, value in pairs.items()).encode(),
+        )
+        await self.send(request)
+        response = await self.receive()
+        assert isinstance(response, LoginResponse)
+        status = response.status_class << 8 | response.status_detail
+        assert response.transit is not bool(status)
+        return status
+
+    async def log_out(self) -> None:
+        await self.send(LogoutRequest(itt=self._next_itt(), cmd_sn=self._next_cmd_sn()))
+        response = await self.receive()
+        assert isinstance(response, LogoutResponse)
+        assert response.response == 0
+        assert await self.receive() is None
+
+    # Commands.
+
+    def command(
+        self, cdb: bytes, data: bytes = b"", *, writes: int = 0, reads: int = 0, **fields: Any
+    ) -> ScsiCommand:
+        """A command with the next numbers; ``data`` goes with it, more may be asked for."""
+        unit = fields.pop("unit", 0)
+        command = ScsiCommand(
+            read=bool(reads),
+            write=bool(data or writes),
+            lun=encode_lun(unit),
+            itt=self._next_itt(),
+            expected_data_transfer_length=writes or len(data) or reads,
+            cdb=cdb,
+            data=data,
+        )
+        command = attrs.evolve(command, **fields)
+        command.cmd_sn = self.cmd_sn if command.immediate else self._next_cmd_sn()
+        return command
+
+    async def do(self, cdb: bytes, data: bytes = b"", **fields: Any) -> Answer:
+        """Send a command and take its answer."""
+        command = self.command(cdb, data, **fields)
+        await self.send(command)
+        return await self.answer(command)
+
+    async def answer(self, command: ScsiCommand, *, data: bytes = b"") -> Answer:
+        """What the target answers to one command, with ``data`` for its R2Ts."""
+        received = bytearray()
+        while True:
+            pdu = await self.receive()
+            assert pdu is not None, "the target has closed the connection"
+            assert pdu.itt == command.itt, pdu
+            match pdu:
+                case DataIn():
+                    assert pdu.buffer_offset == len(received)
+                    received += pdu.data
+                    if pdu.has_status:
+                        return Answer(pdu.status, bytes(received))
+                case ReadyToTransfer():
+                    await self.send(data_out(pdu, data))
+                case ScsiResponse():
+                    return Answer(pdu.status, bytes(received), bytes(pdu.sense))
+                case _:
+                    raise AssertionError(pdu)
+
+    async def read(self, lba: int, blocks: int, *, unit: int = 0) -> bytes:
+        answer = await self.do(read10(lba, blocks), reads=blocks * BLOCK, unit=unit)
+        assert answer.status == 0, answer
+        return answer.data
+
+    async def write(self, lba: int, data: bytes, *, unit: int = 0) -> None:
+        answer = await self.do(write10(lba, len(data) // BLOCK), data, unit=unit)
+        assert answer.status == 0, answer
+
+    def task_management(
+        self, function: int, about: ScsiCommand | None = None, *, unit: int = 0
+    ) -> TaskManagementRequest:
+        """An immediate task management request, about a command or a whole unit."""
+        request = TaskManagementRequest(
+            immediate=True,
+            function=function,
+            lun=encode_lun(unit),
+            itt=self._next_itt(),
+            cmd_sn=self.cmd_sn,
+        )
+        if about is not None:
+            request.referenced_task_tag, request.ref_cmd_sn = about.itt, about.cmd_sn
+        return request
+
+    def _next_itt(self) -> int:
+        self.itt += 1
+        return self.itt
+
+    def _next_cmd_sn(self) -> int:
+        self.cmd_sn += 1
+        return self.cmd_sn - 1
+
+
+def data_out(r2t: ReadyToTransfer, data: bytes) -> DataOut:
+    """What an R2T asks for, in one PDU."""
+    end = r2t.buffer_offset + r2t.desired_data_transfer_length
+    return DataOut(
+        final=True,
+        lun=r2t.lun,
+        itt=r2t.itt,
+        ttt=r2t.ttt,
+        buffer_offset=r2t.buffer_offset,
+        data=data[r2t.buffer_offset : end],
+    )

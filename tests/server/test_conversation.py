@@ -1,0 +1,461 @@
+from __future__ import annotations
+
+import logging
+import socket
+from random import Random
+
+import pytest
+import trio
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from tests.server.conftest import Build
+from tests.server.disks import Counting, Held
+from tests.server.peer import BLOCK, INITIATOR, TEST_UNIT_READY, Peer, read10, write10
+from trioscsi import Limits, MemoryDisk, Slow
+from trioscsi.pdu import (
+    NO_TASK,
+    AsyncEvent,
+    AsyncMessage,
+    DataOut,
+    LoginRequest,
+    LoginStatus,
+    NopIn,
+    NopOut,
+    Reject,
+    RejectReason,
+    TaskFunction,
+    TaskManagementResponse,
+    TaskResult,
+    TextRequest,
+)
+from trioscsi.server.conversation import Lender, _without
+
+ISID = b"\x80othr\0"
+
+
+@pytest.fixture(autouse=True)
+def _log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "trioscsi")
+
+
+def ping(itt: int = 0x1000, data: bytes = b"") -> NopOut:
+    return NopOut(immediate=True, itt=itt, data=data)
+
+
+async def is_unharmed(peer: Peer) -> bool:
+    """Whether another session still works."""
+    await peer.write(7, b"\x77" * BLOCK)
+    return await peer.read(7, 1) == b"\x77" * BLOCK
+
+
+# Commands that wait.
+
+
+async def test_what_was_written_is_read(build: Build) -> None:
+    peer = await build().log_in()
+    await peer.write(3, b"a" * 1024)
+    assert await peer.read(2, 3) == bytes(512) + b"a" * 1024
+    await peer.log_out()
+
+
+async def test_a_large_write_is_asked_for_with_r2ts(build: Build) -> None:
+    peer = await build().log_in()
+    data = Random(1).randbytes(1 << 20)
+    command = peer.command(write10(0, 2048), writes=len(data))
+    await peer.send(command)
+    assert (await peer.answer(command, data=data)).status == 0
+    assert await peer.read(0, 2048) == data
+
+
+async def test_a_command_that_waits_blocks_neither_others_nor_a_ping(
+    build: Build, autojump_clock: MockClock
+) -> None:
+    peer = await build(Slow(MemoryDisk("1MiB"), read_ms=5000), MemoryDisk("1MiB")).log_in()
+    slow, fast = (peer.command(read10(0, 1), reads=BLOCK, unit=unit) for unit in (0, 1))
+    await peer.send(slow, fast, ping())
+    begin = trio.current_time()
+    assert isinstance(await peer.receive(), NopIn)
+    assert (await peer.receive()).itt == fast.itt
+    assert trio.current_time() == begin
+    assert (await peer.answer(slow)).status == 0
+    assert trio.current_time() == pytest.approx(begin + 5)
+
+
+async def test_commands_wait_at_the_same_time(build: Build, autojump_clock: MockClock) -> None:
+    peer = await build(Slow(MemoryDisk("1MiB"), read_ms=1000)).log_in()
+    begin = trio.current_time()
+    commands = [peer.command(read10(lba, 1), reads=BLOCK) for lba in range(20)]
+    await peer.send(*commands)
+    for command in commands:
+        pdu = await peer.receive()
+        assert pdu.itt in {command.itt for command in commands}
+    assert trio.current_time() == pytest.approx(begin + 1)
+
+
+async def test_more_pdus_than_a_turn_takes_are_all_answered(build: Build) -> None:
+    peer = await build(limits=Limits(turn_pdus=4)).log_in()
+    await peer.send(*(ping(itt) for itt in range(1000, 1050)))
+    assert [(await peer.receive()).itt for _ in range(50)] == list(range(1000, 1050))
+
+
+async def test_an_answer_larger_than_the_socket_takes_arrives_whole(build: Build) -> None:
+    peer = await build().log_in()
+    command = peer.command(write10(0, 8192), writes=4 << 20)
+    await peer.send(command)
+    data = Random(2).randbytes(4 << 20)
+    assert (await peer.answer(command, data=data)).status == 0
+    assert await peer.read(0, 8192) == data
+
+
+# Task management.
+
+
+async def test_abort_task_is_answered_when_the_disk_has_let_go(build: Build) -> None:
+    disk = Held()
+    peer = await build(disk).log_in()
+    write = peer.command(write10(0, 1), bytes(BLOCK))
+    await peer.send(write)
+    await disk.entered.wait()
+    await peer.send(peer.task_management(TaskFunction.ABORT_TASK, write), ping())
+    assert isinstance(await peer.receive(), NopIn)
+    assert not disk.left.is_set()
+    disk.open.set()
+    response = await peer.receive()
+    assert disk.left.is_set()
+    assert isinstance(response, TaskManagementResponse)
+    assert response.response == TaskResult.COMPLETE
+    assert (await peer.do(TEST_UNIT_READY)).status == 0  # and no answer to the write before it
+
+
+async def test_abort_task_calls_off_what_can_be_called_off(
+    build: Build, autojump_clock: MockClock
+) -> None:
+    peer = await build(Slow(MemoryDisk("1MiB"), read_ms=3_600_000)).log_in()
+    read = peer.command(read10(0, 1), reads=BLOCK)
+    await peer.send(read, ping())
+    assert isinstance(await peer.receive(), NopIn)
+    begin = trio.current_time()
+    await peer.send(peer.task_management(TaskFunction.ABORT_TASK, read))
+    assert (await peer.receive()).response == TaskResult.COMPLETE
+    assert trio.current_time() == begin
+
+
+async def test_a_command_and_its_abortion_may_come_together(build: Build) -> None:
+    disk = Counting()
+    peer = await build(disk).log_in()
+    read = peer.command(read10(0, 1), reads=BLOCK)
+    await peer.send(read, peer.task_management(TaskFunction.ABORT_TASK, read))
+    assert (await peer.receive()).response == TaskResult.COMPLETE
+    assert disk.read_bytes == 0
+
+
+async def test_abort_task_set_ends_all_commands_of_the_session_alone(
+    build: Build, autojump_clock: MockClock
+) -> None:
+    house = build(Slow(MemoryDisk("1MiB"), read_ms=5000))
+    peer, other = await house.log_in(), await house.log_in(ISID)
+    await peer.send(*(peer.command(read10(lba, 1), reads=BLOCK) for lba in range(8)))
+    untouched = other.command(read10(0, 1), reads=BLOCK)
+    await other.send(untouched)
+    await peer.send(peer.task_management(TaskFunction.ABORT_TASK_SET))
+    assert (await peer.receive()).response == TaskResult.COMPLETE
+    assert (await other.answer(untouched)).status == 0
+    assert (await peer.do(TEST_UNIT_READY)).status == 0
+
+
+async def test_a_unit_reset_ends_all_commands_and_other_sessions_hear_of_it(
+    build: Build, autojump_clock: MockClock
+) -> None:
+    house = build(Slow(MemoryDisk("1MiB"), read_ms=5000))
+    peer, other = await house.log_in(), await house.log_in(ISID)
+    await other.send(other.command(read10(0, 1), reads=BLOCK), ping())
+    assert isinstance(await other.receive(), NopIn)
+    await peer.send(peer.task_management(TaskFunction.LOGICAL_UNIT_RESET))
+    assert (await peer.receive()).response == TaskResult.COMPLETE
+    answer = await other.do(TEST_UNIT_READY)
+    assert answer.sense_code == (6, 0x2903)  # BUS DEVICE RESET FUNCTION OCCURRED
+
+
+async def test_a_command_that_waits_for_room_can_be_aborted(
+    build: Build, autojump_clock: MockClock
+) -> None:
+    disk = Counting()
+    limits = Limits(output=65_536, send_time=1e6)
+    peer = await build(disk, limits=limits).log_in()
+    reads = [peer.command(read10(0, 2048), reads=1 << 20) for _ in range(3)]
+    await peer.send(*reads)
+    await wait_all_tasks_blocked()
+    assert disk.read_bytes == 1 << 20
+    await peer.send(peer.task_management(TaskFunction.ABORT_TASK, reads[2]))
+    assert len((await peer.answer(reads[0])).data) == 1 << 20
+    assert (await peer.receive()).response == TaskResult.COMPLETE
+    assert len((await peer.answer(reads[1])).data) == 1 << 20
+
+
+# The end of a conversation.
+
+
+async def test_an_initiator_is_asked_to_log_out(build: Build) -> None:
+    house = build()
+    peer = await house.log_in()
+    house.conversations[0].ask_for_logout()
+    message = await peer.receive()
+    assert isinstance(message, AsyncMessage)
+    assert message.async_event == AsyncEvent.LOGOUT_REQUEST
+    await peer.log_out()
+
+
+async def test_an_initiator_that_does_not_log_out_is_dropped(
+    build: Build, autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    house = build()
+    peer = await house.log_in()
+    begin = trio.current_time()
+    house.conversations[0].ask_for_logout()
+    assert isinstance(await peer.receive(), AsyncMessage)
+    assert await peer.receive() is None
+    assert trio.current_time() == pytest.approx(begin + Limits().logout_time)
+    assert "no logout came" in caplog.messages[-1]
+
+
+async def test_a_peer_that_says_nothing_is_dropped_when_its_time_is_up(
+    build: Build, autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    peer = build().connect()
+    assert await peer.receive() is None
+    assert trio.current_time() == pytest.approx(15)
+    assert caplog.messages == ["127.0.0.1:50000: no login within 15 seconds"]
+
+
+async def test_commands_end_when_their_initiator_vanishes(build: Build) -> None:
+    disk = Held()
+    house = build(disk)
+    peer = await house.log_in()
+    await peer.send(peer.command(write10(0, 1), bytes(BLOCK)))
+    await disk.entered.wait()
+    peer.close()
+    disk.open.set()
+    await disk.left.wait()
+    await wait_all_tasks_blocked()
+    assert house.target.performer.executors == {}
+    assert not list(house.target.node.dying)
+
+
+async def test_commands_end_when_the_conversation_is_cancelled(
+    build: Build, autojump_clock: MockClock
+) -> None:
+    house = build(Slow(MemoryDisk("1MiB"), read_ms=5000))
+    async with trio.open_nursery() as nursery:
+        house.nursery = nursery
+        peer = await house.log_in()
+        await peer.send(peer.command(read10(0, 1), reads=BLOCK), ping())
+        assert isinstance(await peer.receive(), NopIn)
+        nursery.cancel_scope.cancel()
+    assert await peer.receive() is None
+    assert not list(house.target.node.dying)
+
+
+async def test_a_new_login_of_the_same_port_takes_the_place_of_the_old_one(build: Build) -> None:
+    house = build()
+    old = await house.log_in()
+    new = await house.log_in()
+    assert await old.receive() is None
+    assert await is_unharmed(new)
+
+
+async def test_a_connection_that_breaks_while_reading_is_one_line_in_the_log(
+    build: Build, caplog: pytest.LogCaptureFixture
+) -> None:
+    house = build()
+    peer = await house.log_in()
+    await peer.send(ping())
+    await wait_all_tasks_blocked()
+    peer.close()  # the answer was not read: the kernel resets the connection
+    await wait_all_tasks_blocked()
+    assert len(caplog.messages) == 1
+    assert "the connection broke" in caplog.messages[0]
+
+
+async def test_a_connection_that_breaks_while_sending_is_one_line_in_the_log(
+    build: Build, caplog: pytest.LogCaptureFixture
+) -> None:
+    peer = await build().log_in()
+    peer.socket.shutdown(socket.SHUT_RD)
+    await peer.send(ping())
+    await wait_all_tasks_blocked()
+    assert len(caplog.messages) == 1
+    assert "the connection broke" in caplog.messages[0]
+
+
+# Peers that do not read.
+
+
+async def test_the_disk_is_not_read_for_a_peer_that_does_not_read(
+    build: Build, autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    disk = Counting()
+    limits = Limits(output=1 << 20)
+    house = build(disk, limits=limits)
+    peer = await house.log_in()
+    await peer.send(*(peer.command(read10(0, 1024), reads=1 << 19) for _ in range(100)))
+    await wait_all_tasks_blocked()
+    assert disk.read_bytes <= limits.output + socket_buffer(peer) + (1 << 19)
+    begin = trio.current_time()
+    await trio.sleep(limits.send_time + 1)
+    assert house.conversations[0].connection.closed
+    assert trio.current_time() <= begin + limits.send_time + 1
+    assert "the peer read nothing for 60 seconds" in caplog.messages[-1]
+
+
+async def test_nothing_is_read_from_a_peer_that_does_not_read(
+    build: Build, autojump_clock: MockClock
+) -> None:
+    limits = Limits(output=1 << 17, send_time=1e6)
+    peer = await build(limits=limits).log_in()
+    echo, sent = ping(data=bytes(4096)), 0
+    with trio.move_on_after(100):
+        while True:
+            await peer.send(echo)
+            sent += 4096
+    assert sent < 2 * socket_buffer(peer) + limits.output + 8 * limits.turn_bytes
+    # It starts to read, and is heard again.
+    for _ in range(10):
+        assert isinstance(await peer.receive(), NopIn)
+
+
+def socket_buffer(peer: Peer) -> int:
+    return peer.socket.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
+
+
+# What peers do wrong: each is one line in the log, and nobody else's trouble.
+
+
+async def test_random_bytes_end_the_connection(
+    build: Build, caplog: pytest.LogCaptureFixture
+) -> None:
+    house = build()
+    for seed in range(50):
+        caplog.clear()
+        peer = house.connect()
+        await peer.send_bytes(Random(seed).randbytes(4096))
+        try:
+            while await peer.receive() is not None:
+                pass
+        except trio.BrokenResourceError:
+            pass
+        assert len(caplog.messages) == 1, caplog.messages
+    assert await is_unharmed(await house.log_in())
+
+
+async def test_a_first_pdu_that_is_no_login_ends_the_connection(
+    build: Build, caplog: pytest.LogCaptureFixture
+) -> None:
+    house = build()
+    peer = house.connect()
+    await peer.send(ping())
+    assert await peer.receive() is None
+    assert caplog.messages == [
+        "127.0.0.1:50000: the first PDU is a NopOut (RFC 7143 section 4.2.4)"
+    ]
+    assert await is_unharmed(await house.log_in())
+
+
+async def test_a_data_segment_larger_than_declared_is_rejected_and_ends_the_connection(
+    build: Build, caplog: pytest.LogCaptureFixture
+) -> None:
+    house = build()
+    peer = await house.log_in()
+    await peer.send(DataOut(itt=5, data=bytes(Limits().segment + 4)))
+    reject = await peer.receive()
+    assert isinstance(reject, Reject)
+    assert reject.reason == RejectReason.PROTOCOL_ERROR
+    assert await peer.receive() is None
+    assert "a data segment of 262148 bytes, 262144 were allowed" in caplog.messages[0]
+    assert await is_unharmed(await house.log_in(ISID))
+
+
+async def test_a_text_that_does_not_end_is_rejected(
+    build: Build, caplog: pytest.LogCaptureFixture
+) -> None:
+    house = build()
+    peer = await house.log_in()
+    request = TextRequest(
+        immediate=True, final=False, continue_=True, itt=0x77, cmd_sn=peer.cmd_sn, data=b"X" * 8000
+    )
+    for _ in range(3):
+        await peer.send(request)
+        answer = await peer.receive()
+        if isinstance(answer, Reject):
+            break
+        request.ttt = answer.ttt
+    assert isinstance(answer, Reject)
+    assert len(caplog.messages) == 1
+    assert await is_unharmed(peer)
+
+
+async def test_a_login_of_too_much_text_is_refused(
+    build: Build, caplog: pytest.LogCaptureFixture
+) -> None:
+    peer = build().connect()
+    part = LoginRequest(continue_=True, csg=1, data=b"X-key=" + b"y" * 8000)
+    await peer.send(part, part, part)
+    statuses = [(await peer.receive()).status_class for _ in range(3)]
+    assert statuses == [0, 0, 2]
+    assert await peer.receive() is None
+    assert len(caplog.messages) == 1
+
+
+async def test_an_initiator_that_vanishes_in_the_middle_of_a_write_changes_nothing(
+    build: Build, caplog: pytest.LogCaptureFixture
+) -> None:
+    house = build()
+    other = await house.log_in(ISID)
+    peer = await house.log_in()
+    await peer.send(peer.command(write10(0, 512), writes=1 << 18))
+    r2t = await peer.receive()
+    await peer.send(
+        DataOut(final=False, itt=r2t.itt, ttt=r2t.ttt, data=b"x" * 65_536),
+    )
+    peer.close()
+    await wait_all_tasks_blocked()
+    assert caplog.messages == [
+        f"{INITIATOR} at 127.0.0.1:50001: the initiator closed the connection"
+    ]
+    assert await other.read(0, 512) == bytes(1 << 18)
+    assert await is_unharmed(other)
+
+
+# What idle connections cost.
+
+
+async def test_idle_sessions_hold_no_buffers(build: Build) -> None:
+    house = build()
+    house.lender = lender = Lender(1 << 18)
+    for n in range(100):
+        await house.log_in(n.to_bytes(6))
+    assert len(lender._free) == 1
+
+
+async def test_an_idle_peer_is_pinged_and_may_stay(build: Build, autojump_clock: MockClock) -> None:
+    house = build(limits=Limits(ping_interval=30))
+    peer = await house.log_in()
+    for _ in range(3):
+        request = await peer.receive()
+        assert isinstance(request, NopIn)
+        await peer.send(NopOut(immediate=True, itt=NO_TASK, ttt=request.ttt, cmd_sn=peer.cmd_sn))
+    assert trio.current_time() >= 90
+    assert await is_unharmed(peer)
+
+
+@pytest.mark.parametrize(
+    ("sent", "left"),
+    [(0, [b"ab", b"cde"]), (1, [b"b", b"cde"]), (2, [b"cde"]), (4, [b"e"]), (5, [])],
+)
+def test_what_was_sent_is_taken_off_the_buffers(sent: int, left: list[bytes]) -> None:
+    assert _without([b"ab", b"cde"], sent) == left
+
+
+async def test_responses_to_a_login_stop_with_the_refusal(build: Build) -> None:
+    peer = build().connect()
+    assert await peer.log_in(target="iqn.2025-12.test:none") == LoginStatus.NOT_FOUND
+    assert await peer.receive() is None
