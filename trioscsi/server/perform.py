@@ -239,7 +239,8 @@ class Performer:
         return True
 
     def _flush_now(self, task: Task, plan: Flush) -> bool:
-        if self._unit(task).can.flush is not None and not plan.immediate:
+        # With IMMED too: GOOD status after the flush says more than was asked for, never less.
+        if self._unit(task).can.flush is not None:
             return False
         task.connection.finish(task)
         return True
@@ -281,8 +282,9 @@ class Performer:
             return partial(self._storage_failed, task, plan, error)
 
     async def _verify(self, task: Task, plan: Verify) -> Callable[[], None]:
-        found = memoryview(await self._unit(task).disk.read(plan.lba, plan.blocks))
-        expected = memoryview(task.data)
+        unit = self._unit(task)
+        found = memoryview(await unit.disk.read(plan.lba, plan.blocks))
+        expected = _whole_blocks(task, unit)
         if plan.compare == "one block":
             expected = memoryview(bytes(expected) * plan.blocks)
         # What the initiator did not send cannot be compared.
@@ -318,7 +320,7 @@ class Performer:
 
 
 def _whole_blocks(task: Task, unit: Unit) -> memoryview:
-    """The data of a write, less a last block that came only in part.
+    """The data that came with a command, less a last block that came only in part.
 
     That happens when the initiator expected to send less than its CDB says; the residual tells it.
     """
