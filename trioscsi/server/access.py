@@ -32,7 +32,7 @@ class Rules:
             if any(fnmatchcase(initiator_name, pattern) for pattern in self.allow):
                 return None
             return f"{initiator_name} is not among the initiators that are allowed"
-        if self.open or ipaddress.ip_address(_unscoped(peer[0])).is_loopback:
+        if self.open or _literal(peer[0]).is_loopback:
             return None
         return (
             f"protected mode: {initiator_name} at {peer[0]} is not on this machine; "
@@ -96,10 +96,18 @@ class Door:
 
 def format_address(address: Address) -> str:
     """``host:port``, with an IPv6 address in brackets (RFC 7143 section 13.8)."""
-    host = _unscoped(address[0])
-    return f"[{host}]:{address[1]}" if ":" in host else f"{host}:{address[1]}"
+    host, port = address
+    try:
+        host = str(_literal(host))
+    except ValueError:
+        return f"{host}:{port}"  # a name
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _unscoped(host: str) -> str:
-    """A literal address without the zone that says on which link it holds."""
-    return host.partition("%")[0]
+def _literal(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """A literal address without the zone that says on which link it holds.
+
+    An IPv4 peer of a socket that is for both comes with an address that wraps its own.
+    """
+    address = ipaddress.ip_address(host.partition("%")[0])
+    return getattr(address, "ipv4_mapped", None) or address
