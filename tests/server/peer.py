@@ -60,9 +60,9 @@ class Peer:
         self.socket = sock
         self._patience = patience
         self._framer = Framer(1 << 24)
+        self.tsih = 0
         self.cmd_sn = 1
         self.itt = 0
-        self.max_cmd_sn = 1
 
     # PDUs.
 
@@ -86,7 +86,6 @@ class Peer:
                 if not data:
                     return None
                 self._framer.receive(data)
-        self.max_cmd_sn = getattr(pdu, "max_cmd_sn", self.max_cmd_sn)
         return pdu
 
     def close(self) -> None:
@@ -100,6 +99,7 @@ class Peer:
         *,
         name: str = INITIATOR,
         isid: bytes = b"\x80test\0",
+        tsih: int = 0,
         **keys: str,
     ) -> int:
         """Log in, to a discovery session if there is no target; the login status."""
@@ -110,12 +110,14 @@ class Peer:
             csg=1,
             nsg=3,
             isid=isid,
+            tsih=tsih,
             cmd_sn=self.cmd_sn,
             data="".join(f"{key}={value}\0" for key, value in pairs.items()).encode(),
         )
         await self.send(request)
         response = await self.receive()
         assert isinstance(response, LoginResponse)
+        self.tsih = response.tsih
         status = response.status_class << 8 | response.status_detail
         assert response.transit is not bool(status)
         return status

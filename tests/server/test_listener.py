@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import errno
+import logging
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from trioscsi import PortalError, UsageError
+from trioscsi.server.listener import accept_loop, open_listeners, parse_listen, parse_portals
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("0.0.0.0:3260", ("0.0.0.0", 3260)),
+        ("127.0.0.1:0", ("127.0.0.1", 0)),
+        ("storage.example", ("storage.example", 3260)),
+        ("[::]:13260", ("::", 13_260)),
+        ("[2001:db8::1]", ("2001:db8::1", 3260)),
+    ],
+)
+def test_a_portal_is_a_host_and_perhaps_a_port(text: str, address: tuple[str, int]) -> None:
+    assert parse_listen(text) == address
+
+
+@pytest.mark.parametrize(
+    "text", ["", ":3260", "host:", "host:x", "host:-1", "host:65536", "::1", "[::1]3260", "[]:1"]
+)
+def test_what_is_no_portal_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match=r"HOST:PORT|no port"):
+        parse_listen(text)
+
+
+def test_portals_may_be_text_parts_or_sockets() -> None:
+    with socket.socket() as sock:
+        assert parse_portals(["a:1", ("b", 2), sock]) == [("a", 1), ("b", 2), sock]
+
+
+def opened(portal: Any) -> socket.socket:
+    (listener,) = open_listeners(portal)
+    return listener
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_port_0_picks_one(host: str) -> None:
+    if host == "::1" and not has_ipv6():
+        pytest.skip("no IPv6 here")
+    with opened((host, 0)) as listener:
+        assert listener.getsockname()[1] > 0
+        assert not listener.getblocking()
+
+
+def has_ipv6() -> bool:
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
+
+
+def test_a_socket_that_listens_already_is_used_as_it_is() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        assert opened(sock) is sock
+        assert not sock.getblocking()
+
+
+def test_an_address_that_is_taken_is_an_error_of_one_line() -> None:
+    with opened(("127.0.0.1", 0)) as listener:
+        address = listener.getsockname()
+        with pytest.raises(PortalError, match=f"127.0.0.1:{address[1]}: Address already in use"):
+            open_listeners(address)
+
+
+def test_an_address_of_another_machine_is_an_error_of_one_line() -> None:
+    with pytest.raises(PortalError, match=r"cannot listen at 192\.0\.2\.1:3260: "):
+        open_listeners(("192.0.2.1", 3260))
+
+
+class Troubled:
+    """A listener whose first attempts to accept fail."""
+
+    def __init__(self, listener: socket.socket, *errors: int) -> None:
+        self._listener, self._errors = listener, list(errors)
+        self.fileno = listener.fileno
+
+    def accept(self) -> Any:
+        if self._errors:
+            raise OSError(self._errors.pop(0), "as the test wants it")
+        return self._listener.accept()
+
+
+@pytest.fixture
+def listener() -> Iterator[socket.socket]:
+    with opened(("127.0.0.1", 0)) as listener:
+        yield listener
+
+
+async def first_accepted(listener: Any, address: Any) -> socket.socket:
+    """The first connection that the loop hands over."""
+    accepted: list[socket.socket] = []
+    with socket.create_connection(address) as client, trio.CancelScope() as scope:
+
+        def take(sock: socket.socket, peer: tuple[str, int]) -> None:
+            assert peer == client.getsockname()
+            accepted.append(sock)
+            scope.cancel()
+
+        await accept_loop(listener, take)
+    return accepted[0]
+
+
+async def test_a_connection_is_handed_over_ready_for_use(listener: socket.socket) -> None:
+    with await first_accepted(listener, listener.getsockname()) as sock:
+        assert not sock.getblocking()
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+async def test_the_loop_waits_for_connections(listener: socket.socket, nursery: Any) -> None:
+    came = trio.Event()
+
+    def take(sock: socket.socket, _: object) -> None:
+        sock.close()
+        came.set()
+
+    nursery.start_soon(accept_loop, listener, take)
+    await trio.testing.wait_all_tasks_blocked()
+    socket.create_connection(listener.getsockname()).close()
+    with trio.fail_after(10):
+        await came.wait()
+
+
+async def test_the_loop_survives_when_files_run_out(
+    listener: socket.socket, autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    troubled = Troubled(listener, errno.EMFILE, errno.EMFILE, errno.ENOBUFS)
+    (await first_accepted(troubled, listener.getsockname())).close()
+    assert trio.current_time() == pytest.approx(0.3)
+    assert len(caplog.messages) == 1
+    assert "cannot accept connections" in caplog.messages[0]
+
+
+async def test_the_loop_forgets_a_peer_that_is_gone(
+    listener: socket.socket, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "trioscsi")
+    troubled = Troubled(listener, errno.ECONNABORTED)
+    (await first_accepted(troubled, listener.getsockname())).close()
+    assert caplog.messages == ["a connection broke before it was accepted: as the test wants it"]

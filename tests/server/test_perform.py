@@ -1,0 +1,277 @@
+from __future__ import annotations
+
+from unittest.mock import Mock
+
+import pytest
+import trio
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from tests.server.conftest import Build, House
+from tests.server.peer import BLOCK, SYNCHRONIZE_CACHE, TEST_UNIT_READY, read10, write10
+from trioscsi import BackendError, Failing, MemoryDisk, Slow
+from trioscsi.pdu import DataOut, TaskFunction, TaskResult
+from trioscsi.protocol import TasksAborted
+from trioscsi.scsi import Receive, Refused, Reply, Status
+from trioscsi.server.perform import _first_difference
+
+ISID = b"\x80othr\0"
+MEDIUM_ERROR, ABORTED_COMMAND, MISCOMPARE, UNIT_ATTENTION = 0x3, 0xB, 0xE, 0x6
+
+
+class Cached(MemoryDisk):
+    """Has a cache: a flush ends when the test says so."""
+
+    def __init__(self) -> None:
+        super().__init__("1MiB")
+        self.flushing, self.open = trio.Event(), trio.Event()
+
+    async def flush(self) -> None:
+        self.flushing.set()
+        await self.open.wait()
+
+
+def verify10(lba: int, blocks: int, *, bytchk: int = 0) -> bytes:
+    return bytes([0x2F, bytchk << 1]) + lba.to_bytes(4) + b"\0" + blocks.to_bytes(2) + b"\0"
+
+
+async def only_after_the_flush(disk: Cached, house: House, cdb: bytes, data: bytes = b"") -> None:
+    peer = await house.log_in()
+    command = peer.command(cdb, data)
+    await peer.send(command)
+    await disk.flushing.wait()
+    with trio.move_on_after(20) as waiting:
+        await peer.answer(command)
+    assert waiting.cancelled_caught
+    disk.open.set()
+    assert (await peer.answer(command)).status == Status.GOOD
+
+
+async def test_synchronize_cache_is_answered_after_the_flush(
+    build: Build, autojump_clock: MockClock
+) -> None:
+    disk = Cached()
+    await only_after_the_flush(disk, build(disk), SYNCHRONIZE_CACHE)
+
+
+async def test_synchronize_cache_that_need_not_wait_is_flushed_all_the_same(
+    build: Build, autojump_clock: MockClock
+) -> None:
+    disk = Cached()
+    await only_after_the_flush(disk, build(disk), b"\x35\x02" + bytes(8))
+
+
+async def test_a_write_with_fua_is_answered_after_the_flush(
+    build: Build, autojump_clock: MockClock
+) -> None:
+    disk = Cached()
+    await only_after_the_flush(disk, build(disk), write10(0, 1, fua=True), bytes(BLOCK))
+
+
+async def test_a_disk_without_a_cache_has_nothing_to_flush(build: Build) -> None:
+    peer = await build().log_in()
+    assert (await peer.do(SYNCHRONIZE_CACHE)).status == Status.GOOD
+    assert (await peer.do(write10(0, 1, fua=True), bytes(BLOCK))).status == Status.GOOD
+
+
+async def test_a_write_with_fua_waits_where_a_disk_is_slow(
+    build: Build, autojump_clock: MockClock
+) -> None:
+    peer = await build(Slow(MemoryDisk("1MiB"), write_ms=100)).log_in()
+    assert (await peer.do(write10(0, 1, fua=True), b"f" * BLOCK)).status == Status.GOOD
+    assert await peer.read(0, 1) == b"f" * BLOCK
+
+
+async def test_data_outlives_the_pdu_that_brought_it(
+    build: Build, autojump_clock: MockClock
+) -> None:
+    peer = await build(Slow(MemoryDisk("1MiB"), write_ms=100)).log_in()
+    commands = [peer.command(write10(lba, 1), bytes([lba]) * BLOCK) for lba in range(8)]
+    for command in commands:  # each arrives in the same buffer
+        await peer.send(command)
+        await wait_all_tasks_blocked()
+    assert [(await peer.receive()).status for _ in commands] == [Status.GOOD] * 8
+    assert await peer.read(0, 8) == b"".join(bytes([lba]) * BLOCK for lba in range(8))
+
+
+@pytest.mark.parametrize("cdb", [read10(0, 0), write10(0, 0), verify10(0, 0)])
+async def test_no_blocks_are_no_trouble(build: Build, cdb: bytes) -> None:
+    peer = await build().log_in()
+    assert (await peer.do(cdb)).status == Status.GOOD
+
+
+# VERIFY.
+
+
+@pytest.mark.parametrize(
+    ("bytchk", "data"),
+    [(0, b""), (1, b"v" * 4 * BLOCK), (3, b"v" * BLOCK), (1, b"v" * 700), (3, b"v" * 100)],
+)
+async def test_verify_of_what_is_there_succeeds(build: Build, bytchk: int, data: bytes) -> None:
+    peer = await build().log_in()
+    await peer.write(8, b"v" * 4 * BLOCK)
+    answer = await peer.do(verify10(8, 4, bytchk=bytchk), data)
+    assert answer.status == Status.GOOD
+
+
+@pytest.mark.parametrize(("bytchk", "blocks"), [(1, 4), (3, 1)])
+async def test_verify_says_where_the_data_differ(build: Build, bytchk: int, blocks: int) -> None:
+    peer = await build().log_in()
+    await peer.write(8, b"v" * 1000 + b"w" + b"v" * 1047)
+    answer = await peer.do(verify10(8, 4, bytchk=bytchk), b"v" * blocks * BLOCK)
+    assert answer.status == Status.CHECK_CONDITION
+    assert answer.sense_code == (MISCOMPARE, 0x1D00)
+    assert int.from_bytes(answer.sense[3:7]) == 1000
+
+
+@pytest.mark.parametrize("place", [0, 1, 6, 7])
+def test_the_first_difference_is_found(place: int) -> None:
+    other = bytearray(8)
+    other[place:] = b"x" * (8 - place)
+    assert _first_difference(memoryview(bytes(8)), memoryview(other)) == place
+
+
+# Storage that fails.
+
+
+@pytest.mark.parametrize(
+    ("cdb", "data", "code"),
+    [
+        (read10(5, 1), b"", 0x1100),
+        (verify10(5, 1), b"", 0x1100),
+        (write10(5, 1), bytes(BLOCK), 0x0C00),
+        (SYNCHRONIZE_CACHE, b"", 0x0C00),
+    ],
+)
+async def test_storage_that_fails_is_a_medium_error_and_a_line_in_the_log(
+    build: Build, caplog: pytest.LogCaptureFixture, cdb: bytes, data: bytes, code: int
+) -> None:
+    everywhere = [range(2**63)]
+    disk = Failing(Cached(), read=everywhere, write=everywhere, flush=True)
+    peer = await build(disk).log_in()
+    answer = await peer.do(cdb, data, reads=0 if data else BLOCK)
+    assert answer.status == Status.CHECK_CONDITION
+    assert answer.sense_code == (MEDIUM_ERROR, code)
+    assert len(caplog.messages) == 1
+    assert "storage failed" in caplog.messages[0]
+    assert (await peer.do(TEST_UNIT_READY)).status == Status.GOOD
+
+
+async def test_storage_may_fail_at_once(build: Build) -> None:
+    class Broken(MemoryDisk):
+        def read_now(self, lba: int, blocks: int) -> memoryview:
+            raise BackendError("broken")
+
+    peer = await build(Broken("1MiB")).log_in()
+    answer = await peer.do(read10(5, 1), reads=BLOCK)
+    assert answer.sense_code == (MEDIUM_ERROR, 0x1100)
+
+
+async def test_a_disk_may_have_to_wait_only_now_and_then(build: Build) -> None:
+    class Sometimes(Slow):
+        def read_now(self, lba: int, blocks: int) -> None:
+            return None
+
+        def write_now(self, lba: int, data: object) -> bool:
+            return False
+
+    peer = await build(Sometimes(MemoryDisk("1MiB"))).log_in()
+    await peer.write(5, b"s" * BLOCK)
+    assert await peer.read(5, 1) == b"s" * BLOCK
+
+
+# Plans that need no storage.
+
+
+async def test_the_device_server_may_refuse(build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+    house = build()
+    peer = await house.log_in()
+    monkeypatch.setattr(
+        type(house.target.performer.target), "execute", lambda *_: Refused(Status.BUSY)
+    )
+    assert await peer.do(TEST_UNIT_READY) == (Status.BUSY, b"", b"")
+
+
+async def test_a_plan_can_depend_on_a_parameter_list(
+    build: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = build()
+    peer = await house.log_in()
+    taken: list[bytes] = []
+
+    def then(data: bytes) -> Reply:
+        taken.append(data)
+        return Reply(b"")
+
+    monkeypatch.setattr(type(house.target.performer.target), "execute", lambda *_: Receive(4, then))
+    assert (await peer.do(TEST_UNIT_READY, b"list")).status == Status.GOOD
+    assert taken == [b"list"]
+
+
+async def test_a_command_that_cannot_be_is_refused(build: Build) -> None:
+    peer = await build().log_in()
+    assert (await peer.do(b"\xff" + bytes(15))).sense_code == (5, 0x2000)
+    assert (await peer.do(read10(1 << 31, 1), reads=BLOCK)).sense_code == (5, 0x2100)
+
+
+async def test_a_write_takes_the_blocks_that_came_whole(build: Build) -> None:
+    peer = await build().log_in()
+    assert (await peer.do(write10(0, 2), b"p" * 700)).status == Status.GOOD
+    assert await peer.read(0, 2) == b"p" * BLOCK + bytes(BLOCK)
+
+
+async def test_data_at_the_wrong_place_fails_the_command(build: Build) -> None:
+    peer = await build().log_in()
+    command = peer.command(write10(0, 512), writes=1 << 18)
+    await peer.send(command)
+    r2t = await peer.receive()
+    await peer.send(
+        DataOut(final=True, itt=r2t.itt, ttt=r2t.ttt, lun=r2t.lun, buffer_offset=512, data=b"x")
+    )
+    answer = await peer.answer(command)
+    assert answer.sense_code == (ABORTED_COMMAND, 0x0C0D)
+    assert await peer.read(0, 512) == bytes(1 << 18)
+
+
+# Nexuses.
+
+
+async def test_a_target_reset_is_a_reset_of_every_unit(build: Build) -> None:
+    house = build(MemoryDisk("1MiB"), MemoryDisk("1MiB"))
+    peer, other = await house.log_in(), await house.log_in(ISID)
+    await peer.send(peer.task_management(TaskFunction.TARGET_WARM_RESET))
+    assert (await peer.receive()).response == TaskResult.COMPLETE
+    for unit in (0, 1):
+        answer = await other.do(TEST_UNIT_READY, unit=unit)
+        assert answer.sense_code == (UNIT_ATTENTION, 0x2903)
+
+
+async def test_commands_that_a_new_connection_ends_leave_a_unit_attention(
+    build: Build, autojump_clock: MockClock
+) -> None:
+    house = build(Slow(MemoryDisk("1MiB"), read_ms=5000))
+    old = await house.log_in()
+    await old.send(old.command(read10(0, 1), reads=BLOCK))
+    await wait_all_tasks_blocked()
+    new = house.connect()
+    new.cmd_sn = old.cmd_sn
+    assert await new.log_in(tsih=old.tsih) == 0
+    assert await old.receive() is None
+    # SOME COMMANDS CLEARED BY ISCSI PROTOCOL EVENT
+    assert (await new.do(TEST_UNIT_READY)).sense_code == (UNIT_ATTENTION, 0x477F)
+    assert (await new.do(TEST_UNIT_READY)).status == Status.GOOD
+
+
+async def test_a_logout_ends_the_nexus(build: Build) -> None:
+    house = build()
+    peer = await house.log_in()
+    await peer.log_out()
+    again = house.connect()
+    assert await again.log_in() == 0
+    assert (await again.do(TEST_UNIT_READY)).sense_code == (UNIT_ATTENTION, 0x2900)
+
+
+async def test_a_task_without_an_executor_is_let_go(build: Build) -> None:
+    kept, gone = Mock(in_hand=True), Mock(in_hand=False)
+    build().target.performer.handle([TasksAborted([kept, gone])])
+    kept.connection.release.assert_called_once_with(kept)
+    gone.connection.release.assert_not_called()
