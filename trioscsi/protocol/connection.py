@@ -86,8 +86,9 @@ class TargetConnection(Channel):
             self._hear(received)
         return pdus
 
-    def lost(self, reason: str) -> None:
+    def lost(self, reason: str, now: float) -> None:
         """The transport was closed by the peer, was reset, or timed out."""
+        self.now = now
         if not self.closed:
             self.remarks.append(reason)
             self._end_login()
@@ -100,8 +101,9 @@ class TargetConnection(Channel):
             self._end_login()
             self.do(self.machine.dropped())
 
-    def ask_for_logout(self) -> None:
+    def ask_for_logout(self, now: float) -> None:
         """Ask the initiator to log out; it is dropped if it does not (section 11.9.1)."""
+        self.now = now
         if self._full_feature is None:
             self.drop("the target is being stopped")
         elif self.machine.hears("decommissioned"):

@@ -98,7 +98,7 @@ class Conversation:
 
     def ask_for_logout(self) -> None:
         """Ask the initiator to log out."""
-        self._turn(self.connection.ask_for_logout)
+        self._turn(partial(self.connection.ask_for_logout, trio.current_time()))
 
     def drop(self, reason: str) -> None:
         """End the conversation without asking."""
@@ -144,7 +144,7 @@ class Conversation:
                         handled = connection.pump(trio.current_time(), limits.turn_pdus)
                     pdus += handled
                 else:
-                    connection.lost("the initiator closed the connection")
+                    connection.lost("the initiator closed the connection", trio.current_time())
                 self._turn()
             except BlockingIOError:
                 received = -1
@@ -290,7 +290,7 @@ class Conversation:
     def _lose(self, reason: str) -> None:
         self._unsent, self._unsent_size = [], 0
         self.connection.take_output()
-        self.connection.lost(reason)
+        self.connection.lost(reason, trio.current_time())
 
     def _wake(self) -> None:
         if not self._in_turn:
@@ -306,7 +306,7 @@ class Conversation:
 
     def _leave(self) -> None:
         """The conversation is over, by agreement or not."""
-        self.connection.lost("the conversation was ended")
+        self.connection.lost("the conversation was ended", trio.current_time())
         if self._performer is not None:
             self._handle_events()
             del self._performer.executors[self.connection]
