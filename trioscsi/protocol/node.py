@@ -64,10 +64,12 @@ class Node:
         """
         if replaced is not None or len(self._sessions) < self.limits.sessions:
             return
-        for session in self._sessions.values():
+        for session in self.sessions:
             if session.state == FAILED.name:
+                # One that a login is about to replace stays.
                 session.end_cleanups()
-                return
+                if len(self._sessions) < self.limits.sessions:
+                    return
         raise PeerError(
             f"all {self.limits.sessions} sessions of this target are taken",
             section="11.13.5",
