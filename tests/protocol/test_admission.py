@@ -220,3 +220,13 @@ def test_two_logins_for_one_cid_leave_one_connection(faster: bool):
     assert winner.connection.session.connections == [winner.connection]
     assert winner.connection.cid == 0
     assert winner.connection.session.isid == ISID
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [(None, LoginStatus.MISSING_PARAMETER), ("disk", LoginStatus.INITIATOR_ERROR)],
+)
+def test_a_normal_session_needs_the_name_of_a_target(name: str | None, expected: LoginStatus):
+    keys = {"InitiatorName": INITIATOR, **({"TargetName": name} if name else {})}
+    (response,) = connect(gate_of()).send(login_request(keys))
+    assert status(response) is expected

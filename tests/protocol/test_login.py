@@ -329,7 +329,7 @@ def test_a_login_has_a_bounded_time():
 def test_a_transport_that_is_lost_ends_the_login():
     peer = connect(Gate())
     ask(peer, leading_keys(), transit=False)
-    peer.connection.lost("gone")
+    peer.connection.lost("gone", 0.0)
     assert peer.connection.closed
     assert peer.connection.remarks == ["gone"]
     assert peer.connection.next_deadline() is None
