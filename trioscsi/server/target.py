@@ -17,7 +17,7 @@ from trioscsi.errors import UsageError
 from trioscsi.limits import Limits
 from trioscsi.protocol import Node, normalise
 from trioscsi.scsi import LogicalUnit
-from trioscsi.server.access import Address, Door, Guarded, Rules
+from trioscsi.server.access import Address, Door, Guarded, Rules, format_address
 from trioscsi.server.conversation import Conversation, Lender
 from trioscsi.server.listener import Portal, accept_loop, open_listeners, parse_portals
 from trioscsi.server.perform import Performer, Unit
@@ -190,7 +190,10 @@ class Server:
 
     async def _listen(self, listener: socket.socket, conversations: trio.Nursery) -> None:
         def accepted(sock: socket.socket, peer: Address) -> None:
-            self._make_room()
+            if not self._make_room():
+                log.warning("%s: no room for another connection", format_address(peer))
+                sock.close()
+                return
             own = sock.getsockname()[:2]
             door = Door(self._guarded, self._discovery, peer, self._reachable(own))
             conversation = Conversation(
@@ -203,13 +206,17 @@ class Server:
 
         await accept_loop(listener, accepted)
 
-    def _make_room(self) -> None:
-        """The oldest of too many connections that have not logged in gives way."""
+    def _make_room(self) -> bool:
+        """The oldest of too many connections that have not logged in gives way.
+
+        False if there are too many connections and all have logged in.
+        """
         waiting = [talk for talk in self._conversations if talk.connection.in_login]
-        if len(waiting) >= self._limits.logins or (
-            waiting and len(self._conversations) >= self._limits.connections
-        ):
+        crowded = len(self._conversations) >= self._limits.connections
+        if waiting and (crowded or len(waiting) >= self._limits.logins):
             waiting[0].drop("too many connections that have not logged in")
+            return True
+        return not crowded
 
     def _reachable(self, own: Address) -> list[Address]:
         """The portal that a peer came through: it can reach that one for certain."""
