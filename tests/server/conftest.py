@@ -17,7 +17,7 @@ import trio
 from tests.server.peer import NAME, TEST_UNIT_READY, Peer
 from trioscsi import Limits, MemoryDisk, Target
 from trioscsi.protocol import Node
-from trioscsi.server.access import Door, Guarded
+from trioscsi.server.access import Address, Door, Guarded
 from trioscsi.server.conversation import Conversation, Lender
 from trioscsi.text import Offer
 
@@ -35,15 +35,15 @@ class House:
     conversations: list[Conversation] = attrs.field(factory=list)
     peers: list[Peer] = attrs.field(factory=list)
 
-    def connect(self) -> Peer:
-        """A peer whose conversation with the target has begun."""
+    def connect(self, address: Address | None = None) -> Peer:
+        """A peer (from this address) whose conversation with the target has begun."""
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         limits, node = self.target.limits, self.target.node
         door = Door(
             {node.name: Guarded(node, self.target.rules)},
             Node("", Offer()),
-            ("127.0.0.1", 50_000 + len(self.conversations)),
+            address or ("127.0.0.1", 50_000 + len(self.conversations)),
             [("127.0.0.1", 3260)],
         )
         conversation = Conversation(

@@ -1,0 +1,321 @@
+from __future__ import annotations
+
+import errno
+import resource
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import Any
+
+import pytest
+import trio
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from tests.server.conftest import Build
+from tests.server.peer import BLOCK, INITIATOR, NAME, TEST_UNIT_READY, Peer, read10
+from trioscsi import Limits, MemoryDisk, PortalError, Server, Slow, Target, UsageError
+from trioscsi.pdu import AsyncEvent, AsyncMessage, LoginStatus, TextRequest, TextResponse
+
+HERE = "127.0.0.1:0"
+ISID = b"\x80othr\0"
+Connect = Callable[[Any], Awaitable[Peer]]
+
+
+@pytest.fixture
+def patient_clock() -> MockClock:
+    """Jumps like trio's, but only after the kernel has had the time to hand bytes over."""
+    return MockClock(autojump_threshold=0.05)
+
+
+@pytest.fixture
+async def connect(request: pytest.FixtureRequest) -> AsyncIterator[Connect]:
+    """Connects to an address."""
+    patience = 1e6 if "patient_clock" in request.fixturenames else 20
+    peers: list[Peer] = []
+
+    async def connect(address: Any) -> Peer:
+        sock = trio.socket.socket()
+        await sock.connect(address)
+        peers.append(Peer(sock, patience=patience))
+        return peers[-1]
+
+    yield connect
+    for peer in peers:
+        peer.close()
+
+
+def disk() -> MemoryDisk:
+    return MemoryDisk("1MiB")
+
+
+async def discovered(peer: Peer) -> list[str]:
+    """The answer to SendTargets=All, a line for each key."""
+    assert await peer.log_in(None) == 0
+    await peer.send(TextRequest(itt=9, cmd_sn=peer.cmd_sn, data=b"SendTargets=All\0"))
+    response = await peer.receive()
+    assert isinstance(response, TextResponse)
+    return bytes(response.data).decode().rstrip("\0").split("\0")
+
+
+# What can be built.
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"name": "disk"}, "iqn"),
+        ({"listen": "nowhere:x"}, "HOST:PORT"),
+        ({"luns": {0: disk()}}, "LUN 0 is given twice"),
+        ({"luns": {99_999: disk()}}, "99999"),
+        ({"colour": "red", "size": 5}, "no setting colour, size"),
+        ({"max_burst_length": 5}, "max_burst_length"),
+    ],
+)
+def test_a_target_that_cannot_be_is_refused(settings: dict[str, Any], reason: str) -> None:
+    with pytest.raises(UsageError, match=reason):
+        Target(settings.pop("name", NAME), disk(), **settings)
+
+
+async def test_units_may_have_numbers_of_their_own(build: Build) -> None:
+    house = build(disk(), luns={7: disk(), 300: disk()})
+    peer = await house.log_in()
+    for unit in (0, 7, 300):
+        assert await peer.read(0, 1, unit=unit) == bytes(BLOCK)
+
+
+async def test_a_read_only_target_refuses_writes(build: Build) -> None:
+    peer = await build(disk(), read_only=True).log_in()
+    answer = await peer.do(b"\x2a" + bytes(7) + b"\1\0", bytes(BLOCK))
+    assert answer.sense_code == (7, 0x2700)  # WRITE PROTECTED
+
+
+# Doors.
+
+
+async def test_a_target_is_found_and_used(nursery: trio.Nursery, connect: Connect) -> None:
+    addresses = await nursery.start(Target(NAME, disk(), listen=HERE).serve)
+    host, port = addresses[0]
+    assert await discovered(await connect(addresses[0])) == [
+        f"TargetName={NAME}",
+        f"TargetAddress={host}:{port},1",
+    ]
+    peer = await connect(addresses[0])
+    assert await peer.log_in() == 0
+    await peer.do(TEST_UNIT_READY)
+    await peer.write(5, b"t" * BLOCK)
+    assert await peer.read(5, 1) == b"t" * BLOCK
+    await peer.log_out()
+
+
+async def test_several_targets_share_several_portals(
+    nursery: trio.Nursery, connect: Connect
+) -> None:
+    targets = [Target(f"{NAME}{n}", disk()) for n in range(2)]
+    hidden = Target(f"{NAME}2", disk(), allow=["iqn.2025-12.test:friend"])
+    addresses = await nursery.start(Server([*targets, hidden], [HERE, HERE]).serve)
+    assert len(addresses) == 2
+    host, port = addresses[1]
+    lines = await discovered(await connect(addresses[1]))
+    assert lines[::2] == [f"TargetName={target.name}" for target in targets]
+    assert lines[1::2] == [f"TargetAddress={host}:{port},1"] * 2
+    for n, status in enumerate([0, 0, 0x0202, 0x0203]):
+        peer = await connect(addresses[0])
+        assert await peer.log_in(f"{NAME}{n}") == status
+        if not status:
+            await peer.do(TEST_UNIT_READY)
+            assert await peer.read(0, 1) == bytes(BLOCK)
+            await peer.write(0, b"w" * BLOCK)  # each has a disk of its own
+
+
+async def test_a_port_that_is_taken_is_an_error(nursery: trio.Nursery) -> None:
+    ((host, port),) = await nursery.start(Target(NAME, disk(), listen=HERE).serve)
+    with pytest.RaisesGroup(PortalError, flatten_subgroups=True, allow_unwrapped=True):
+        await Target(NAME, disk(), listen=f"{host}:{port}").serve()
+
+
+async def test_protected_mode_tells_the_log_how_to_open_the_target(
+    build: Build, caplog: pytest.LogCaptureFixture
+) -> None:
+    house = build()
+    peer = house.connect(("192.0.2.7", 40_000))
+    assert await peer.log_in() == LoginStatus.AUTHORIZATION_FAILURE
+    assert await peer.receive() is None
+    (line,) = caplog.messages
+    assert line.startswith(f"192.0.2.7:40000: protected mode: {INITIATOR} at 192.0.2.7 is not on")
+    assert line.endswith("(RFC 7143 section 11.13.5, answered AUTHORIZATION_FAILURE)")
+    assert await discovered(house.connect(("192.0.2.7", 40_001))) == [""]
+
+
+# The end.
+
+
+class Stopping:
+    """A target that serves, and when it has ended."""
+
+    def __init__(self) -> None:
+        self.target = Target(NAME, Slow(disk(), read_ms=10_000), listen=HERE)
+        self.ended = trio.Event()
+
+    async def start(self, nursery: trio.Nursery) -> Any:
+        (address,) = await nursery.start(self._serve)
+        return address
+
+    async def _serve(self, task_status: Any) -> None:
+        await self.target.serve(task_status)
+        self.ended.set()
+
+
+async def test_to_stop_a_target_that_does_not_serve_is_no_error() -> None:
+    await Target(NAME, disk()).stop()
+
+
+async def test_a_target_without_initiators_stops_at_once(
+    nursery: trio.Nursery, patient_clock: MockClock
+) -> None:
+    stopping = Stopping()
+    address = await stopping.start(nursery)
+    await stopping.target.stop()
+    await stopping.ended.wait()
+    assert trio.current_time() == 0
+    with socket.socket() as sock:
+        assert sock.connect_ex(address) == errno.ECONNREFUSED
+
+
+async def test_a_target_stops_when_its_initiators_have_logged_out(
+    nursery: trio.Nursery, connect: Connect, patient_clock: MockClock
+) -> None:
+    stopping = Stopping()
+    address = await stopping.start(nursery)
+    peer, silent = await connect(address), await connect(address)
+    assert await peer.log_in() == 0
+    nursery.start_soon(stopping.target.stop)
+    message = await peer.receive()
+    assert isinstance(message, AsyncMessage)
+    assert message.async_event == AsyncEvent.LOGOUT_REQUEST
+    assert await silent.receive() is None
+    assert not stopping.ended.is_set()
+    await peer.log_out()
+    await stopping.ended.wait()
+    assert trio.current_time() == 0
+
+
+async def test_a_target_does_not_wait_for_ever_for_a_logout(
+    nursery: trio.Nursery, connect: Connect, patient_clock: MockClock
+) -> None:
+    stopping = Stopping()
+    peer = await connect(await stopping.start(nursery))
+    assert await peer.log_in() == 0
+    await peer.send(peer.command(read10(0, 1), reads=BLOCK))
+    await stopping.target.stop(grace=3)
+    await stopping.ended.wait()
+    assert trio.current_time() == pytest.approx(3)
+    while await peer.receive() is not None:
+        pass
+
+
+async def test_a_cancelled_target_lets_go_of_everything(
+    nursery: trio.Nursery, connect: Connect
+) -> None:
+    async with trio.open_nursery() as serving:
+        (address,) = await serving.start(Target(NAME, disk(), listen=HERE).serve)
+        peer = await connect(address)
+        assert await peer.log_in() == 0
+        serving.cancel_scope.cancel()
+    assert await peer.receive() is None
+    with socket.socket() as sock:
+        assert sock.connect_ex(address) == errno.ECONNREFUSED
+
+
+# Faults and crowds.
+
+
+async def test_a_fault_ends_one_conversation_alone(
+    nursery: trio.Nursery, connect: Connect, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Faulty(MemoryDisk):
+        def read_now(self, lba: int, blocks: int) -> memoryview:
+            if lba == 13:
+                raise ZeroDivisionError
+            return super().read_now(lba, blocks)
+
+    (address,) = await nursery.start(Target(NAME, Faulty("1MiB"), listen=HERE).serve)
+    peer, other = await connect(address), await connect(address)
+    for each, isid in ((peer, b"\x80test\0"), (other, ISID)):
+        assert await each.log_in(isid=isid) == 0
+        await each.do(TEST_UNIT_READY)
+    await peer.send(peer.command(read10(13, 1), reads=BLOCK))
+    assert await peer.receive() is None
+    assert await other.read(12, 1) == bytes(BLOCK)
+    (record,) = caplog.records
+    assert "ended by a fault of ours" in record.getMessage()
+    assert record.exc_info is not None
+
+
+async def test_a_session_that_lost_its_connection_is_forgotten_in_time(
+    nursery: trio.Nursery, connect: Connect, patient_clock: MockClock
+) -> None:
+    target = Target(NAME, disk(), listen=HERE)
+    (address,) = await nursery.start(target.serve)
+    peer = await connect(address)
+    assert await peer.log_in() == 0
+    peer.close()
+    await trio.sleep(1)
+    assert [session.state for session in target.node.sessions] == ["FAILED"]
+    await trio.sleep(120)
+    assert target.node.sessions == []
+
+
+async def test_the_oldest_that_has_not_logged_in_gives_way(
+    nursery: trio.Nursery, connect: Connect
+) -> None:
+    target = Target(NAME, disk(), listen=HERE, limits=Limits(logins=2))
+    (address,) = await nursery.start(target.serve)
+    first, second = [await connect(address) for _ in range(2)]
+    await wait_all_tasks_blocked(0.05)
+    third = await connect(address)
+    assert await first.receive() is None
+    for number, peer in enumerate((second, third)):
+        assert await peer.log_in(isid=bytes([number]) * 6) == 0
+
+
+async def test_there_are_never_more_connections_than_allowed(
+    nursery: trio.Nursery, connect: Connect, caplog: pytest.LogCaptureFixture
+) -> None:
+    target = Target(NAME, disk(), listen=HERE, limits=Limits(connections=2))
+    (address,) = await nursery.start(target.serve)
+    peers = [await connect(address) for _ in range(2)]
+    for number, peer in enumerate(peers):
+        assert await peer.log_in(isid=bytes([number]) * 6) == 0
+    late = await connect(address)
+    assert await late.receive() is None
+    assert "no room for another connection" in caplog.messages[-1]
+    await peers[0].do(TEST_UNIT_READY)
+    assert await peers[0].read(0, 1) == bytes(BLOCK)
+
+
+@pytest.fixture
+def many_files() -> Iterator[None]:
+    """As many files as a crowd needs, at both ends."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < 5000:
+        pytest.skip(f"a process may have {hard} open files only")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 5000), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+async def test_a_silent_crowd_does_not_keep_others_from_working(
+    nursery: trio.Nursery, connect: Connect, many_files: None
+) -> None:
+    target = Target(NAME, disk(), listen=HERE)
+    (address,) = await nursery.start(target.serve)
+    peer = await connect(address)
+    assert await peer.log_in() == 0
+    await peer.do(TEST_UNIT_READY)
+    with trio.fail_after(60):
+        for number in range(2000):
+            await connect(address)
+            if number % 100 == 0:
+                await peer.write(1, number.to_bytes(4) * 128)
+                assert await peer.read(1, 1) == number.to_bytes(4) * 128
+        late = await connect(address)
+        assert await late.log_in(isid=ISID) == 0
