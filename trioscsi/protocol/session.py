@@ -127,10 +127,14 @@ class Session:
     def reserve(self, task: Task, size: int) -> bool:
         """Take ``size`` bytes of the write buffers for a task; False if it has to wait.
 
-        A single task may have as much as it needs, so that every task gets its turn.
+        A single task may have as much as it needs, and none overtakes one that waits, so that
+        every task gets its turn.
         """
-        if self.write_buffers and self.write_buffers + size > self.node.limits.write_buffers:
-            self.waiting.append(task)
+        is_first = not self.waiting or self.waiting[0] is task
+        fits = self.write_buffers + size <= self.node.limits.write_buffers
+        if self.write_buffers and not (is_first and fits):
+            if task not in self.waiting:
+                self.waiting.append(task)
             return False
         self.write_buffers += size
         task.reserved = size
@@ -138,13 +142,13 @@ class Session:
 
     def _hand_buffers_on(self) -> None:
         """Let waiting tasks ask for their data, as far as the buffers go."""
-        for _ in range(len(self.waiting)):
-            task = self.waiting.popleft()
+        while self.waiting:
+            task = self.waiting[0]
             if not task.aborted:
                 task.connection.solicit(task)
-                if self.waiting and self.waiting[-1] is task:
-                    self.waiting.rotate(1)  # it still waits: it stays the first
+                if not task.reserved:
                     return
+            self.waiting.popleft()
 
     def clear(self, connection: TargetConnection) -> None:
         """End the tasks of one connection while the session lives on (section 11.14.5)."""
