@@ -73,7 +73,7 @@ class TextExchange:
     def _hear_in_long_answer(self, pdu: TextRequest) -> None:
         if pdu.data or pdu.continue_:
             raise PeerError("text while our answer was not over", section="6.2")
-        if len(self._parts) == 1 and pdu.final:
+        if len(self._parts) <= 1 and pdu.final:
             self._do(self._machine.asks_for_last_part())
         else:
             self._do(self._machine.asks_for_part())
@@ -97,11 +97,14 @@ class TextExchange:
                 case Effect.ANSWER:
                     self._respond(self._parts.pop(0), final=False)
                 case Effect.SEND_PART:
-                    part = self._parts.pop(0) if self._parts else b""
-                    self._respond(part, final=False, more=bool(self._parts))
+                    self._respond(self._next_part(), final=False, more=bool(self._parts))
                 case Effect.ANSWER_AND_END | Effect.SEND_LAST_PART:
                     self._connection.parameters = self._negotiation.settle()
-                    self._respond(self._parts.pop(0), final=True)
+                    self._respond(self._next_part(), final=True)
+
+    def _next_part(self) -> bytes:
+        """Of our answer; nothing if the initiator goes on asking when it has all of it."""
+        return self._parts.pop(0) if self._parts else b""
 
     def _start_over(self) -> None:
         self._collector = Collector(self._connection.limits)
