@@ -267,3 +267,61 @@ def test_stages_are_those_of_a_login():
     new = again(gate, old, csg=LoginStage.SECURITY_NEGOTIATION)
     assert session_of(old).state == "IN_CONTINUE"
     assert new.connection.in_login
+
+
+def writing(gate: Gate, *lengths: int) -> tuple[Peer, list[int]]:
+    """A peer with writes under way whose data has to be asked for, and their task tags."""
+    peer = login(gate, keys={"ImmediateData": "No"})
+    commands = [peer.write(0, bytes(length))[0] for length in lengths]
+    peer.send(*commands)
+    return peer, [command.itt for command in commands]
+
+
+def asked(peer: Peer) -> list[int]:
+    return [itt for itt, sent in peer.open.items() if sent.r2ts]
+
+
+def test_write_buffers_are_bounded_and_handed_on_in_order():
+    peer, (first, second, third) = writing(gate_of(write_buffers=65_536), 60_000, 60_000, 10)
+    session = session_of(peer)
+    assert asked(peer) == [first]
+    assert session.write_buffers == 60_000
+    peer.obey(list(peer.open[first].r2ts))
+    assert peer.answers.keys() == {first, second, third}
+    assert session.write_buffers == 0
+
+
+def test_a_waiting_task_stays_the_first_until_there_is_room():
+    peer, (first, small, large, last) = writing(
+        gate_of(write_buffers=65_536), 30_000, 30_000, 60_000, 6_000
+    )
+    assert asked(peer) == [first, small]
+    session = session_of(peer)
+    tasks = {task.itt: task for task in session.tasks}
+    session.abort([tasks[first]])
+    peer.abandon(first)
+    peer.receive()
+    assert asked(peer) == [small]
+    assert [task.itt for task in session.waiting] == [large, last]
+    session.abort([tasks[large]])
+    session.abort([tasks[small]])
+    peer.abandon(small, large)
+    peer.receive()
+    assert asked(peer) == [last]
+
+
+def test_a_task_that_nobody_has_in_hand_needs_no_release():
+    peer, itts = writing(gate_of(), 1000)
+    session = session_of(peer)
+    session.abort(session.tasks)
+    assert list(session.node.dying) == []
+    assert session.node.events == []
+    assert len(itts) == 1
+
+
+def test_the_wait_for_the_initiator_may_be_cut_short():
+    gate = gate_of()
+    peer = login(gate)
+    peer.connection.lost("gone", 0.0)
+    session_of(peer).end_cleanups()
+    assert session_of(peer).state == "FREE"
