@@ -39,7 +39,8 @@ class Result:
 
     def middle(self, unit: str, figure: str) -> float:
         """The median of a figure of `Sample`."""
-        return median(getattr(sample, figure) for sample in self.samples[unit])
+        figures: list[float] = [getattr(sample, figure) for sample in self.samples[unit]]
+        return median(figures)
 
     def megabytes(self, unit: str) -> float:
         """The median of 10**6 bytes a second."""

@@ -129,9 +129,7 @@ def as_json(
         "arguments": arguments,
         "machine": machine(),
         "cells": {result.cell.name: result.as_json() for result in results},
-        "special": {
-            special.name: {"unit": special.unit, **special.values} for special in specials
-        },
+        "special": {special.name: {"unit": special.unit, **special.values} for special in specials},
     }
 
 
