@@ -14,10 +14,16 @@ from trioscsi.cli.draw import draw
 from trioscsi.cli.serve import serve
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    invoke_without_command=True,
+)
 @click.version_option(package_name="trioscsi")
-def commands() -> None:
+@click.pass_context
+def commands(context: click.Context) -> None:
     """An iSCSI target: serve disks, and see the protocol's state machines."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
 
 
 commands.add_command(serve)
