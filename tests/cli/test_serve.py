@@ -1,0 +1,212 @@
+from __future__ import annotations
+
+import logging
+import signal
+import socket
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+from click.testing import CliRunner, Result
+from trio.testing import MockClock
+
+from tests.interop.serving import NAME, Serving, serving
+from tests.interop.writer import Writer
+from trioscsi import MemoryDisk, Target
+from trioscsi.cli import commands
+from trioscsi.pdu import AsyncEvent, AsyncMessage
+
+module = import_module("trioscsi.cli.serve")  # "serve" in trioscsi.cli is the command
+
+
+@pytest.fixture(autouse=True)
+def _same_log() -> Iterator[None]:
+    """The command sets the log up; other tests have it as it was."""
+    log = logging.getLogger("trioscsi")
+    before = log.handlers[:], log.level
+    yield
+    log.handlers[:], log.level = before
+
+
+def invoke(*arguments: str) -> Result:
+    return CliRunner().invoke(commands, ["serve", *arguments])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["--block-size", "1000"], "is not one of"),
+        (["--name", "disk"], "an iSCSI name starts with iqn., eui. or naa.: 'disk'"),
+        (["--listen", "x:y"], "not HOST:PORT, nor [IPV6]:PORT: 'x:y'"),
+        (["nowhere.img"], "there is no nowhere.img: give a size to make it"),
+        (["memory:much"], "'much' is not a size"),
+        (["tape:1"], "no scheme 'tape'"),
+    ],
+)
+def test_wrong_usage_is_one_line_and_status_2(arguments: list[str], reason: str) -> None:
+    result = invoke(*arguments)
+    assert result.exit_code == 2
+    assert reason in result.stderr
+    assert result.stdout == ""
+
+
+def test_an_address_that_is_taken_is_a_failure() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        host, port = taken.getsockname()
+        result = invoke("--listen", f"{host}:{port}", "memory:1MiB")
+    assert result.exit_code == 1
+    assert result.stderr == f"Error: cannot listen at {host}:{port}: Address already in use\n"
+
+
+@pytest.fixture
+def built(monkeypatch: pytest.MonkeyPatch) -> list[Target]:
+    """The targets that the command would have served."""
+    targets: list[Target] = []
+    monkeypatch.setattr(trio, "run", lambda _, target: targets.append(target))
+    return targets
+
+
+def test_without_a_disk_a_gigabyte_of_memory_is_served(built: list[Target]) -> None:
+    assert invoke("--listen", "127.0.0.1:0").exit_code == 0
+    (unit,) = built[0].performer.target.units.values()
+    assert unit.blocks * unit.block_size == 1 << 30
+
+
+def test_disks_become_units_in_order(built: list[Target], tmp_path: Path) -> None:
+    arguments = ["memory:1MiB", f"file:{tmp_path}/disk?size=2MiB", "null:3MiB"]
+    assert invoke("--block-size", "4096", *arguments).exit_code == 0
+    units = built[0].performer.target.units
+    assert [(number, unit.blocks) for number, unit in units.items()] == [
+        (0, 256),
+        (1, 512),
+        (2, 768),
+    ]
+
+
+def test_disks_may_be_read_only(built: list[Target]) -> None:
+    assert invoke("--read-only", "memory:1MiB").exit_code == 0
+    assert built[0].performer.target.units[0].read_only
+
+
+def test_who_may_log_in_is_as_the_options_say(built: list[Target]) -> None:
+    invoke("memory:1MiB")
+    invoke("memory:1MiB", "--open")
+    invoke("memory:1MiB", "--allow", "iqn.a:*", "--allow", "iqn.b:c")
+    rules = [target.rules for target in built]
+    assert [(rule.open, rule.allow) for rule in rules] == [
+        (False, ()),
+        (True, ()),
+        (False, ("iqn.a:*", "iqn.b:c")),
+    ]
+
+
+@pytest.mark.parametrize("has_ipv6", [True, False])
+def test_all_addresses_are_listened_at_by_default(
+    built: list[Target], monkeypatch: pytest.MonkeyPatch, has_ipv6: bool
+) -> None:
+    listened: list[Any] = []
+
+    class Recorded(Target):
+        def __init__(self, *arguments: Any, listen: Any, **settings: Any) -> None:
+            listened.extend(listen)
+            super().__init__(*arguments, listen=listen, **settings)
+
+    class Probe(socket.socket):
+        def bind(self, address: Any) -> None:
+            if not has_ipv6:
+                raise OSError
+
+    monkeypatch.setattr(module, "Target", Recorded)
+    monkeypatch.setattr(socket, "has_ipv6", True)
+    monkeypatch.setattr(socket, "socket", Probe)
+    assert invoke("memory:1MiB").exit_code == 0
+    assert listened == ["0.0.0.0:3260", "[::]:3260"][: 1 + has_ipv6]
+
+
+def test_what_initiators_do_is_logged_on_demand(built: list[Target]) -> None:
+    log = logging.getLogger("trioscsi")
+    invoke("memory:1MiB")
+    assert log.level == logging.WARNING
+    invoke("memory:1MiB", "--verbose")
+    assert log.level == logging.INFO
+
+
+def test_on_a_terminal_the_log_is_coloured(
+    built: list[Target], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rich.console.Console.is_terminal", True)
+    invoke("memory:1MiB")
+    (handler,) = logging.getLogger("trioscsi").handlers
+    assert type(handler).__name__ == "RichHandler"
+
+
+# Signals.
+
+
+@pytest.fixture
+def patient_clock() -> MockClock:
+    """Jumps like trio's, but only after the kernel has had the time to hand bytes over."""
+    return MockClock(autojump_threshold=0.05)
+
+
+async def served(capsys: pytest.CaptureFixture[str], *signals: float) -> tuple[float, str]:
+    """Serve, with an initiator that never logs out, and be signalled at these times.
+
+    Gives the time at which the server ended, and its output.
+    """
+    target = Target(NAME, MemoryDisk("1MiB"), listen="127.0.0.1:0")
+    ended = trio.Event()
+
+    async def serve() -> None:
+        await module._serve(target)
+        ended.set()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(serve)
+        await trio.testing.wait_all_tasks_blocked()
+        output = capsys.readouterr().out
+        port = int(output.split("/")[2].partition(":")[2])
+        with await trio.to_thread.run_sync(Writer, port):
+            for when in signals:
+                await trio.sleep_until(when)
+                signal.raise_signal(signal.SIGTERM)
+            await ended.wait()
+    return trio.current_time(), output
+
+
+async def test_a_signal_gives_initiators_time_to_log_out(
+    capsys: pytest.CaptureFixture[str], patient_clock: MockClock
+) -> None:
+    ended, output = await served(capsys, 1)
+    assert ended == pytest.approx(1 + module._GRACE, abs=0.5)
+    assert output.startswith("ready: iscsi://127.0.0.1:")
+
+
+async def test_a_second_signal_ends_it_at_once(
+    capsys: pytest.CaptureFixture[str], patient_clock: MockClock
+) -> None:
+    ended, _ = await served(capsys, 1, 2)
+    assert ended == pytest.approx(2, abs=0.5)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_server_that_is_told_to_stop_asks_initiators_to_log_out(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    with Serving(tmp_path / "log", "memory:1MiB") as server:
+        with Writer(server.port) as initiator:
+            server.signal(number)
+            message = initiator.receive()
+            assert isinstance(message, AsyncMessage)
+            assert message.async_event == AsyncEvent.LOGOUT_REQUEST
+        assert server.wait() == 0
+        assert "Traceback" not in server.log.read_text()
+
+
+def test_the_first_line_says_where_the_disk_is(tmp_path: Path) -> None:
+    with serving(tmp_path / "log", "memory:1MiB", "--name", f"{NAME}.x") as server:
+        assert server.first_line == f"ready: iscsi://127.0.0.1:{server.port}/{NAME}.x/0"
+        assert server.port > 0
