@@ -157,16 +157,15 @@ static uint64_t offset_of(struct load *load, const struct slot *slot)
 {
     uint64_t places = load->options.span / (uint64_t)load->options.size, place;
 
+    load->random ^= load->random << 13;
+    load->random ^= load->random >> 7;
+    load->random ^= load->random << 17;
     if (load->unverified)
         place = (uint64_t)slot->number; /* nobody writes where another one verifies */
     else if (load->options.sequential)
         place = load->next++;
-    else {
-        load->random ^= load->random << 13;
-        load->random ^= load->random >> 7;
-        load->random ^= load->random << 17;
+    else
         place = load->random >> 20;
-    }
     return place % places * (uint64_t)load->options.size;
 }
 
