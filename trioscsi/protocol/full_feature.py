@@ -126,9 +126,14 @@ class FullFeature:
             case Arrival.EARLY:
                 if isinstance(pdu, (TextRequest, NopOut)):
                     pdu.data = bytes(pdu.data)  # it has to outlive the buffer it came in
-                order.hold(pdu.cmd_sn, deliver)
+                order.hold(pdu.cmd_sn, lambda: self._deliver_late(deliver))
             case Arrival.IGNORED:
                 pass
+
+    def _deliver_late(self, deliver: Callable[[], None]) -> None:
+        """The turn of a request has come, unless its connection has begun to end meanwhile."""
+        if self.connection.full_feature and self.machine.state != machine.LEAVING.name:
+            deliver()
 
     def _hear_command(self, pdu: ScsiCommand) -> None:
         session = self.session
