@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.protocol.peer import Gate, Peer, connect, leading_keys, login, login_request
+from trioscsi.limits import Limits
+from trioscsi.machines import Transition
+from trioscsi.pdu import LogoutRequest, NopOut
+from trioscsi.protocol import TargetConnection
+from trioscsi.text import Offer
+
+LIMITS = Limits(ping_interval=0, login_time=15.0)
+
+
+def open_peer(**keys: str) -> Peer:
+    return login(Gate(limits=LIMITS), keys=keys)
+
+
+def begun() -> Peer:
+    """A peer in the middle of its login."""
+    peer = connect(Gate(limits=LIMITS))
+    peer.send(login_request(leading_keys(), transit=False, nsg=0))
+    return peer
+
+
+def state(peer: Peer) -> str:
+    return peer.connection.machine.state
+
+
+def test_a_connection_goes_through_the_states_of_the_rfc():
+    seen: list[Transition] = []
+    peer = login(Gate(limits=LIMITS, watcher=seen.append))
+    peer.send(peer.request(LogoutRequest))
+    labels = [row.label for row in seen if row.machine == "connection"]
+    assert labels == ["T3", "T4", "T5", "T9", "T13"]
+
+
+def test_output_is_taken_once():
+    peer = open_peer()
+    connection = peer.connection
+    connection.receive(peer.encode(NopOut(itt=1)))
+    assert connection.pump(0.0, 10) == 1
+    assert connection.output_size == 48
+    assert sum(map(len, connection.take_output())) == 48
+    assert connection.output_size == 0
+    assert connection.take_output() == []
+
+
+def test_a_turn_handles_no_more_pdus_than_it_may():
+    peer = open_peer()
+    connection = peer.connection
+    connection.receive(peer.encode(*(NopOut(itt=itt) for itt in range(3))))
+    assert connection.pump(0.0, 2) == 2
+    assert connection.pump(0.0, 2) == 1
+    assert connection.pump(0.0, 2) == 0
+    assert len(peer.receive()) == 3
+
+
+def test_nothing_is_handled_after_the_end():
+    peer = open_peer()
+    assert len(peer.send(peer.request(LogoutRequest), NopOut(itt=9))) == 1
+    assert peer.connection.pump(0.0, 5) == 0
+
+
+def test_nothing_is_sent_after_the_end():
+    peer = open_peer()
+    peer.connection.drop("enough")
+    peer.connection.send(NopOut())
+    assert peer.connection.take_output() == []
+
+
+def test_the_driver_is_woken_by_what_others_do():
+    gate, woken = Gate(limits=LIMITS), []
+    connection = TargetConnection(gate, LIMITS, now=0.0, wake=lambda: woken.append(True))
+    peer = Peer(connection, gate)
+    peer.send(login_request(leading_keys()))
+    woken.clear()
+    login(gate)
+    assert connection.closed
+    assert woken
+
+
+@pytest.mark.parametrize("pdu", [NopOut(), LogoutRequest()])
+def test_the_first_pdu_is_a_login_request(pdu: Any):
+    peer = connect(Gate(limits=LIMITS))
+    assert peer.send(pdu) == []
+    assert peer.connection.closed
+    assert state(peer) == "FREE"
+    assert peer.connection.next_deadline() is None
+
+
+def test_a_first_pdu_that_is_none_closes_the_connection():
+    peer = connect(Gate(limits=LIMITS))
+    assert peer.feed(b"\xff" * 48) == []
+    assert peer.connection.closed
+
+
+def test_a_peer_that_never_logs_in_is_cut_off():
+    peer = connect(Gate(limits=LIMITS))
+    assert peer.connection.next_deadline() == 15.0
+    peer.pass_time(15.0)
+    assert peer.connection.closed
+    assert state(peer) == "FREE"
+
+
+def test_a_connection_without_login_may_be_lost():
+    peer = connect(Gate(limits=LIMITS))
+    peer.connection.lost("gone", 0.0)
+    assert state(peer) == "FREE"
+
+
+def test_only_the_first_end_counts():
+    peer = begun()
+    peer.connection.lost("gone", 0.0)
+    peer.connection.lost("gone again", 0.0)
+    peer.connection.drop("enough")
+    assert peer.connection.remarks == ["gone"]
+
+
+def test_a_connection_that_logs_in_is_dropped_instead_of_asked_to_log_out():
+    peer = begun()
+    assert peer.connection.in_login
+    peer.connection.ask_for_logout(0.0)
+    assert state(peer) == "FREE"
+    assert not peer.connection.in_login
+
+
+def test_a_dropped_connection_waits_for_its_cleanup():
+    peer = open_peer()
+    peer.connection.drop("enough")
+    assert state(peer) == "CLEANUP_WAIT"
+    assert not peer.connection.full_feature
+    peer.connection.cleanup_timed_out()
+    peer.connection.cleanup_timed_out()
+    assert peer.connection.session.state == "FREE"
+
+
+def test_a_cleanup_that_another_login_has_begun_starts_again_if_it_fails():
+    offer = Offer(target_portal_group_tag=1)
+    gate = Gate(offer, LIMITS)
+    peer = login(gate)
+    peer.connection.lost("gone", 0.0)
+    tsih = peer.connection.session.tsih
+    other = connect(gate)
+    other.send(login_request(leading_keys(), tsih=tsih, transit=False, nsg=0))
+    assert gate.target.deadlines.next() is None
+    other.connection.lost("gone too", 0.0)
+    assert gate.target.deadlines.next() == 22.0
+
+
+def test_status_numbers_wrap():
+    peer = open_peer()
+    peer.connection.stat_sn = peer.exp_stat_sn = 0xFFFFFFFF
+    answers = peer.send(peer.reading(0, 4), peer.reading(0, 4))
+    assert [pdu.stat_sn for pdu in answers] == [0xFFFFFFFF, 0]
+
+
+def test_remarks_say_what_was_wrong():
+    peer = begun()
+    peer.send(login_request(csg=0))
+    (remark,) = peer.connection.remarks
+    assert str(remark).endswith("(RFC 7143 section 6.3.1, answered INITIATOR_ERROR)")

@@ -1,0 +1,270 @@
+"""What is heard in full feature phase, and what is rejected (RFC 7143 sections 7.7 and 11.17)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.protocol.peer import NO_TASK, READ, Gate, Peer, cdb, login, login_request
+from trioscsi.errors import PeerError
+from trioscsi.limits import Limits
+from trioscsi.pdu import (
+    DataIn,
+    DataOut,
+    NopIn,
+    NopOut,
+    Reject,
+    RejectReason,
+    ScsiCommand,
+    SnackRequest,
+    TaskManagementRequest,
+    TextRequest,
+)
+
+
+def open_peer(*, discovery: bool = False, keys: Any = None, **limits: Any) -> Peer:
+    return login(Gate(limits=Limits(**limits)), discovery=discovery, keys=keys)
+
+
+def rejects(peer: Peer, answers: list[Any], header: bytes) -> RejectReason:
+    """The reason of the one Reject, which has to carry the whole header that was rejected."""
+    (reject,) = answers
+    assert isinstance(reject, Reject)
+    assert reject.data == header
+    assert any(isinstance(remark, PeerError) for remark in peer.connection.remarks)
+    return RejectReason(reject.reason)
+
+
+def refused(peer: Peer, pdu: Any) -> RejectReason:
+    stream = peer.encode(pdu)
+    return rejects(peer, peer.feed(stream), stream[:48])
+
+
+def test_a_command_is_executed():
+    peer = open_peer()
+    peer.gate.disk.store[8:12] = b"data"
+    (answer,) = peer.send(peer.reading(8, 4))
+    assert answer.data == b"data"
+
+
+def test_commands_are_executed_in_the_order_of_their_numbers():
+    peer = open_peer()
+    commands = [peer.reading(place, 1) for place in range(4)]
+    answers = peer.send(commands[2], commands[1], commands[0], commands[3])
+    assert [pdu.itt for pdu in answers] == [command.itt for command in commands]
+
+
+def test_immediate_commands_do_not_wait():
+    peer = open_peer()
+    peer.reading(0, 4)
+    (answer,) = peer.send(peer.reading(0, 4, immediate=True))
+    assert isinstance(answer, DataIn)
+
+
+def test_a_command_outside_the_window_is_ignored():
+    peer = open_peer(tasks=4)
+    command = peer.reading(0, 4)
+    command.cmd_sn += 4
+    assert peer.send(command) == []
+    command.cmd_sn -= 5
+    assert peer.send(command) == []
+
+
+def test_a_retry_of_a_command_that_is_under_way_is_ignored():
+    peer = open_peer()
+    peer.gate.disk.lazy = True
+    command = peer.reading(0, 4)
+    assert peer.send(command, command) == []
+    peer.gate.disk.work()
+    assert len(peer.receive()) == 1
+
+
+def test_a_retry_of_a_command_that_was_answered_is_ignored():
+    peer = open_peer()
+    command = peer.reading(0, 4)
+    assert len(peer.send(command)) == 1
+    assert peer.send(command) == []
+
+
+@pytest.mark.parametrize("immediate", [True, False])
+def test_the_tag_of_another_command_is_rejected(immediate: bool):
+    peer = open_peer()
+    peer.gate.disk.lazy = True
+    command = peer.reading(0, 4)
+    peer.send(command)
+    other = ScsiCommand(
+        read=True, itt=command.itt, immediate=immediate, cmd_sn=peer.cmd_sn, cdb=command.cdb
+    )
+    assert refused(peer, other) is RejectReason.TASK_IN_PROGRESS
+    assert peer.connection.session.order.expected == peer.cmd_sn
+
+
+def test_the_reserved_tag_is_rejected_and_leaves_a_gap():
+    """Section 7.3: the CmdSN of a rejected command was not received."""
+    peer = open_peer()
+    command = ScsiCommand(itt=NO_TASK, cmd_sn=peer.cmd_sn, cdb=cdb(READ, 0, 4))
+    assert refused(peer, command) is RejectReason.INVALID_PDU_FIELD
+    assert peer.connection.session.order.expected == peer.cmd_sn
+
+
+def test_immediate_commands_are_bounded():
+    peer = open_peer(immediate_tasks=2)
+    peer.gate.disk.lazy = True
+    peer.send(*(peer.reading(0, 4, immediate=True) for _ in range(2)))
+    command = peer.reading(0, 4, immediate=True)
+    assert refused(peer, command) is RejectReason.IMMEDIATE_COMMAND_REJECT
+    peer.gate.disk.work()
+    peer.receive()
+    peer.gate.disk.lazy = False
+    assert len(peer.send(command)) == 1
+
+
+def test_the_window_closes_when_all_places_are_taken_and_opens_again():
+    peer = open_peer(tasks=2)
+    peer.gate.disk.lazy = True
+    peer.send(*(peer.reading(0, 4) for _ in range(2)))
+    (answer,) = peer.send(peer.request(NopOut))
+    assert answer.max_cmd_sn == answer.exp_cmd_sn - 1
+    peer.gate.disk.work()
+    assert peer.receive()[-1].max_cmd_sn == answer.max_cmd_sn + 2
+
+
+def test_a_held_command_outlives_the_bytes_that_it_came_in():
+    peer = open_peer()
+    gap = peer.reading(0, 4)
+    command = peer.writing(0, 4, data=b"data")
+    peer.expect(command)
+    stream = bytearray(peer.encode(command))
+    peer.connection.receive(stream)
+    peer.connection.pump(0.0, 1)
+    peer.connection.pump(0.0, 1)
+    stream[:] = bytes(len(stream))
+    peer.send(gap)
+    assert peer.gate.disk.store[:4] == b"data"
+
+
+def test_held_pings_and_texts_outlive_the_bytes_that_they_came_in():
+    peer = open_peer()
+    gap = peer.reading(0, 4)
+    stream = bytearray(
+        peer.encode(
+            peer.request(NopOut, immediate=False, data=b"ping"),
+            peer.request(TextRequest, data=b"X-com.example=1\0"),
+        )
+    )
+    peer.connection.receive(stream)
+    peer.connection.pump(0.0, 3)
+    stream[:] = bytes(len(stream))
+    ping, text, _ = peer.send(gap)
+    assert ping.data == b"ping"
+    assert text.data == b"X-com.example=NotUnderstood\0"
+
+
+def test_a_request_that_came_already_is_ignored():
+    peer = open_peer()
+    ping = peer.request(NopOut, immediate=False)
+    assert len(peer.send(ping, ping)) == 1
+
+
+def test_an_unknown_pdu_is_rejected():
+    peer = open_peer()
+    stream = bytes([0x1C]) + bytes(47)
+    answers = peer.feed(stream)
+    assert rejects(peer, answers, stream) is RejectReason.COMMAND_NOT_SUPPORTED
+
+
+def test_a_pdu_of_targets_is_rejected():
+    assert refused(open_peer(), NopIn()) is RejectReason.COMMAND_NOT_SUPPORTED
+
+
+def test_there_is_nothing_to_send_again_without_error_recovery():
+    assert refused(open_peer(), SnackRequest()) is RejectReason.SNACK_REJECT
+
+
+def test_a_login_request_drops_the_connection():
+    peer = open_peer()
+    assert peer.send(login_request()) == []
+    assert peer.connection.closed
+    assert peer.connection.session.state == "FAILED"
+
+
+def test_a_reject_carries_the_additional_header_segments_too():
+    peer = open_peer()
+    ahs = bytes.fromhex("0001 3f 00")  # a type that is reserved
+    stream = bytes([0x01, 0x80, 0, 0, 1, 0, 0, 0]) + bytes(40) + ahs
+    assert rejects(peer, peer.feed(stream), stream) is RejectReason.INVALID_PDU_FIELD
+
+
+def test_data_where_none_may_be_is_rejected():
+    peer = open_peer()
+    stream = bytes([0x02, 0x81, 0, 0, 0, 0, 0, 4]) + bytes(40) + b"data"
+    assert rejects(peer, peer.feed(stream), stream[:48]) is RejectReason.INVALID_PDU_FIELD
+    assert peer.connection.full_feature
+
+
+def test_a_bad_data_digest_is_rejected_and_the_stream_goes_on():
+    peer = open_peer(keys={"DataDigest": "CRC32C"})
+    stream = bytearray(peer.encode(peer.request(NopOut, data=b"ping")))
+    stream[-1] ^= 1
+    answers = peer.feed(bytes(stream))
+    assert rejects(peer, answers, bytes(stream[:48])) is RejectReason.DATA_DIGEST_ERROR
+    assert len(peer.send(peer.reading(0, 4))) == 1
+
+
+def test_a_command_with_a_bad_data_digest_leaves_a_gap():
+    peer = open_peer(keys={"DataDigest": "CRC32C"})
+    command = peer.writing(0, 4, data=b"data")
+    stream = bytearray(peer.encode(command))
+    stream[-1] ^= 1
+    peer.feed(bytes(stream))
+    assert len(peer.send(command)) == 1
+    assert peer.gate.disk.store[:4] == b"data"
+
+
+def test_a_bad_header_digest_ends_the_connection_without_a_word():
+    peer = open_peer(keys={"HeaderDigest": "CRC32C"})
+    stream = bytearray(peer.encode(peer.request(NopOut)))
+    stream[-1] ^= 1
+    assert peer.feed(bytes(stream)) == []
+    assert peer.connection.closed
+
+
+def test_a_segment_that_is_too_large_is_rejected_and_ends_the_connection():
+    peer = open_peer()
+    header = bytes([0x00, 0x80, 0, 0, 0, 0xFF, 0xFF, 0xFF]) + bytes(40)
+    assert rejects(peer, peer.feed(header), header) is RejectReason.PROTOCOL_ERROR
+    assert peer.connection.closed
+
+
+@pytest.mark.parametrize("pdu", [ScsiCommand(), TaskManagementRequest(), DataOut(), SnackRequest()])
+def test_a_discovery_session_does_no_io(pdu: Any):
+    peer = open_peer(discovery=True)
+    assert refused(peer, pdu) is RejectReason.PROTOCOL_ERROR
+    assert peer.connection.full_feature
+
+
+def test_a_discovery_session_may_ping():
+    assert len(open_peer(discovery=True).send(NopOut(itt=1))) == 1
+
+
+def test_a_command_of_two_directions_says_both_lengths():
+    peer = open_peer()
+    peer.gate.disk.lazy = True
+    for length, expected in ((8, 8), (None, 0)):
+        command = peer.writing(0, 0, 4, read=True, bidirectional_read_length=length)
+        peer.send(command)
+        task = peer.connection.session.tasks.get(command.itt)
+        assert task is not None
+        assert (task.expected_out, task.expected_in) == (4, expected)
+
+
+def test_an_early_command_may_be_aborted_before_its_turn():
+    peer = open_peer()
+    gap, held = peer.reading(0, 4), peer.reading(0, 4)
+    peer.send(held)
+    session = peer.connection.session
+    session.abort(session.tasks)
+    peer.abandon(held.itt)
+    assert [pdu.itt for pdu in peer.send(gap)] == [gap.itt]
+    assert peer.exp_cmd_sn == peer.cmd_sn

@@ -1,0 +1,292 @@
+"""Task management functions and their answers (RFC 7143 sections 11.5 and 11.6)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.protocol.peer import Gate, Peer, login
+from trioscsi.limits import Limits
+from trioscsi.pdu import (
+    DataOut,
+    Reject,
+    RejectReason,
+    ScsiCommand,
+    TaskFunction,
+    TaskManagementRequest,
+    TaskManagementResponse,
+    TaskResult,
+)
+from trioscsi.protocol import UnitReset
+
+ELSEWHERE = 1 << 48
+OTHER_ISID = b"other!"
+
+
+def open_peer(**limits: Any) -> Peer:
+    """A peer whose commands stay in hand."""
+    peer = login(Gate(limits=Limits(ping_interval=0, **limits)), keys={"ImmediateData": "No"})
+    peer.gate.disk.lazy = True
+    return peer
+
+
+def neighbour(peer: Peer) -> Peer:
+    return login(peer.gate, isid=OTHER_ISID)
+
+
+def busy(peer: Peer, **fields: Any) -> ScsiCommand:
+    """A command that is under way."""
+    command: ScsiCommand = peer.reading(0, 4, **fields)
+    assert peer.send(command) == []
+    return command
+
+
+def manage(peer: Peer, function: int, task: ScsiCommand | None = None, **fields: Any) -> list[Any]:
+    """Send one function, and return all answers."""
+    if task is not None:
+        fields = {"referenced_task_tag": task.itt, "ref_cmd_sn": task.cmd_sn, **fields}
+    fields = {"immediate": True, "function": function, **fields}
+    return peer.send(peer.request(TaskManagementRequest, **fields))
+
+
+def result(peer: Peer, function: int, task: ScsiCommand | None = None, **fields: Any) -> TaskResult:
+    (answer,) = manage(peer, function, task, **fields)
+    assert isinstance(answer, TaskManagementResponse)
+    return TaskResult(answer.response)
+
+
+def under_way(peer: Peer) -> set[int]:
+    return {task.itt for task in peer.connection.session.tasks}
+
+
+# ABORT TASK (section 11.6.1)
+
+
+def test_a_task_is_aborted_alone():
+    peer = open_peer()
+    gone, stays = busy(peer), busy(peer)
+    assert result(peer, TaskFunction.ABORT_TASK, gone) is TaskResult.COMPLETE
+    assert under_way(peer) == {stays.itt}
+    peer.abandon(gone.itt)
+    peer.gate.disk.work()
+    (answer,) = peer.receive()
+    assert answer.itt == stays.itt
+
+
+def test_there_may_be_no_such_task():
+    peer = open_peer()
+    peer.gate.disk.lazy = False
+    command = peer.reading(0, 4)
+    peer.send(command)
+    assert result(peer, TaskFunction.ABORT_TASK, command) is TaskResult.NO_TASK
+
+
+def test_a_task_of_another_unit_is_another_task():
+    peer = open_peer()
+    command = busy(peer, lun=ELSEWHERE)
+    assert result(peer, TaskFunction.ABORT_TASK, command) is TaskResult.NO_TASK
+    assert under_way(peer) == {command.itt}
+
+
+def test_a_command_that_never_came_is_aborted_by_its_number():
+    """Case b: the gap that it leaves is closed."""
+    peer = open_peer()
+    peer.gate.disk.lazy = False
+    lost = peer.reading(0, 4)
+    follower = peer.reading(0, 4)
+    assert peer.send(follower) == []
+    answers = manage(peer, TaskFunction.ABORT_TASK, lost)
+    response, read = sorted(answers, key=lambda pdu: not isinstance(pdu, TaskManagementResponse))
+    assert response.response == TaskResult.COMPLETE
+    assert read.itt == follower.itt
+    assert peer.exp_cmd_sn == peer.cmd_sn
+
+
+def test_a_command_that_is_held_is_aborted_and_its_turn_passes():
+    peer = open_peer()
+    peer.gate.disk.lazy = False
+    gap, held, last = (peer.reading(0, 4) for _ in range(3))
+    assert peer.send(held, last) == []
+    assert result(peer, TaskFunction.ABORT_TASK, held) is TaskResult.COMPLETE
+    peer.abandon(held.itt)
+    assert [pdu.itt for pdu in peer.send(gap)] == [gap.itt, last.itt]
+    assert peer.exp_cmd_sn == peer.cmd_sn
+
+
+def test_a_number_outside_the_window_names_no_task():
+    peer = open_peer()
+    fields = {"referenced_task_tag": 99}
+    assert result(peer, TaskFunction.ABORT_TASK, ref_cmd_sn=500, **fields) is TaskResult.NO_TASK
+    assert result(peer, TaskFunction.ABORT_TASK, ref_cmd_sn=0, **fields) is TaskResult.NO_TASK
+
+
+def test_an_answer_waits_until_the_device_server_lets_go():
+    peer = open_peer()
+    command = busy(peer)
+    peer.gate.disk.slow_to_let_go = True
+    assert manage(peer, TaskFunction.ABORT_TASK, command) == []
+    peer.abandon()
+    assert under_way(peer) == set()
+    peer.gate.disk.let_go()
+    (answer,) = peer.receive()
+    assert answer.response == TaskResult.COMPLETE
+
+
+def test_a_task_may_be_aborted_twice_and_both_wait():
+    peer = open_peer()
+    command = busy(peer)
+    peer.gate.disk.slow_to_let_go = True
+    assert manage(peer, TaskFunction.ABORT_TASK, command) == []
+    assert manage(peer, TaskFunction.ABORT_TASK, command) == []
+    peer.abandon()
+    peer.gate.disk.let_go()
+    assert [pdu.response for pdu in peer.receive()] == [TaskResult.COMPLETE] * 2
+
+
+def test_data_that_was_on_its_way_is_dropped():
+    peer = open_peer()
+    (command,) = peer.write(0, b"data")
+    (r2t,) = peer.send(command)
+    out = DataOut(final=True, itt=command.itt, ttt=r2t.ttt, data=b"data")
+    assert result(peer, TaskFunction.ABORT_TASK, command) is TaskResult.COMPLETE
+    assert peer.send(out) == []
+    assert peer.gate.disk.store[:4] == bytes(4)
+
+
+def test_an_early_function_waits_for_its_turn():
+    peer = open_peer()
+    gap = peer.reading(0, 4)
+    assert manage(peer, TaskFunction.ABORT_TASK, gap, immediate=False) == []
+    (answer,) = peer.send(gap)
+    assert answer.response == TaskResult.COMPLETE
+    assert under_way(peer) == set()
+
+
+# Sets and resets
+
+
+def test_a_task_set_of_a_session_is_aborted():
+    peer = open_peer()
+    other = neighbour(peer)
+    busy(peer), busy(peer)
+    elsewhere, foreign = busy(peer, lun=ELSEWHERE), busy(other)
+    assert result(peer, TaskFunction.ABORT_TASK_SET) is TaskResult.COMPLETE
+    assert under_way(peer) == {elsewhere.itt}
+    assert under_way(other) == {foreign.itt}
+
+
+def test_a_task_set_is_cleared_for_all_sessions():
+    peer = open_peer()
+    other = neighbour(peer)
+    elsewhere, *_ = busy(peer, lun=ELSEWHERE), busy(peer), busy(other)
+    assert result(peer, TaskFunction.CLEAR_TASK_SET) is TaskResult.COMPLETE
+    assert under_way(peer) == {elsewhere.itt}
+    assert under_way(other) == set()
+    assert not any(isinstance(event, UnitReset) for event in peer.gate.disk.events)
+
+
+def test_a_unit_is_reset_for_all_sessions():
+    peer = open_peer()
+    other = neighbour(peer)
+    busy(peer), busy(other)
+    assert result(peer, TaskFunction.LOGICAL_UNIT_RESET) is TaskResult.COMPLETE
+    assert under_way(peer) == under_way(other) == set()
+    reset = peer.gate.disk.events[-1]
+    assert reset == UnitReset(0, peer.connection.session)
+
+
+def test_a_reset_waits_for_the_tasks_of_other_sessions():
+    peer = open_peer()
+    busy(neighbour(peer))
+    peer.gate.disk.slow_to_let_go = True
+    assert manage(peer, TaskFunction.LOGICAL_UNIT_RESET) == []
+    peer.gate.disk.let_go()
+    assert len(peer.receive()) == 1
+
+
+def test_a_target_is_reset_with_all_its_units():
+    peer = open_peer()
+    other = neighbour(peer)
+    busy(peer, lun=ELSEWHERE), busy(other)
+    assert result(peer, TaskFunction.TARGET_WARM_RESET) is TaskResult.COMPLETE
+    assert under_way(peer) == under_way(other) == set()
+    assert peer.gate.disk.events[-1] == UnitReset(None, peer.connection.session)
+    assert peer.connection.full_feature
+
+
+def test_a_target_that_is_restarted_answers_and_closes_all_connections():
+    peer = open_peer()
+    other = neighbour(peer)
+    assert result(peer, TaskFunction.TARGET_COLD_RESET) is TaskResult.COMPLETE
+    assert peer.connection.closed
+    assert other.connection.closed
+    assert "TARGET COLD RESET" in other.connection.remarks
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        TaskFunction.ABORT_TASK,
+        TaskFunction.ABORT_TASK_SET,
+        TaskFunction.CLEAR_TASK_SET,
+        TaskFunction.LOGICAL_UNIT_RESET,
+    ],
+)
+def test_a_unit_has_to_exist(function: TaskFunction):
+    peer = open_peer()
+    assert result(peer, function, lun=ELSEWHERE * 7) is TaskResult.NO_LUN
+
+
+@pytest.fixture(autouse=True)
+def _units(monkeypatch: pytest.MonkeyPatch):
+    """Two units, at LUN 0 and 1."""
+    before = Gate.__init__
+
+    def init(self: Gate, *args: Any, **kwargs: Any) -> None:
+        before(self, *args, **kwargs)
+        self.target.has_unit = lambda lun: lun in (0, ELSEWHERE)
+
+    monkeypatch.setattr(Gate, "__init__", init)
+
+
+@pytest.mark.parametrize(
+    ("function", "expected"),
+    [
+        (TaskFunction.TASK_REASSIGN, TaskResult.REASSIGNMENT_NOT_SUPPORTED),
+        (TaskFunction.CLEAR_ACA, TaskResult.NOT_SUPPORTED),
+        (TaskFunction.QUERY_TASK, TaskResult.NOT_SUPPORTED),
+        (TaskFunction.I_T_NEXUS_RESET, TaskResult.NOT_SUPPORTED),
+        (0, TaskResult.NOT_SUPPORTED),
+        (0x7F, TaskResult.NOT_SUPPORTED),
+    ],
+)
+def test_what_is_not_supported_is_said_so(function: int, expected: TaskResult):
+    assert result(open_peer(), function) is expected
+
+
+def test_functions_that_wait_are_bounded():
+    peer = open_peer(immediate_tasks=2)
+    peer.gate.disk.slow_to_let_go = True
+    command = busy(peer)
+    for _ in range(2):
+        assert manage(peer, TaskFunction.ABORT_TASK, command) == []
+    (reject,) = manage(peer, TaskFunction.ABORT_TASK, command)
+    assert isinstance(reject, Reject)
+    assert reject.reason == RejectReason.IMMEDIATE_COMMAND_REJECT
+    peer.gate.disk.let_go()
+    assert len(peer.receive()) == 2
+    assert result(peer, TaskFunction.ABORT_TASK_SET) is TaskResult.COMPLETE
+
+
+def test_an_answer_for_a_connection_that_is_gone_is_nobodys():
+    peer = open_peer()
+    peer.gate.disk.slow_to_let_go = True
+    command = busy(peer)
+    manage(peer, TaskFunction.ABORT_TASK, command)
+    peer.connection.lost("gone", 0.0)
+    peer.gate.disk.let_go()
+    assert peer.receive() == []
