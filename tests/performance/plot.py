@@ -20,19 +20,29 @@ _LEGEND = {
     NULL: "tgt, null store",
     ECHO: "bare TCP",
 }
-_STYLE = """
-svg { --paper: #ffffff; --ink: #1f2328; --faint: #d0d7de; --dim: #656d76;
-      --ours: #0969da; --null: #9a6700; --echo: #6e7781; --goal: #1a7f37; }
-@media (prefers-color-scheme: dark) {
-  svg { --paper: #0d1117; --ink: #e6edf3; --faint: #30363d; --dim: #9198a1;
-        --ours: #58a6ff; --null: #d29922; --echo: #8b949e; --goal: #3fb950; } }
-.paper { fill: var(--paper); } text { fill: var(--ink); font: 12px sans-serif; }
-.dim { fill: var(--dim); } .title { font-weight: bold; } .middle { text-anchor: middle; }
-.grid { stroke: var(--faint); } .one { stroke: var(--ink); }
-.goal { stroke: var(--goal); stroke-width: 2; }
-.memory { fill: var(--ours); } .file { fill: var(--paper); stroke: var(--ours); stroke-width: 2; }
-.null { fill: var(--null); } .echo { fill: none; stroke: var(--echo); stroke-width: 2; }
-""".strip()
+_LIGHT = {
+    "paper": "#ffffff", "ink": "#1f2328", "faint": "#d0d7de", "dim": "#656d76",
+    "ours": "#0969da", "null": "#9a6700", "echo": "#6e7781", "goal": "#1a7f37",
+}  # fmt: skip
+_DARK = {
+    "paper": "#0d1117", "ink": "#e6edf3", "faint": "#30363d", "dim": "#9198a1",
+    "ours": "#58a6ff", "null": "#d29922", "echo": "#8b949e", "goal": "#3fb950",
+}  # fmt: skip
+_SHAPES = (
+    "text { font: 12px sans-serif; } .title { font-weight: bold; } .middle { text-anchor: middle; }"
+    " .goal, .file, .echo { stroke-width: 2; } .echo { fill: none; }"
+)
+# Colours are written out: not every reader of SVG knows CSS variables.
+_COLOURS = (
+    ".paper {{ fill: {paper}; }} text {{ fill: {ink}; }} .dim {{ fill: {dim}; }}"
+    " .grid {{ stroke: {faint}; }} .one {{ stroke: {ink}; }} .goal {{ stroke: {goal}; }}"
+    " .memory {{ fill: {ours}; }} .file {{ fill: {paper}; stroke: {ours}; }}"
+    " .null {{ fill: {null}; }} .echo {{ stroke: {echo}; }}"
+)
+_STYLE = (
+    f"{_SHAPES} {_COLOURS.format(**_LIGHT)}"
+    f" @media (prefers-color-scheme: dark) {{ {_COLOURS.format(**_DARK)} }}"
+)
 
 
 @attrs.frozen
