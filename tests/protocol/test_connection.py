@@ -162,3 +162,58 @@ def test_remarks_say_what_was_wrong():
     peer.send(login_request(csg=0))
     (remark,) = peer.connection.remarks
     assert str(remark).endswith("(RFC 7143 section 6.3.1, answered INITIATOR_ERROR)")
+
+
+def test_a_connection_may_be_asked_to_log_out():
+    peer = open_peer()
+    peer.connection.ask_for_logout(7.0)
+    assert len(peer.receive()) == 1
+    assert state(peer) == "LOGOUT_REQUESTED"
+    assert peer.connection.next_deadline() == 17.0
+
+
+def test_the_data_of_a_command_is_asked_for_and_its_end_waited_for():
+    gate = Gate(limits=LIMITS)
+    peer = login(gate, keys={"ImmediateData": "No"})
+    peer.obey(peer.send(*peer.write(0, b"data")))
+    assert gate.disk.store[:4] == b"data"
+    gate.disk.lazy = True
+    peer.send(peer.reading(0, 4))
+    session = peer.connection.session
+    session.abort(session.tasks)
+    assert len(list(gate.target.dying)) == 1
+    gate.disk.handle()
+    assert list(gate.target.dying) == []
+
+
+def test_a_task_that_waited_for_buffers_asks_on_its_own_connection():
+    limits = Limits(ping_interval=0, write_buffers=65_536)
+    peer = login(Gate(limits=limits), keys={"ImmediateData": "No"})
+    first, second = (peer.write(0, bytes(60_000))[0] for _ in range(2))
+    peer.obey(peer.send(first, second))
+    assert peer.answers.keys() == {first.itt, second.itt}
+
+
+def test_a_logout_of_the_session_is_known_as_such():
+    peer = open_peer()
+    assert not peer.connection.logout_ends_session
+    peer.send(peer.request(LogoutRequest))
+    assert peer.connection.logout_ends_session
+
+
+def test_no_other_pdu_has_a_place_in_a_login():
+    peer = begun()
+    (response,) = peer.send(NopOut())
+    assert response.status_class == 2
+    assert state(peer) == "FREE"
+
+
+def test_a_stream_that_breaks_ends_what_was_begun():
+    too_large = bytes([0x03, 0, 0, 0, 0, 0xFF, 0, 0]) + bytes(40)
+    first, second, third = connect(Gate(limits=LIMITS)), begun(), open_peer()
+    assert first.feed(too_large) == []
+    (response,) = second.feed(too_large)
+    assert response.status_class == 2
+    (reject,) = third.feed(too_large)
+    assert reject.data == too_large
+    assert all(peer.connection.closed for peer in (first, second, third))

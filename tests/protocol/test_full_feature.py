@@ -6,12 +6,22 @@ from typing import Any
 
 import pytest
 
-from tests.protocol.peer import NO_TASK, READ, Gate, Peer, cdb, login, login_request
+from tests.protocol.peer import (
+    CHECK_CONDITION,
+    NO_TASK,
+    READ,
+    Gate,
+    Peer,
+    cdb,
+    login,
+    login_request,
+)
 from trioscsi.errors import PeerError
 from trioscsi.limits import Limits
 from trioscsi.pdu import (
     DataIn,
     DataOut,
+    LogoutRequest,
     NopIn,
     NopOut,
     Reject,
@@ -268,3 +278,41 @@ def test_an_early_command_may_be_aborted_before_its_turn():
     peer.abandon(held.itt)
     assert [pdu.itt for pdu in peer.send(gap)] == [gap.itt]
     assert peer.exp_cmd_sn == peer.cmd_sn
+
+
+def test_every_request_has_its_hearer():
+    peer = open_peer(keys={"DataDigest": "CRC32C", "ImmediateData": "No"})
+    (command,) = peer.write(0, b"data")
+    (r2t,) = peer.send(command)
+    (out,) = peer.answer_r2t(r2t)
+    stream = bytearray(peer.encode(out))
+    stream[-1] ^= 1
+    reject, response = peer.feed(bytes(stream))
+    assert reject.reason == RejectReason.DATA_DIGEST_ERROR
+    assert response.itt == command.itt
+    (command,) = peer.write(0, b"data")
+    peer.obey(peer.send(command))
+    assert peer.gate.disk.store[:4] == b"data"
+    (answer,) = peer.send(peer.request(TaskManagementRequest, function=2))
+    assert answer.response == 0
+    (answer,) = peer.send(peer.request(LogoutRequest))
+    assert answer.response == 0
+
+
+def test_a_command_whose_data_breaks_the_rules_is_not_executed():
+    peer = open_peer()
+    peer.gate.disk.lazy = True
+    (answer,) = peer.send(peer.reading(0, 4, data=b"data"))
+    assert answer.status == CHECK_CONDITION
+
+
+def test_nothing_new_is_heard_of_a_connection_that_logs_out():
+    peer = open_peer()
+    peer.gate.disk.lazy = peer.gate.disk.slow_to_let_go = True
+    peer.send(peer.reading(0, 4))
+    gap = peer.reading(0, 4)
+    peer.send(peer.request(NopOut, immediate=False))
+    peer.abandon()
+    assert peer.send(peer.request(LogoutRequest, immediate=True)) == []
+    assert peer.send(DataOut()) == []
+    assert refused(peer, gap) is RejectReason.PROTOCOL_ERROR
