@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import errno
+import logging
 import resource
 import socket
+import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
@@ -11,7 +13,15 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from tests.server.conftest import Build
-from tests.server.peer import BLOCK, INITIATOR, NAME, TEST_UNIT_READY, Peer, read10
+from tests.server.peer import (
+    BLOCK,
+    INITIATOR,
+    NAME,
+    SYNCHRONIZE_CACHE,
+    TEST_UNIT_READY,
+    Peer,
+    read10,
+)
 from trioscsi import Limits, MemoryDisk, PortalError, Server, Slow, Target, UsageError
 from trioscsi.pdu import AsyncEvent, AsyncMessage, LoginStatus, TextRequest, TextResponse
 
@@ -248,6 +258,40 @@ async def test_a_fault_ends_one_conversation_alone(
     (record,) = caplog.records
     assert "ended by a fault of ours" in record.getMessage()
     assert record.exc_info is not None
+
+
+async def test_a_disk_that_fails_in_no_foreseen_way_ends_one_conversation_alone(
+    nursery: trio.Nursery, connect: Connect, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Faulty(Slow):
+        async def flush(self) -> None:
+            await trio.lowlevel.checkpoint()
+            raise ZeroDivisionError
+
+    (address,) = await nursery.start(Target(NAME, Faulty(disk()), listen=HERE).serve)
+    peer, other = await connect(address), await connect(address)
+    for each, isid in ((peer, b"\x80test\0"), (other, ISID)):
+        assert await each.log_in(isid=isid) == 0
+        await each.do(TEST_UNIT_READY)
+    await peer.send(peer.command(SYNCHRONIZE_CACHE))
+    assert await peer.receive() is None
+    assert await other.read(12, 1) == bytes(BLOCK)
+    (record,) = caplog.records
+    assert "ended by a fault of ours" in record.getMessage()
+
+
+async def test_a_connection_that_is_reset_before_its_first_word_is_no_fault(
+    nursery: trio.Nursery, connect: Connect, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "trioscsi")
+    (address,) = await nursery.start(Target(NAME, disk(), listen=HERE).serve)
+    with socket.create_connection(address) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    peer = await connect(address)
+    assert await peer.log_in() == 0
+    await wait_all_tasks_blocked(0.05)
+    (line,) = caplog.messages
+    assert "the connection broke: [Errno 104]" in line
 
 
 async def test_a_session_that_lost_its_connection_is_forgotten_in_time(

@@ -149,6 +149,7 @@ class Conversation:
             except BlockingIOError:
                 received = -1
             except OSError as error:
+                received = 0
                 self._lose(f"the connection broke: {error}")
             finally:
                 self._lender.give_back(buffer)

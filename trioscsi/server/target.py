@@ -225,7 +225,7 @@ class Server:
     async def _converse(self, conversation: Conversation) -> None:
         try:
             await conversation.run()
-        except Exception:
+        except* Exception:
             # A fault in one conversation ends that conversation, never the server.
             log.exception("the connection from %s ended by a fault of ours", conversation.peer)
         finally:
