@@ -11,8 +11,8 @@ import attrs
 from tests.performance.figures import Result
 from tests.performance.servers import ECHO, NULL, PEER
 
-_LINE, _TOP, _NAMES, _PANEL, _GAP = 22, 66, 218, 300, 34
-_TICKS = (0.125, 0.25, 0.5, 1, 2, 4, 8, 16)
+_LINE, _TOP, _NAMES, _PANEL, _GAP = 22, 66, 218, 300, 44
+_TICKS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 1, 2, 4, 8, 16, 32)
 _MARKS = {"memory": "memory", "file": "file", NULL: "null", ECHO: "echo"}
 _LEGEND = {
     "memory": "this target, memory",
@@ -71,15 +71,15 @@ _PANELS = (
     Panel(
         "throughput, times tgt's (more is better)",
         _NAMES,
-        0.25,
-        16,
+        1 / 4,
+        32,
         lambda result, unit: result.throughput_to(unit, PEER),
         lambda result: result.cell.wanted.throughput if result.cell.wanted else None,
     ),
     Panel(
-        "server CPU an operation, times tgt's (less is better)",
+        "server CPU, times tgt's (less is better)",
         _NAMES + _PANEL + _GAP,
-        0.125,
+        1 / 32,
         4,
         lambda result, unit: result.cpu_to(unit, PEER),
         lambda result: result.cell.wanted.cpu if result.cell.wanted else None,
@@ -122,9 +122,10 @@ def _axis(panel: Panel, lines: int) -> Iterator[str]:
     yield f'<text class="title middle" x="{middle}" y="{_TOP - 22}">{escape(panel.title)}</text>'
     for tick in panel.ticks:
         x, style = panel.x(tick), "one" if tick == 1 else "grid"
+        text = f"{tick:g}" if tick >= 1 else f"1/{1 / tick:g}"
         yield f'<line class="{style}" x1="{x:.1f}" x2="{x:.1f}" y1="{_TOP}" y2="{bottom}"/>'
-        yield f'<text class="dim middle" x="{x:.1f}" y="{_TOP - 6}">{tick:g}</text>'
-        yield f'<text class="dim middle" x="{x:.1f}" y="{bottom + 16}">{tick:g}</text>'
+        yield f'<text class="dim middle" x="{x:.1f}" y="{_TOP - 6}">{text}</text>'
+        yield f'<text class="dim middle" x="{x:.1f}" y="{bottom + 16}">{text}</text>'
 
 
 def _marks(panel: Panel, result: Result, y: int) -> Iterator[str]:
