@@ -81,6 +81,8 @@ def main(
     elif not cells:
         raise click.UsageError(f"no cell matches {', '.join(only)}")
     console = Console(width=None if Console().is_terminal else 150)
+    facts = report.machine()
+    console.print(report.conditions(facts))
     failures: list[str] = []
     try:
         with bench(with_tgt=_has_tgt(console)) as running:
@@ -91,7 +93,7 @@ def main(
     except BenchmarkError as error:
         raise click.ClickException(str(error)) from error
     arguments = {"quick": quick, "only": only, "rounds": rounds, "seconds": seconds}
-    found = report.as_json(results, specials, arguments)
+    found = report.as_json(results, specials, arguments, facts)
     _show(console, results, specials)
     if json_file is not None:
         report.write_json(json_file, found)

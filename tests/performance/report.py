@@ -16,7 +16,7 @@ from rich.table import Table
 
 from tests.performance.cells import Wanted
 from tests.performance.figures import Change, Result
-from tests.performance.servers import ECHO, NULL, PEER
+from tests.performance.servers import ECHO, NULL, PEER, Tgt
 from tests.performance.special import Special
 
 _COLUMNS = (
@@ -119,15 +119,18 @@ def change_table(changes: Sequence[Change]) -> Table:
 
 
 def as_json(
-    results: Sequence[Result], specials: Sequence[Special], arguments: dict[str, Any]
+    results: Sequence[Result],
+    specials: Sequence[Special],
+    arguments: dict[str, Any],
+    facts: dict[str, Any],
 ) -> dict[str, Any]:
-    """All that was found, with where, when and at which commit."""
+    """All that was found, with where (`machine`), when and at which commit."""
     return {
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": _output("git", "rev-parse", "HEAD"),
         "changed": bool(_output("git", "status", "--porcelain", "trioscsi")),
         "arguments": arguments,
-        "machine": machine(),
+        "machine": facts,
         "cells": {result.cell.name: result.as_json() for result in results},
         "special": {special.name: {"unit": special.unit, **special.values} for special in specials},
     }
@@ -136,6 +139,17 @@ def as_json(
 def write_json(path: Path, found: dict[str, Any]) -> None:
     """Write the figures so that another run can be compared with them."""
     path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+
+def conditions(facts: dict[str, Any]) -> str:
+    """One line about the machine, with a warning if it has other things to do."""
+    text = (
+        f"{facts['cpus']} x {facts['cpu']}, Linux {facts['kernel']}, Python {facts['python']},"
+        f" trio {facts['packages']['trio']}, tgt {facts['tgt'] or 'none'}"
+    )
+    if facts["load"] > facts["cpus"] / 4:
+        text += f"; the load was {facts['load']:.1f} before: trust the ratios only"
+    return text
 
 
 def machine() -> dict[str, Any]:
@@ -147,7 +161,7 @@ def machine() -> dict[str, Any]:
         "kernel": platform.release(),
         "python": platform.python_version(),
         "packages": {name: version(name) for name in ("trio", "attrs", "automat", "crc32c")},
-        "tgt": _output("tgtd", "--version"),
+        "tgt": Tgt.version(),
     }
 
 

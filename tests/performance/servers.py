@@ -128,6 +128,15 @@ class Tgt:
         """Whether there is a tgt to compare with."""
         return _sbin("tgtd") is not None and _sbin("tgtadm") is not None
 
+    @staticmethod
+    def version() -> str:
+        """Of the tgt that is installed; empty if there is none."""
+        path = _sbin("tgtd")
+        if path is None:
+            return ""
+        done = subprocess.run([path, "--version"], capture_output=True, text=True, check=False)
+        return done.stdout.strip()
+
     @property
     def process(self) -> int:
         """Its process id."""

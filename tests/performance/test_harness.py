@@ -37,7 +37,7 @@ def result(ours=(100, 220, 50), theirs=(100, 100, 100), cell=PROMISED[0]):
 
 
 def found(results):
-    return report.as_json(results, [], {})
+    return report.as_json(results, [], {}, {})
 
 
 def shown(renderable):
@@ -123,13 +123,20 @@ def test_cells_of_one_run_only_are_not_compared():
 def test_the_json_file_has_all_figures_and_says_where_they_are_from(tmp_path):
     path = tmp_path / "figures.json"
     special = Special("to log in", "ms", {"trioscsi": 1.5})
-    report.write_json(path, report.as_json([result()], [special], {"rounds": 3}))
+    report.write_json(path, report.as_json([result()], [special], {"rounds": 3}, report.machine()))
     read = json.loads(path.read_text())
     ours = read["cells"][PROMISED[0].name]["memory"]
     assert ours["throughput_to_tgt"] == 1.0
     assert len(ours["samples"]) == 3
     assert read["special"] == {"to log in": {"unit": "ms", "trioscsi": 1.5}}
-    assert {"commit", "machine", "when"} < set(read)
+    assert {"commit", "when", "arguments"} < set(read)
+    assert read["machine"]["cpus"] >= 1
+
+
+def test_a_machine_that_is_busy_is_told_of():
+    facts = {**report.machine(), "cpus": 2}
+    assert "trust the ratios only" in report.conditions({**facts, "load": 1.5})
+    assert "trust" not in report.conditions({**facts, "load": 0.1})
 
 
 def test_the_table_has_every_server_of_every_cell():

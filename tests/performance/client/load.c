@@ -102,7 +102,7 @@ static void *allocate(size_t count, size_t size)
 /* A pattern that tells the slot and the turn; cheap enough for a load generator. */
 static uint64_t pattern(const struct slot *slot, size_t place)
 {
-    return ((uint64_t)slot->number << 40) + ((uint64_t)(slot->done / 2) << 32) + place;
+    return 1ull << 63 | (uint64_t)slot->number << 40 | (uint64_t)(slot->done / 2) << 32 | place;
 }
 
 static void fill(struct slot *slot, size_t size)

@@ -195,20 +195,12 @@ static void hear(struct link *link)
     }
 }
 
-int main(int argc, char **argv)
+/* Logs in all sessions and queues their first commands; returns how long the logins took. */
+static double log_in_all(struct session *sessions)
 {
-    struct session *sessions;
-    uint64_t start;
+    uint64_t start = now_ns();
     double login;
-    int loop = loop_new();
 
-    load_start(&load, read_options(argc, argv));
-    filler = malloc((size_t)load.options.size);
-    sessions = calloc((size_t)load.options.sessions, sizeof *sessions);
-    if (!filler || !sessions)
-        fail("out of memory");
-    memset(filler, 0x5a, (size_t)load.options.size);
-    start = now_ns();
     for (int number = 0; number < load.options.sessions; number++)
         session_log_in(&sessions[number], &load.options, number);
     login = (double)(now_ns() - start) / 1e9;
@@ -218,9 +210,27 @@ int main(int argc, char **argv)
         session_wait_until_ready(session, &load.options);
         session->first = &load.slots[number * load.options.depth];
         session->waits = calloc((size_t)load.options.depth, sizeof *session->waits);
+        if (!session->waits)
+            fail("out of memory");
         for (int slot = 0; slot < load.options.depth; slot++)
             issue(session, &session->first[slot]);
     }
+    return login;
+}
+
+int main(int argc, char **argv)
+{
+    struct session *sessions;
+    double login;
+    int loop = loop_new();
+
+    load_start(&load, read_options(argc, argv));
+    filler = malloc((size_t)load.options.size);
+    sessions = calloc((size_t)load.options.sessions, sizeof *sessions);
+    if (!filler || !sessions)
+        fail("out of memory");
+    memset(filler, 0x5a, (size_t)load.options.size);
+    login = log_in_all(sessions);
     load_open_clock(&load);
     for (int number = 0; number < load.options.sessions; number++) {
         link_flush(&sessions[number].link);
