@@ -54,10 +54,18 @@ class Result:
         """The median of the rounds' ratios of the server's CPU time an operation."""
         return self._ratio(unit, other, lambda sample: sample.server_cpu_us)
 
+    def spread(self, unit: str, other: str) -> tuple[float, float] | None:
+        """The lowest and the highest of the rounds' ratios of throughput."""
+        ratios = self._ratios(unit, other, lambda sample: sample.iops)
+        return (min(ratios), max(ratios)) if ratios else None
+
     def _ratio(self, unit: str, other: str, figure: Callable[[Sample], float]) -> float | None:
-        pairs = zip(self.samples.get(unit, []), self.samples.get(other, []), strict=False)
-        ratios = [figure(one) / figure(two) for one, two in pairs if figure(two)]
+        ratios = self._ratios(unit, other, figure)
         return median(ratios) if ratios else None
+
+    def _ratios(self, unit: str, other: str, figure: Callable[[Sample], float]) -> list[float]:
+        pairs = zip(self.samples.get(unit, []), self.samples.get(other, []), strict=False)
+        return [figure(one) / figure(two) for one, two in pairs if figure(two)]
 
     def as_json(self) -> dict[str, Any]:
         """All figures, by unit."""

@@ -21,14 +21,14 @@ from tests.performance.special import Special
 
 _COLUMNS = (
     "server", "IOPS", "MB/s", "p50 us", "p99 us", "CPU us",
-    "x tgt", "CPU", "x null", "CPU", "x TCP", "CPU",
+    "x tgt", "rounds", "CPU", "x null", "CPU", "x TCP", "CPU",
 )  # fmt: skip
 OURS = ("memory", "file")
 
 
 def table(results: Sequence[Result]) -> Table:
     """A block of lines for each cell; a promise that is kept is green, one that is not is red."""
-    shown = Table(title="ratios: median of the rounds'; CPU: of the server, an operation")
+    shown = Table(title="x: throughput to; CPU: of the server, an operation; medians of the rounds")
     shown.add_column("cell (sessions x depth)", no_wrap=True)
     for name in _COLUMNS:
         shown.add_column(name, justify="left" if name == "server" else "right", no_wrap=True)
@@ -65,11 +65,17 @@ def _ratios(result: Result, unit: str) -> list[str]:
     wanted = result.cell.wanted if unit in OURS else None
     for other in (PEER, NULL, ECHO):
         if unit == other:
-            cells += ["", ""]
+            cells += ["", "", ""] if other == PEER else ["", ""]
             continue
         judged = wanted if other == PEER else None
-        cells += _pair(result.throughput_to(unit, other), result.cpu_to(unit, other), judged)
+        pair = _pair(result.throughput_to(unit, other), result.cpu_to(unit, other), judged)
+        cells += [pair[0], _spread(result, unit), pair[1]] if other == PEER else pair
     return cells
+
+
+def _spread(result: Result, unit: str) -> str:
+    spread = result.spread(unit, PEER)
+    return f"[dim]{spread[0]:.1f}-{spread[1]:.1f}[/]" if spread else ""
 
 
 def _pair(throughput: float | None, cpu: float | None, wanted: Wanted | None) -> list[str]:

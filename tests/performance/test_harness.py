@@ -76,10 +76,12 @@ def test_a_ratio_is_the_median_of_the_ratios_of_the_rounds():
     drifting = result(ours=(100, 220, 30), theirs=(50, 100, 10))
     assert drifting.throughput_to("memory", "tgt") == 2.2
     assert drifting.cpu_to("memory", "tgt") == 0.5
+    assert drifting.spread("memory", "tgt") == (2.0, 3.0)
 
 
 def test_there_is_no_ratio_to_what_was_not_measured():
     assert result().throughput_to("memory", "tgt-null") is None
+    assert result().spread("memory", "tgt-null") is None
 
 
 def test_megabytes_are_those_of_the_middle_round():
