@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from trioscsi.machines.task import HELD
 from trioscsi.pdu import (
     RejectReason,
     TaskFunction,
@@ -102,12 +103,23 @@ class TaskManagement:
         """End the tasks that a function concerns, and answer it when they are gone."""
         sessions = self._node.sessions if everywhere else [self._session]
         for session in sessions:
-            session.abort([task for task in session.tasks if concerns(task)])
+            session.abort(
+                [task for task in session.tasks if concerns(task) and not self._follows(task, pdu)]
+            )
         self._under_way += 1
         dying = self._node.dying
         dying.when_gone(
             [task for task in dying if concerns(task) and task.connection.session in sessions],
             lambda: self._ended(pdu),
+        )
+
+    def _follows(self, task: Task, pdu: TaskManagementRequest) -> bool:
+        """Whether this is an early command that the initiator gave after the function."""
+        return (
+            task.machine.state == HELD.name
+            and task.connection.session is self._session
+            and pdu.referenced_task_tag != task.itt
+            and not less(task.cmd_sn, pdu.cmd_sn)
         )
 
     def _ended(self, pdu: TaskManagementRequest) -> None:
