@@ -16,6 +16,7 @@ from trioscsi.pdu import (
     LoginResponse,
     LogoutRequest,
     LogoutResponse,
+    NopOut,
     Pdu,
     ReadyToTransfer,
     ScsiCommand,
@@ -26,6 +27,7 @@ from trioscsi.pdu import (
 
 NAME = "iqn.2025-12.test:disk"
 INITIATOR = "iqn.2025-12.test:peer"
+OTHER_ISID = b"\x80othr\0"
 BLOCK = 512
 
 TEST_UNIT_READY = bytes(6)
@@ -206,6 +208,16 @@ class Peer:
     def _next_cmd_sn(self) -> int:
         self.cmd_sn += 1
         return self.cmd_sn - 1
+
+
+def ping(itt: int = 0x1000, data: bytes = b"") -> NopOut:
+    return NopOut(immediate=True, itt=itt, data=data)
+
+
+async def is_unharmed(peer: Peer) -> bool:
+    """Whether a session still works."""
+    await peer.write(7, b"\x77" * BLOCK)
+    return await peer.read(7, 1) == b"\x77" * BLOCK
 
 
 def data_out(r2t: ReadyToTransfer, data: bytes) -> DataOut:

@@ -7,14 +7,13 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from tests.server.conftest import Build, House
-from tests.server.peer import BLOCK, SYNCHRONIZE_CACHE, TEST_UNIT_READY, read10, write10
+from tests.server.peer import BLOCK, OTHER_ISID, SYNCHRONIZE_CACHE, TEST_UNIT_READY, read10, write10
 from trioscsi import BackendError, Failing, MemoryDisk, Slow
 from trioscsi.pdu import DataOut, TaskFunction, TaskResult
 from trioscsi.protocol import TasksAborted
 from trioscsi.scsi import Receive, Refused, Reply, Status
 from trioscsi.server.perform import _first_difference
 
-ISID = b"\x80othr\0"
 MEDIUM_ERROR, ABORTED_COMMAND, MISCOMPARE, UNIT_ATTENTION = 0x3, 0xB, 0xE, 0x6
 
 
@@ -237,7 +236,7 @@ async def test_data_at_the_wrong_place_fails_the_command(build: Build) -> None:
 
 async def test_a_target_reset_is_a_reset_of_every_unit(build: Build) -> None:
     house = build(MemoryDisk("1MiB"), MemoryDisk("1MiB"))
-    peer, other = await house.log_in(), await house.log_in(ISID)
+    peer, other = await house.log_in(), await house.log_in(OTHER_ISID)
     await peer.send(peer.task_management(TaskFunction.TARGET_WARM_RESET))
     assert (await peer.receive()).response == TaskResult.COMPLETE
     for unit in (0, 1):

@@ -17,6 +17,7 @@ from tests.server.peer import (
     BLOCK,
     INITIATOR,
     NAME,
+    OTHER_ISID,
     SYNCHRONIZE_CACHE,
     TEST_UNIT_READY,
     Peer,
@@ -26,7 +27,6 @@ from trioscsi import Limits, MemoryDisk, PortalError, Server, Slow, Target, Usag
 from trioscsi.pdu import AsyncEvent, AsyncMessage, LoginStatus, TextRequest, TextResponse
 
 HERE = "127.0.0.1:0"
-ISID = b"\x80othr\0"
 Connect = Callable[[Any], Awaitable[Peer]]
 
 
@@ -249,7 +249,7 @@ async def test_a_fault_ends_one_conversation_alone(
 
     (address,) = await nursery.start(Target(NAME, Faulty("1MiB"), listen=HERE).serve)
     peer, other = await connect(address), await connect(address)
-    for each, isid in ((peer, b"\x80test\0"), (other, ISID)):
+    for each, isid in ((peer, b"\x80test\0"), (other, OTHER_ISID)):
         assert await each.log_in(isid=isid) == 0
         await each.do(TEST_UNIT_READY)
     await peer.send(peer.command(read10(13, 1), reads=BLOCK))
@@ -270,7 +270,7 @@ async def test_a_disk_that_fails_in_no_foreseen_way_ends_one_conversation_alone(
 
     (address,) = await nursery.start(Target(NAME, Faulty(disk()), listen=HERE).serve)
     peer, other = await connect(address), await connect(address)
-    for each, isid in ((peer, b"\x80test\0"), (other, ISID)):
+    for each, isid in ((peer, b"\x80test\0"), (other, OTHER_ISID)):
         assert await each.log_in(isid=isid) == 0
         await each.do(TEST_UNIT_READY)
     await peer.send(peer.command(SYNCHRONIZE_CACHE))
@@ -362,4 +362,4 @@ async def test_a_silent_crowd_does_not_keep_others_from_working(
                 await peer.write(1, number.to_bytes(4) * 128)
                 assert await peer.read(1, 1) == number.to_bytes(4) * 128
         late = await connect(address)
-        assert await late.log_in(isid=ISID) == 0
+        assert await late.log_in(isid=OTHER_ISID) == 0
