@@ -43,6 +43,7 @@ _PATH = click.Path(dir_okay=False, path_type=Path)
 @click.option("--unit", metavar="NAME", multiple=True, help="Only memory, file, tgt, ...")
 @click.option("--rounds", type=click.IntRange(1), default=3, show_default=True)
 @click.option("--seconds", type=click.FloatRange(0.05), help="Of a run.  [default: 1; quick: 0.5]")
+@click.option("--pin", is_flag=True, help="Keep servers and clients on different processors.")
 @click.option("--json", "json_file", type=_PATH, help="Write all figures here.")
 @click.option("--svg", "svg_file", type=_PATH, help="Draw the ratios to tgt here.")
 @click.option(
@@ -59,6 +60,7 @@ def main(
     unit: tuple[str, ...],
     rounds: int,
     seconds: float | None,
+    pin: bool,
     json_file: Path | None,
     svg_file: Path | None,
     old_file: Path | None,
@@ -68,6 +70,9 @@ def main(
     Every round runs the same load against each server in turn; a ratio is the median of the
     rounds' ratios.  The load comes from C programs that are compiled first; they write, read back
     and compare before they count.  CPU is the server's user and system time an operation.
+
+    Server and client share the processors with whatever else runs: the column "cores" shows
+    both.  Where other things keep a processor busy, --pin makes the ratios repeatable.
 
     Needs gcc and libiscsi-dev, and tgt to compare with (apt-get install gcc libiscsi-dev tgt).
     """
@@ -80,19 +85,19 @@ def main(
         cells = []
     elif not cells:
         raise click.UsageError(f"no cell matches {', '.join(only)}")
-    console = Console(width=None if Console().is_terminal else 150)
+    console = Console(width=None if Console().is_terminal else 160)
     facts = report.machine()
     console.print(report.conditions(facts))
     failures: list[str] = []
     try:
-        with bench(with_tgt=_has_tgt(console)) as running:
+        with bench(with_tgt=_has_tgt(console), pin=pin) as running:
             results = _measure_all(console, running, cells, unit, rounds, seconds, failures)
             specials: list[Special] = []
             if not only or _SPECIAL in only:
                 specials += all_specials(running, rounds, seconds)
     except BenchmarkError as error:
         raise click.ClickException(str(error)) from error
-    arguments = {"quick": quick, "only": only, "rounds": rounds, "seconds": seconds}
+    arguments = {"quick": quick, "only": only, "rounds": rounds, "seconds": seconds, "pin": pin}
     found = report.as_json(results, specials, arguments, facts)
     _show(console, results, specials)
     if json_file is not None:

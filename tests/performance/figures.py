@@ -23,11 +23,19 @@ class Sample:
     p99_us: float
     server_cpu_us: float
     client_cpu_us: float
+    others: float = 0.0
+    """Processors that everything else kept busy meanwhile: more than a little disturbs."""
+
+    @property
+    def cores(self) -> float:
+        """Processors that server and client kept busy; 1.0 for long: they had to share one."""
+        return self.iops * (self.server_cpu_us + self.client_cpu_us) / 1e6
 
     @classmethod
-    def of(cls, found: Mapping[str, Any]) -> Sample:
+    def of(cls, found: Mapping[str, Any], others: float) -> Sample:
         """From what a client printed."""
-        return cls(**{field.name: float(found[field.name]) for field in attrs.fields(cls)})
+        names = ("iops", "p50_us", "p99_us", "server_cpu_us", "client_cpu_us")
+        return cls(**{name: float(found[name]) for name in names}, others=others)
 
 
 @attrs.frozen

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -11,6 +12,7 @@ import attrs
 
 from tests.performance.cells import MIB, Cell
 from tests.performance.figures import Result, Sample
+from tests.performance.others import Others
 from tests.performance.programs import BenchmarkError, Program, Programs
 from tests.performance.servers import ECHO, Echo, Server, Tgt, Trioscsi, Unit, memory_folder
 
@@ -44,7 +46,9 @@ class Bench:
             *(["--digests"] if cell.digests else []),
             *(["--verify"] if unit.keeps_data else []),
         ]
-        return Sample.of(self.programs.run(client_for(unit, cell), arguments, seconds))
+        with Others(unit.process) as others:
+            found = self.programs.run(client_for(unit, cell), arguments, seconds)
+        return Sample.of(found, others.cores)
 
     def fill(self, unit: Unit) -> None:
         """Write all of the span once, so that no run is the first to touch a page."""
@@ -61,9 +65,14 @@ def client_for(unit: Unit, cell: Cell) -> Program:
 
 
 @contextmanager
-def bench(*, with_tgt: bool) -> Iterator[Bench]:
-    """Everything that is needed, built, started and filled; all of it is gone afterwards."""
+def bench(*, with_tgt: bool, pin: bool = False) -> Iterator[Bench]:
+    """Everything that is needed, built, started and filled; all of it is gone afterwards.
+
+    ``pin`` keeps servers and clients on different processors.
+    """
     with ExitStack() as stack:
+        for_servers, for_clients = processors() if pin else (None, None)
+        stack.enter_context(on(for_servers))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="performance-")))
         files = Path(
             stack.enter_context(
@@ -80,11 +89,33 @@ def bench(*, with_tgt: bool) -> Iterator[Bench]:
             stack.callback(server.stop)
             server.start()
             units += server.units
+        stack.enter_context(on(for_clients))
         running = Bench(programs, units, files)
         for unit in units:
             if unit.keeps_data:
                 running.fill(unit)
         yield running
+
+
+def processors() -> tuple[set[int], set[int]]:
+    """Those for the servers, and those for the clients."""
+    ours = sorted(os.sched_getaffinity(0))
+    if len(ours) < 2:
+        raise BenchmarkError("servers and clients cannot be parted: there is one processor only")
+    half = len(ours) // 2
+    return set(ours[:half]), set(ours[half:])
+
+
+@contextmanager
+def on(cpus: set[int] | None) -> Iterator[None]:
+    """Processes that are started here stay on these processors; None: on any."""
+    before = os.sched_getaffinity(0)
+    if cpus is not None:
+        os.sched_setaffinity(0, cpus)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def measure(

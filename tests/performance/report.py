@@ -20,7 +20,7 @@ from tests.performance.servers import ECHO, NULL, PEER, Tgt
 from tests.performance.special import Special
 
 _COLUMNS = (
-    "server", "IOPS", "MB/s", "p50 us", "p99 us", "CPU us",
+    "server", "IOPS", "MB/s", "p50 us", "p99 us", "CPU us", "cores",
     "x tgt", "rounds", "CPU", "x null", "CPU", "x TCP", "CPU",
 )  # fmt: skip
 OURS = ("memory", "file")
@@ -28,7 +28,10 @@ OURS = ("memory", "file")
 
 def table(results: Sequence[Result]) -> Table:
     """A block of lines for each cell; a promise that is kept is green, one that is not is red."""
-    shown = Table(title="x: throughput to; CPU: of the server, an operation; medians of the rounds")
+    shown = Table(
+        title="x: throughput to; CPU: of the server, an operation; medians of the rounds\n"
+        "cores: kept busy by server and client + by everything else (which disturbs)"
+    )
     shown.add_column("cell (sessions x depth)", no_wrap=True)
     for name in _COLUMNS:
         shown.add_column(name, justify="left" if name == "server" else "right", no_wrap=True)
@@ -57,6 +60,7 @@ def _figures(result: Result, unit: str) -> list[str]:
         f"{result.middle(unit, 'p50_us'):,.0f}",
         f"{result.middle(unit, 'p99_us'):,.0f}",
         f"{result.middle(unit, 'server_cpu_us'):,.1f}",
+        f"{result.middle(unit, 'cores'):.1f}[dim]+{result.middle(unit, 'others'):.1f}[/]",
     ]
 
 

@@ -13,6 +13,7 @@ from statistics import median
 import attrs
 
 from tests.performance.measure import SPAN, Bench
+from tests.performance.others import cpu_time
 from tests.performance.programs import BenchmarkError, result
 from tests.performance.servers import PEER, Tgt, Trioscsi, Unit
 
@@ -176,11 +177,6 @@ def _first_read(bench: Bench, server: Startable) -> tuple[float, float]:
     unit = _disk(server)
     found = result(bench.programs.start("driver", [*unit.address(), "--mode=first"]))
     return (found["login"] - start) * 1000, (found["read"] - start) * 1000
-
-
-def cpu_time(process: int) -> float:
-    """Seconds of user and system time of all threads of a process, ended ones included."""
-    return time.clock_gettime((~process << 3) | 2)  # clock_getcpuclockid(3), which Python lacks
 
 
 def _resident(process: int) -> int:

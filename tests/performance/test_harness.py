@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from xml.etree import ElementTree as ET
 
 import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
-from tests.performance import micro, plot, report
+from tests.performance import micro, others, plot, report
 from tests.performance.__main__ import main
 from tests.performance.cells import KIB, PROMISED, Cell, all_cells, choose
 from tests.performance.conversation import BATCH, InMemory
@@ -86,6 +87,14 @@ def test_there_is_no_ratio_to_what_was_not_measured():
 
 def test_megabytes_are_those_of_the_middle_round():
     assert result().megabytes("memory") == pytest.approx(100 * 4096 / 1e6)
+
+
+def test_what_others_use_is_what_is_left_of_the_whole_machine(monkeypatch):
+    seconds = iter([100.0, 101.5])
+    monkeypatch.setattr(others, "busy_time", lambda: next(seconds))
+    with others.Others(os.getpid()) as seen:
+        seen._begun -= 1.0
+    assert 0.5 < seen.cores <= 1.5
 
 
 # --- Comparison
