@@ -18,8 +18,11 @@ def open_storage(path: Path, *, size: int | None, block_size: int, read_only: bo
     With a ``size`` (bytes), a file that is missing or empty gets it. Raises `UsageError` for what
     the caller can put right and `BackendError` for what the system cannot do.
     """
-    if "\0" in str(path):
-        raise UsageError("a file name cannot hold a zero byte")
+    try:
+        if b"\0" in os.fsencode(path):
+            raise UsageError("a file name cannot hold a zero byte")
+    except UnicodeEncodeError:
+        raise UsageError(f"not a file name: {str(path)!r}") from None
     if size is not None:
         count_blocks(size, block_size)
     try:
