@@ -58,7 +58,7 @@ SECURITY = LoginStage.SECURITY_NEGOTIATION
 OPERATIONAL = LoginStage.LOGIN_OPERATIONAL_NEGOTIATION
 FULL_FEATURE = LoginStage.FULL_FEATURE_PHASE
 
-READ, WRITE, BOTH = 0xC1, 0xC2, 0xC3
+READ, WRITE, BOTH, FAIL = 0xC1, 0xC2, 0xC3, 0xC4
 CHECK_CONDITION = 2
 
 Pairs = dict[str, str]
@@ -142,7 +142,9 @@ class Disk:
                 task.connection.release(task)
             case CommandArrived(task):
                 operation, _, length = parse(task.cdb)
-                if operation == READ or task.connection.want(task, length):
+                if operation == FAIL:
+                    task.connection.finish(task, CHECK_CONDITION, sense=b"no", transferred=0)
+                elif operation == READ or task.connection.want(task, length):
                     self._take(task)
             case DataArrived(task):
                 self._take(task)
@@ -220,7 +222,7 @@ class Sent:
 class Peer:
     """The initiator's end of one connection.
 
-    All connections of a session share ``session``, which is where CmdSN is.
+    Where a session has several, the caller carries CmdSN and task tags from one to the other.
     """
 
     def __init__(self, connection: TargetConnection, gate: Gate, cmd_sn: int = 1) -> None:
@@ -238,6 +240,8 @@ class Peer:
         self.read: dict[int, bytes] = {}
         """What commands have read, when they have ended."""
         self.now = 0.0
+        self.careless: set[int] = set()
+        """Tags of commands whose answers are not looked at."""
 
     # Building.
 
@@ -371,11 +375,11 @@ class Peer:
                 todo += more
         return answers
 
-    def answer_r2t(self, r2t: ReadyToTransfer) -> list[DataOut]:
+    def answer_r2t(self, r2t: ReadyToTransfer, size: int | None = None) -> list[DataOut]:
         sent = self.open[r2t.itt]
         sent.r2ts.remove(r2t)
         end = r2t.buffer_offset + r2t.desired_data_transfer_length
-        return self.data_outs(r2t.itt, r2t.ttt, r2t.lun, sent.data[:end], r2t.buffer_offset)
+        return self.data_outs(r2t.itt, r2t.ttt, r2t.lun, sent.data[:end], r2t.buffer_offset, size)
 
     def pass_time(self, seconds: float) -> list[Any]:
         """Time passes at this connection and at the nodes."""
@@ -398,6 +402,8 @@ class Peer:
             return
         self._check_stat_sn(pdu)
         self._check_window(pdu)
+        if getattr(pdu, "itt", NO_TASK) in self.careless:
+            return
         match pdu:
             case DataIn():
                 self._check_data_in(pdu)
@@ -420,7 +426,7 @@ class Peer:
             self.exp_stat_sn = add(self.exp_stat_sn)
 
     def _check_window(self, pdu: Any) -> None:
-        if self.exp_cmd_sn is not None:
+        if self.exp_cmd_sn is not None and not isinstance(pdu, LoginResponse):
             assert not less(pdu.exp_cmd_sn, self.exp_cmd_sn), "ExpCmdSN goes back"
             assert not less(pdu.max_cmd_sn, self.max_cmd_sn), "the window shrinks"
         assert not less(pdu.max_cmd_sn, add(pdu.exp_cmd_sn, -1))

@@ -176,6 +176,21 @@ def test_a_task_set_of_a_session_is_aborted():
     assert under_way(other) == {foreign.itt}
 
 
+def test_a_command_that_was_given_after_a_function_is_not_aborted_by_it():
+    peer = open_peer()
+    peer.gate.disk.lazy = False
+    gap = peer.reading(0, 4)
+    held = peer.reading(0, 4)
+    assert peer.send(held) == []
+    assert manage(peer, TaskFunction.ABORT_TASK_SET, immediate=False) == []
+    later = peer.reading(0, 4)
+    assert peer.send(later) == []
+    answers = peer.send(gap)
+    peer.abandon(gap.itt, held.itt)
+    assert later.itt in {pdu.itt for pdu in answers}
+    assert under_way(peer) == set()
+
+
 def test_a_task_set_is_cleared_for_all_sessions():
     peer = open_peer()
     other = neighbour(peer)
