@@ -9,6 +9,7 @@ from __future__ import annotations
 import pytest
 
 from tests.interop import tools
+from tests.protocol.covered import COVERED, MACHINES
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -21,3 +22,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     tools.required = config.getoption("--require-tools")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Which transitions of each machine the stateful tests have taken, and which they have not."""
+    if COVERED.counts:
+        terminalreporter.section("transitions in stateful tests")
+        terminalreporter.write_line(COVERED.table(*MACHINES))
