@@ -28,6 +28,8 @@ from trioscsi.pdu import (
     LoginStatus,
     NopIn,
     NopOut,
+    Reject,
+    ScsiResponse,
     TaskFunction,
     TaskManagementResponse,
     TaskResult,
@@ -280,6 +282,18 @@ async def test_a_connection_that_breaks_while_sending_is_one_line_in_the_log(
 
 
 # What idle connections cost.
+
+
+async def test_a_peer_that_errs_without_end_does_not_fill_the_log(
+    build: Build, caplog: pytest.LogCaptureFixture
+) -> None:
+    peer = await build().log_in()
+    for _ in range(5):
+        await peer.send(*(ScsiResponse() for _ in range(30)))
+        for _ in range(30):
+            assert isinstance(await peer.receive(), Reject)
+    assert len(caplog.messages) == 101
+    assert "no more is logged" in caplog.messages[-1]
 
 
 async def test_idle_sessions_hold_no_buffers(build: Build) -> None:

@@ -50,7 +50,7 @@ class TasksAborted:
 class UnitReset:
     """A logical unit (or all, for None) is reset: its state and unit attentions follow SAM-5.
 
-    ``session`` asked for it; it hears of it by the task management response alone.
+    ``session`` asked for it.
     """
 
     lun: int | None

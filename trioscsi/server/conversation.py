@@ -28,6 +28,9 @@ log = logging.getLogger("trioscsi")
 
 Buffers: TypeAlias = list[bytes | bytearray | memoryview]
 
+_MAXIMUM_REMARKS = 100
+"""Log lines of one connection."""
+
 _IOV_MAX = 1000
 """Buffers in one sendmsg; Linux takes 1024."""
 
@@ -70,6 +73,7 @@ class Conversation:
         self._performer: Performer | None = None
         self._unsent: Buffers = []
         self._unsent_size = 0
+        self._remarks = 0
         self._in_turn = False
         self._poked = trio.Event()
         self._drained = trio.Event()
@@ -185,10 +189,13 @@ class Conversation:
             self._poked = trio.Event()
             self._send()
             while self._unsent:
-                with trio.move_on_after(self._limits.send_time) as patience:
+                seconds = self._limits.send_time
+                if self.connection.closed:  # only the last words are left
+                    seconds = min(seconds, self._limits.logout_time)
+                with trio.move_on_after(seconds) as patience:
                     await trio.lowlevel.wait_writable(self._socket)
                 if patience.cancelled_caught:
-                    self._lose(f"the peer read nothing for {self._limits.send_time:g} seconds")
+                    self._lose(f"the peer read nothing for {seconds:g} seconds")
                 self._send()
             if self.connection.closed:
                 conversation.cancel()
@@ -301,8 +308,13 @@ class Conversation:
         session = self.connection.session
         who = f"{session.initiator_name} at {self.peer}" if session else self.peer
         for remark in self.connection.remarks:
+            self._remarks += 1
+            if self._remarks > _MAXIMUM_REMARKS:
+                break  # a peer that errs without end must not fill the log
             level = logging.WARNING if isinstance(remark, PeerError) else logging.INFO
             log.log(level, "%s: %s", who, remark)
+            if self._remarks == _MAXIMUM_REMARKS:
+                log.warning("%s: no more is logged of this connection", who)
         self.connection.remarks.clear()
 
     def _leave(self) -> None:
