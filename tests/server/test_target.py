@@ -6,6 +6,7 @@ import resource
 import socket
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,7 +24,17 @@ from tests.server.peer import (
     Peer,
     read10,
 )
-from trioscsi import Limits, MemoryDisk, PortalError, Server, Slow, Target, UsageError
+from trioscsi import (
+    FileDisk,
+    Limits,
+    MemoryDisk,
+    NullDisk,
+    PortalError,
+    Server,
+    Slow,
+    Target,
+    UsageError,
+)
 from trioscsi.pdu import AsyncEvent, AsyncMessage, LoginStatus, TextRequest, TextResponse
 
 HERE = "127.0.0.1:0"
@@ -363,3 +374,10 @@ async def test_a_silent_crowd_does_not_keep_others_from_working(
                 assert await peer.read(1, 1) == number.to_bytes(4) * 128
         late = await connect(address)
         assert await late.log_in(isid=OTHER_ISID) == 0
+
+
+async def test_closing_a_target_closes_the_disks_that_can_be_closed(tmp_path: Path) -> None:
+    disk = FileDisk(tmp_path / "disk.img", size="1MiB")
+    await Target(NAME, MemoryDisk("1MiB"), NullDisk("1MiB"), disk).close()
+    # The lock is gone with the descriptor.
+    await Target(NAME, FileDisk(tmp_path / "disk.img")).close()

@@ -11,7 +11,7 @@ import trio
 from rich.console import Console
 from rich.logging import RichHandler
 
-from trioscsi.backends import Abilities, BlockDevice, open_disk
+from trioscsi.backends import BlockDevice, open_disk
 from trioscsi.cli.systemd import inherited_sockets, notify
 from trioscsi.errors import TrioscsiError, UsageError, leaves
 from trioscsi.server.access import Address, format_address
@@ -83,7 +83,7 @@ def serve(
             open=open_to_all,
             read_only=read_only,
         )
-        trio.run(_serve, target, opened)
+        trio.run(_serve, target)
     except* TrioscsiError as group:
         failures += leaves(group)
     for failure in failures:
@@ -92,15 +92,12 @@ def serve(
         raise click.ClickException(str(failure))
 
 
-async def _serve(target: Target, disks: list[BlockDevice]) -> None:
+async def _serve(target: Target) -> None:
     try:
         await _serve_until_signalled(target)
     finally:
         with trio.CancelScope(shield=True):
-            for disk in disks:
-                close = Abilities.of(disk).close
-                if close is not None:
-                    await close()
+            await target.close()
 
 
 async def _serve_until_signalled(target: Target) -> None:

@@ -98,6 +98,12 @@ class Performer:
         """Whether a 64-bit LUN field addresses one of the units."""
         return luns.decode(field) in self._units
 
+    async def close(self) -> None:
+        """Close the disks that can be closed."""
+        for unit in self._units.values():
+            if unit.can.close is not None:
+                await unit.can.close()
+
     def handle(self, events: Iterable[Event]) -> None:
         """Do what the protocol asks for."""
         for event in events:

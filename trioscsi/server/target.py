@@ -113,6 +113,10 @@ class Target:
         if self._server is not None:
             await self._server.stop(grace)
 
+    async def close(self) -> None:
+        """Close the disks that can be closed; the target is of no further use."""
+        await self._performer.close()
+
 
 class Server:
     """Targets behind common portals: each ``HOST:PORT``, or a socket that listens already."""
