@@ -772,7 +772,11 @@ class Commands(Conversations):
             return
         commands = [sent.command for sent in line.peer.open.values()]
         commands = [command for command in commands if command not in line.stash]
-        fields: dict[str, Any] = {"referenced_task_tag": 12345, "ref_cmd_sn": 1}
+        # By default a command that was never given, so that none is taken for lost.
+        fields: dict[str, Any] = {
+            "referenced_task_tag": 12345,
+            "ref_cmd_sn": self.numbers[line.session][0],
+        }
         if commands and function == TaskFunction.ABORT_TASK:
             command = data.draw(st.sampled_from(commands))
             fields = {"referenced_task_tag": command.itt, "ref_cmd_sn": command.cmd_sn}
@@ -864,9 +868,9 @@ def _run(machine: type[RuleBasedStateMachine], examples: int) -> type:
     return counted
 
 
-TestConversations = _run(Conversations, 50)
-TestLogins = _run(Logins, 70)
-TestTexts = _run(Texts, 50)
-TestCommands = _run(Commands, 60)
-TestTransfers = _run(Transfers, 70)
-TestEndings = _run(Endings, 100)
+TestConversations = _run(Conversations, 60)
+TestLogins = _run(Logins, 100)
+TestTexts = _run(Texts, 80)
+TestCommands = _run(Commands, 80)
+TestTransfers = _run(Transfers, 100)
+TestEndings = _run(Endings, 180)
