@@ -38,8 +38,8 @@ class Limits:
     """PDUs of one connection handled before another connection gets its turn."""
     turn_bytes: int = attrs.field(default=262_144, validator=ge(4096))
     """Bytes of one connection received before another connection gets its turn."""
-    sessions: int = attrs.field(default=1024, validator=ge(1))
-    """Sessions of one target, failed ones included."""
+    sessions: int = attrs.field(default=1024, validator=in_(range(1, 32_769)))
+    """Sessions of one target, failed ones included; a TSIH has 16 bits."""
     connections: int = attrs.field(default=2048, validator=ge(1))
     """Transport connections of one server, those that have not logged in included."""
     logins: int = attrs.field(default=512, validator=ge(1))

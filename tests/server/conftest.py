@@ -19,6 +19,7 @@ from trioscsi import Limits, MemoryDisk, Target
 from trioscsi.protocol import Node
 from trioscsi.server.access import Address, Door, Guarded
 from trioscsi.server.conversation import Conversation, Lender
+from trioscsi.server.reactor import Reactor
 from trioscsi.text import Offer
 
 Build: TypeAlias = Callable[..., "House"]
@@ -32,6 +33,7 @@ class House:
     target: Target
     patience: float
     lender: Lender = attrs.field(factory=lambda: Lender(1 << 18))
+    reactor: Reactor = attrs.field(factory=Reactor)
     conversations: list[Conversation] = attrs.field(factory=list)
     peers: list[Peer] = attrs.field(factory=list)
 
@@ -47,8 +49,16 @@ class House:
             [("127.0.0.1", 3260)],
         )
         conversation = Conversation(
-            ours, door.peer, door, limits, self.lender, lambda _: self.target.performer
+            ours,
+            door.peer,
+            door,
+            limits,
+            self.lender,
+            self.reactor,
+            lambda _: self.target.performer,
         )
+        if not self.conversations:
+            self.nursery.start_soon(self.reactor.run)
         self.conversations.append(conversation)
         self.nursery.start_soon(conversation.run)
         peer = Peer(trio.socket.from_stdlib_socket(theirs), patience=self.patience)

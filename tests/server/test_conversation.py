@@ -34,7 +34,7 @@ from trioscsi.pdu import (
     TaskManagementResponse,
     TaskResult,
 )
-from trioscsi.server.conversation import Lender, _without
+from trioscsi.server.conversation import Lender
 
 
 @pytest.fixture(autouse=True)
@@ -324,14 +324,6 @@ async def test_an_idle_peer_is_pinged_and_may_stay(build: Build, autojump_clock:
         await peer.send(NopOut(immediate=True, itt=NO_TASK, ttt=request.ttt, cmd_sn=peer.cmd_sn))
     assert trio.current_time() >= 90
     assert await is_unharmed(peer)
-
-
-@pytest.mark.parametrize(
-    ("sent", "left"),
-    [(0, [b"ab", b"cde"]), (1, [b"b", b"cde"]), (2, [b"cde"]), (4, [b"e"]), (5, [])],
-)
-def test_what_was_sent_is_taken_off_the_buffers(sent: int, left: list[bytes]) -> None:
-    assert _without([b"ab", b"cde"], sent) == left
 
 
 async def test_responses_to_a_login_stop_with_the_refusal(build: Build) -> None:

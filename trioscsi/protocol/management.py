@@ -86,13 +86,6 @@ class TaskManagement:
         self._node.events.append(UnitReset(None, self._session))
         self._end(pdu, lambda task: True, everywhere=True)
 
-    def _restart_target(self, pdu: TaskManagementRequest) -> None:
-        """TARGET COLD RESET closes every connection, and answers before that (section 11.5.1)."""
-        self._reset_target(pdu)
-        for session in self._node.sessions:
-            for connection in list(session.connections):
-                connection.drop("TARGET COLD RESET")
-
     def _end(
         self,
         pdu: TaskManagementRequest,
@@ -125,6 +118,15 @@ class TaskManagement:
     def _ended(self, pdu: TaskManagementRequest) -> None:
         self._under_way -= 1
         self._respond(pdu, TaskResult.COMPLETE)
+        if pdu.function == TaskFunction.TARGET_COLD_RESET:
+            self._end_sessions()
+
+    def _end_sessions(self) -> None:
+        """TARGET COLD RESET ends every session once it is answered (section 11.5.1)."""
+        for session in self._node.sessions:
+            for connection in list(session.connections):
+                connection.drop("TARGET COLD RESET")
+            session.end_cleanups()
 
     def _respond(self, pdu: TaskManagementRequest, result: TaskResult) -> None:
         self._connection.send_status(TaskManagementResponse(itt=pdu.itt, response=result))
@@ -136,7 +138,7 @@ _FUNCTIONS: dict[int, Callable[[TaskManagement, TaskManagementRequest], None]] =
     TaskFunction.CLEAR_TASK_SET: TaskManagement._clear_task_set,
     TaskFunction.LOGICAL_UNIT_RESET: TaskManagement._reset_unit,
     TaskFunction.TARGET_WARM_RESET: TaskManagement._reset_target,
-    TaskFunction.TARGET_COLD_RESET: TaskManagement._restart_target,
+    TaskFunction.TARGET_COLD_RESET: TaskManagement._reset_target,
 }
 _ON_A_UNIT = frozenset(
     {

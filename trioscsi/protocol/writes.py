@@ -83,6 +83,8 @@ class Writes:
     def hear_spoiled(self, pdu: DataOut) -> None:
         """A Data-Out PDU came with a bad data digest; it was rejected (section 7.8)."""
         task = self._session.tasks.get(pdu.itt)
+        if task is not None and task.connection is not self._connection:
+            return
         incoming = None if task is None else task.incoming
         sequence = None if incoming is None else incoming.sequences.get(pdu.ttt)
         if task is not None and incoming is not None and sequence is not None:

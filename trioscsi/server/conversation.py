@@ -1,8 +1,9 @@
 """One connection's tasks: reader, writer, executor, timer.
 
-The reader does a turn by itself: it takes what has arrived, lets the protocol and the device server
-do what can be done at once, and sends all answers with one call.  The others wait until something
-has to wait: the writer for a full socket, the executor for storage, the timer for its deadline.
+A turn is done by plain calls: take what has arrived, let the protocol and the device server do what
+can be done at once, send all answers with one call.  The reactor gives the turns; the tasks of the
+conversation wait until something has to wait: the reader for a peer that lets its answers pile up,
+the writer for a full socket, the executor for storage, the timer for its deadline.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from collections import deque
 from collections.abc import Callable
 from functools import partial
 from math import inf
-from typing import TypeAlias
 
 import trio
 
@@ -22,17 +22,14 @@ from trioscsi.limits import Limits
 from trioscsi.protocol import Gatekeeper, Node, TargetConnection, Task
 from trioscsi.scsi import Plan
 from trioscsi.server.access import Address, format_address
+from trioscsi.server.outbox import Outbox
 from trioscsi.server.perform import Performer
+from trioscsi.server.reactor import Reactor
 
 log = logging.getLogger("trioscsi")
 
-Buffers: TypeAlias = list[bytes | bytearray | memoryview]
-
 _MAXIMUM_REMARKS = 100
 """Log lines of one connection."""
-
-_IOV_MAX = 1000
-"""Buffers in one sendmsg; Linux takes 1024."""
 
 
 class Lender:
@@ -64,15 +61,19 @@ class Conversation:
         gatekeeper: Gatekeeper,
         limits: Limits,
         lender: Lender,
+        reactor: Reactor,
         performer_of: Callable[[Node], Performer],
     ) -> None:
         self._socket = sock
         self._limits = limits
         self._lender = lender
+        self._reactor = reactor
         self._performer_of = performer_of
         self._performer: Performer | None = None
-        self._unsent: Buffers = []
-        self._unsent_size = 0
+        self._buffer: bytearray | None = None
+        """Borrowed as long as it holds PDUs that no turn has taken yet."""
+        self._held_back = trio.Event()
+        self._fault: Exception | None = None
         self._remarks = 0
         self._in_turn = False
         self._poked = trio.Event()
@@ -87,6 +88,7 @@ class Conversation:
         self.connection = TargetConnection(
             gatekeeper, limits, now=trio.current_time(), wake=self._wake
         )
+        self._outbox = Outbox(sock, self.connection)
 
     async def run(self) -> None:
         """Converse until either side ends it."""
@@ -114,10 +116,11 @@ class Conversation:
         """See `trioscsi.server.perform.Executor`."""
         self._waiting.append((task, plan))
         self._work.set()
+        self._reactor.nudge()
 
     def has_room(self, task: Task) -> bool:
         """See `trioscsi.server.perform.Executor`."""
-        outgoing = self._backlog + self._reading
+        outgoing = self._outbox.size + self._reading
         return not outgoing or outgoing + task.expected_in <= self._limits.output
 
     def cancel(self, task: Task) -> None:
@@ -132,63 +135,45 @@ class Conversation:
     # Tasks.
 
     async def _read(self) -> None:
-        connection, limits = self.connection, self._limits
-        pdus = size = 0  # since others had their turn
-        while not connection.closed:
-            buffer = self._lender.borrow()
-            try:
-                received = self._socket.recv_into(buffer)
-                if received:
-                    connection.receive(memoryview(buffer)[:received])
-                    size += received
-                    handled = connection.pump(trio.current_time(), limits.turn_pdus)
-                    while handled == limits.turn_pdus:
-                        self._turn()
-                        await self._breathe()
-                        handled = connection.pump(trio.current_time(), limits.turn_pdus)
-                    pdus += handled
-                else:
-                    connection.lost("the initiator closed the connection", trio.current_time())
-                self._turn()
-            except BlockingIOError:
-                received = -1
-            except OSError as error:
-                received = 0
-                self._lose(f"the connection broke: {error}")
-            finally:
-                self._lender.give_back(buffer)
-            if received < 0:
-                await trio.lowlevel.wait_readable(self._socket)
-                pdus = size = 0
-            elif (
-                pdus >= limits.turn_pdus
-                or size >= limits.turn_bytes
-                or self._backlog > limits.output
-            ):
-                await self._breathe()
-                pdus = size = 0
+        """See to it that the reactor gives turns, except while the peer has much to read."""
+        reactor, connection = self._reactor, self.connection
+        reactor.add(self._socket, self.take_turn)
+        try:
+            while True:
+                await self._held_back.wait()
+                if self._fault is not None:
+                    raise self._fault
+                while self._outbox.size > self._limits.output and not connection.closed:
+                    self._drained = trio.Event()
+                    await self._drained.wait()
+                if connection.closed:
+                    break
+                self._held_back = trio.Event()
+                reactor.resume(self._socket)
+        finally:
+            reactor.remove(self._socket)
+            self._give_buffer_back()
         # The writer sends what is left, then ends the conversation.
         self._poked.set()
         await trio.sleep_forever()
 
-    @property
-    def _backlog(self) -> int:
-        """Bytes that the peer has still to read."""
-        return self._unsent_size + self.connection.output_size
-
-    async def _breathe(self) -> None:
-        """Let others have their turn, and let the peer read before it asks for more."""
-        while self._backlog > self._limits.output and not self.connection.closed:
-            self._drained = trio.Event()
-            await self._drained.wait()
-        await trio.lowlevel.checkpoint()
-
     async def _write(self, conversation: trio.CancelScope) -> None:
+        outbox = self._outbox
         while True:
             await self._poked.wait()
             self._poked = trio.Event()
             self._send()
-            while self._unsent:
+            if outbox.stuck:
+                await self._send_slowly()
+            if self.connection.closed:
+                conversation.cancel()
+                return
+
+    async def _send_slowly(self) -> None:
+        """Send what a full socket did not take, as it takes it."""
+        self._reactor.elsewhere += 1
+        try:
+            while self._outbox.stuck:
                 seconds = self._limits.send_time
                 if self.connection.closed:  # only the last words are left
                     seconds = min(seconds, self._limits.logout_time)
@@ -197,9 +182,8 @@ class Conversation:
                 if patience.cancelled_caught:
                     self._lose(f"the peer read nothing for {seconds:g} seconds")
                 self._send()
-            if self.connection.closed:
-                conversation.cancel()
-                return
+        finally:
+            self._reactor.elsewhere -= 1
 
     async def _keep_time(self) -> None:
         while True:
@@ -215,6 +199,7 @@ class Conversation:
                     task, plan = self._waiting.popleft()
                     self._running[task] = trio.CancelScope()
                     self._reading += task.expected_in
+                    self._reactor.elsewhere += 1
                     nursery.start_soon(
                         self._run, task, plan, name=f"command 0x{task.itt:08x} from {self.peer}"
                     )
@@ -230,6 +215,7 @@ class Conversation:
         finally:
             del self._running[task]
             self._reading -= task.expected_in
+            self._reactor.elsewhere -= 1
             self._work.set()
             if answer is None:
                 # Cancelled: the task was aborted, or the whole conversation ends.
@@ -240,6 +226,51 @@ class Conversation:
 
     # A turn.
 
+    def take_turn(self) -> bool:
+        """Handle what has arrived, as much as one turn allows; True if more is there already."""
+        try:
+            more = self._receive()
+            self._turn()
+        except Exception as error:  # noqa: BLE001 - a fault of ours ends this conversation alone
+            self._fault = error
+            more = False
+        full = self._outbox.size > self._limits.output
+        if full or self.connection.closed or self._fault is not None:
+            self._reactor.pause(self._socket)
+            self._reactor.nudge()
+            self._held_back.set()
+            return False
+        return more
+
+    def _receive(self) -> bool:
+        """Take bytes off the socket unless some are left, and at most a turn of PDUs of them."""
+        connection = self.connection
+        if self._buffer is None:
+            self._buffer = self._lender.borrow()
+            received = 0
+            try:
+                received = self._socket.recv_into(self._buffer)
+            except BlockingIOError:
+                self._give_buffer_back()
+                return False
+            except OSError as error:
+                self._lose(f"the connection broke: {error}")
+            if not received:
+                self._give_buffer_back()
+                connection.lost("the initiator closed the connection", trio.current_time())
+                return False
+            connection.receive(memoryview(self._buffer)[:received])
+        pdus = self._limits.turn_pdus
+        more = connection.pump(trio.current_time(), pdus) == pdus
+        if not more:
+            self._give_buffer_back()
+        return more
+
+    def _give_buffer_back(self) -> None:
+        if self._buffer is not None:
+            self._lender.give_back(self._buffer)
+            self._buffer = None
+
     def _turn(self, first: Callable[[], None] | None = None) -> None:
         """Do what the protocol asks for, send what can be sent, and set the timer."""
         self._in_turn = True
@@ -249,15 +280,18 @@ class Conversation:
             self._handle_events()
         finally:
             self._in_turn = False
-        if not self._unsent:
+        if not self._outbox.stuck:
             self._send()
         connection = self.connection
         deadline = connection.next_deadline()
         self._timer.deadline = inf if deadline is None else deadline
         if connection.remarks:
             self._log_remarks()
-        if self._unsent or connection.closed:
+        if self._outbox.stuck or connection.closed:
             self._poked.set()
+            self._reactor.nudge()
+        if connection.closed:
+            self._held_back.set()
 
     def _handle_events(self) -> None:
         performer = self._performer
@@ -275,34 +309,23 @@ class Conversation:
 
     def _send(self) -> None:
         """Send as much as the socket takes."""
-        if not self._unsent:
-            self._unsent_size = self.connection.output_size
-            self._unsent = self.connection.take_output()
         try:
-            while self._unsent:
-                sent = self._socket.sendmsg(self._unsent[:_IOV_MAX])
-                self._unsent_size -= sent
-                self._unsent = _without(self._unsent, sent)
-                if not self._unsent:
-                    self._unsent_size = self.connection.output_size
-                    self._unsent = self.connection.take_output()
-        except BlockingIOError:
-            pass
+            self._outbox.send()
         except OSError as error:
             self._lose(f"the connection broke: {error}")
-        if self._unsent_size <= self._limits.output:
+        if self._outbox.size <= self._limits.output:
             self._drained.set()
             if self._waiting:
                 self._work.set()
 
     def _lose(self, reason: str) -> None:
-        self._unsent, self._unsent_size = [], 0
-        self.connection.take_output()
+        self._outbox.clear()
         self.connection.lost(reason, trio.current_time())
 
     def _wake(self) -> None:
         if not self._in_turn:
             self._poked.set()
+            self._reactor.nudge()
 
     def _log_remarks(self) -> None:
         session = self.connection.session
@@ -326,12 +349,3 @@ class Conversation:
         if self.connection.remarks:
             self._log_remarks()
         self._socket.close()
-
-
-def _without(buffers: Buffers, sent: int) -> Buffers:
-    """What is left of ``buffers`` after the first ``sent`` bytes."""
-    for place, buffer in enumerate(buffers):
-        if sent < len(buffer):
-            return [memoryview(buffer)[sent:], *buffers[place + 1 :]]
-        sent -= len(buffer)
-    return []

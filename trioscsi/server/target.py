@@ -21,6 +21,7 @@ from trioscsi.server.access import Address, Door, Guarded, Rules, format_address
 from trioscsi.server.conversation import Conversation, Lender
 from trioscsi.server.listener import Portal, accept_loop, open_listeners, parse_portals
 from trioscsi.server.perform import Performer, Unit
+from trioscsi.server.reactor import Reactor
 from trioscsi.text import Offer
 
 log = logging.getLogger("trioscsi")
@@ -137,6 +138,7 @@ class Server:
         self._discovery = Node("", _offer(self._limits, target_portal_group_tag=None), self._limits)
         self._no_disks = Performer("", [])
         self._lender = Lender(self._limits.turn_bytes)
+        self._reactor = Reactor()
         self._conversations: list[Conversation] = []
         self._doors = trio.CancelScope()
         self._scope = trio.CancelScope()
@@ -159,6 +161,7 @@ class Server:
             # Closing the doors must not cut the conversations: they live in a nursery outside.
             with self._scope:
                 async with trio.open_nursery() as conversations:
+                    conversations.start_soon(self._reactor.run, name="reactor")
                     for node in self._nodes:
                         conversations.start_soon(self._keep_time, node, name=f"timer {node.name}")
                     async with trio.open_nursery() as doors:
@@ -201,7 +204,7 @@ class Server:
             own = sock.getsockname()[:2]
             door = Door(self._guarded, self._discovery, peer, self._reachable(own))
             conversation = Conversation(
-                sock, peer, door, self._limits, self._lender, self._performer_of
+                sock, peer, door, self._limits, self._lender, self._reactor, self._performer_of
             )
             self._conversations.append(conversation)
             conversations.start_soon(

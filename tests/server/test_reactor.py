@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+
+import pytest
+import trio
+from trio.testing import wait_all_tasks_blocked
+
+from trioscsi.server.reactor import Reactor
+
+Pair = tuple[socket.socket, socket.socket]
+
+
+@pytest.fixture
+def pairs() -> Iterator[list[Pair]]:
+    made = [socket.socketpair() for _ in range(3)]
+    for ours, _ in made:
+        ours.setblocking(False)
+    yield made
+    for pair in made:
+        for sock in pair:
+            sock.close()
+
+
+class Listener:
+    """Takes one byte a turn."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self.heard = b""
+        self.change = trio.Event()
+
+    def turn(self) -> bool:
+        self.heard += self.sock.recv(1)
+        self.change.set()
+        return False
+
+    async def hears(self, expected: bytes) -> None:
+        while self.heard != expected:
+            self.change = trio.Event()
+            await self.change.wait()
+
+
+async def test_who_has_something_to_say_gets_turns(
+    nursery: trio.Nursery, pairs: list[Pair]
+) -> None:
+    reactor = Reactor()
+    nursery.start_soon(reactor.run)
+    listeners = [Listener(ours) for ours, _ in pairs]
+    for listener in listeners:
+        reactor.add(listener.sock, listener.turn)
+    for number, (_, theirs) in enumerate(pairs):
+        theirs.send(b"%d!" % number)
+    for number, listener in enumerate(listeners):
+        await listener.hears(b"%d!" % number)
+        reactor.remove(listener.sock)
+
+
+async def test_a_turn_that_left_something_over_is_followed_by_another(
+    nursery: trio.Nursery, pairs: list[Pair]
+) -> None:
+    (ours, theirs), *_ = pairs
+    reactor = Reactor()
+    turns = iter([True, True, False])
+    done = trio.Event()
+
+    def turn() -> bool:
+        ours.setblocking(False)
+        if (more := next(turns)) is False:
+            ours.recv(10)
+            done.set()
+        return more
+
+    reactor.add(ours, turn)
+    theirs.send(b"x")
+    nursery.start_soon(reactor.run)
+    await done.wait()
+    assert next(turns, None) is None
+
+
+async def test_a_paused_connection_gets_no_turn_even_if_it_breaks(
+    nursery: trio.Nursery, pairs: list[Pair]
+) -> None:
+    (ours, theirs), *_ = pairs
+    reactor = Reactor()
+    nursery.start_soon(reactor.run)
+    listener = Listener(ours)
+    reactor.add(ours, listener.turn)
+    reactor.pause(ours)
+    theirs.send(b"x")
+    theirs.close()
+    await wait_all_tasks_blocked()
+    assert listener.heard == b""
+    reactor.resume(ours)
+    await listener.hears(b"x")
+    reactor.pause(ours)
+    reactor.remove(ours)
+
+
+async def test_a_connection_may_be_forgotten_by_the_turn_of_another(
+    nursery: trio.Nursery, pairs: list[Pair]
+) -> None:
+    reactor = Reactor()
+    done = trio.Event()
+    (first, first_peer), (second, second_peer), _ = pairs
+    turns = []
+
+    def turn(own: socket.socket, other: socket.socket) -> bool:
+        own.recv(1)
+        turns.append(own)
+        reactor.remove(other)
+        done.set()
+        return False
+
+    reactor.add(first, lambda: turn(first, second))
+    reactor.add(second, lambda: turn(second, first))
+    first_peer.send(b"x")
+    second_peer.send(b"x")
+    nursery.start_soon(reactor.run)
+    await done.wait()
+    await wait_all_tasks_blocked()
+    assert len(turns) == 1
+
+
+@pytest.mark.parametrize("elsewhere", [0, 1])
+async def test_other_tasks_are_let_in_while_connections_are_busy(
+    nursery: trio.Nursery, pairs: list[Pair], elsewhere: int
+) -> None:
+    (ours, theirs), *_ = pairs
+    reactor = Reactor()
+    reactor.elsewhere = elsewhere
+    let_in = trio.Event()
+
+    def turn() -> bool:
+        if let_in.is_set():
+            ours.recv(1)
+            return False
+        reactor.nudge()
+        return True  # always something left to do
+
+    reactor.add(ours, turn)
+    theirs.send(b"x")
+    nursery.start_soon(reactor.run)
+    for _ in range(3):
+        await trio.lowlevel.checkpoint()
+    let_in.set()
+    await wait_all_tasks_blocked()

@@ -1,0 +1,68 @@
+"""What a connection has still to send, and the one call that sends it."""
+
+from __future__ import annotations
+
+import socket
+from typing import TypeAlias
+
+from trioscsi.protocol import TargetConnection
+
+Buffers: TypeAlias = list[bytes | bytearray | memoryview]
+
+_IOV_MAX = 1000
+"""Buffers in one sendmsg; Linux takes 1024."""
+
+
+class Outbox:
+    """The output of a connection on its way into a socket."""
+
+    def __init__(self, sock: socket.socket, connection: TargetConnection) -> None:
+        self._socket = sock
+        self._connection = connection
+        self._unsent: Buffers = []
+        self._unsent_size = 0
+
+    @property
+    def stuck(self) -> bool:
+        """Whether the socket was full: what is left waits until it is writable."""
+        return bool(self._unsent)
+
+    @property
+    def size(self) -> int:
+        """Bytes that the peer has still to read, as far as they have not left this process."""
+        return self._unsent_size + self._connection.output_size
+
+    def send(self) -> None:
+        """Send as much as the socket takes, all buffers with one call.
+
+        Raises OSError if the connection is broken.
+        """
+        while self._unsent or self._connection.output_size:
+            if not self._unsent:
+                self._unsent_size = self._connection.output_size
+                self._unsent = self._connection.take_output()
+            try:
+                sent = self._socket.sendmsg(
+                    self._unsent if len(self._unsent) <= _IOV_MAX else self._unsent[:_IOV_MAX]
+                )
+            except BlockingIOError:
+                return
+            if sent == self._unsent_size:
+                self._unsent, self._unsent_size = [], 0
+            else:
+                self._unsent_size -= sent
+                self._unsent = without(self._unsent, sent)
+
+    def clear(self) -> None:
+        """Nobody will read it any more."""
+        self._unsent, self._unsent_size = [], 0
+        self._connection.take_output()
+
+
+def without(buffers: Buffers, sent: int) -> Buffers:
+    """What is left of ``buffers`` after the first ``sent`` bytes."""
+    for place, buffer in enumerate(buffers):
+        if sent < len(buffer):
+            return [memoryview(buffer)[sent:], *buffers[place + 1 :]]
+        sent -= len(buffer)
+    return []
