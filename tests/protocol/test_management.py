@@ -237,6 +237,8 @@ def test_a_target_that_is_restarted_answers_and_closes_all_connections():
     assert peer.connection.closed
     assert other.connection.closed
     assert "TARGET COLD RESET" in other.connection.remarks
+    assert peer.connection.session is not None
+    assert peer.connection.session.node.sessions == []
 
 
 # What is refused
