@@ -48,3 +48,10 @@ def test_what_we_never_hand_out_addresses_nothing(field: int) -> None:
 def test_any_field_is_a_number_in_range_or_nothing(field: int) -> None:
     number = lun.decode(field)
     assert number is None or 0 <= number <= lun.MAXIMUM
+
+
+@pytest.mark.parametrize("number", [0, 1, 255, 256, lun.MAXIMUM])
+def test_all_fields_of_a_number_are_understood_as_it(number: int) -> None:
+    fields = lun.fields(number)
+    assert lun.encode(number) in fields
+    assert {lun.decode(field) for field in fields} == {number}

@@ -18,6 +18,12 @@ def encode(number: int) -> int:
     return (method << 14 | number) << 48
 
 
+def fields(number: int) -> list[int]:
+    """All LUN fields that ``decode`` understands as this number."""
+    methods = (_PERIPHERAL, _FLAT) if number < 256 else (_FLAT,)
+    return [(method << 14 | number) << 48 for method in methods]
+
+
 def decode(field: int) -> int | None:
     """The number in a 64-bit LUN field, or None if it addresses nothing that a target can have.
 

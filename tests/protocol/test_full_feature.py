@@ -171,6 +171,22 @@ def test_held_pings_and_texts_outlive_the_bytes_that_they_came_in():
     assert text.data == b"X-com.example=NotUnderstood\0"
 
 
+def test_a_request_that_is_rejected_when_its_turn_comes_gets_its_own_header_back():
+    peer = open_peer()
+    gap = peer.reading(0, 4)
+    logout = peer.encode(peer.request(LogoutRequest, reason=3))
+    assert peer.feed(logout) == []
+    reject, _ = peer.send(gap)
+    assert rejects(peer, [reject], logout) is RejectReason.INVALID_PDU_FIELD
+
+
+def test_transitions_that_nothing_is_coupled_to_are_not_kept():
+    peer = open_peer()
+    for _ in range(50):
+        peer.send(peer.request(NopOut, data=b"ping"))
+    assert len(peer.connection._moves) == 0
+
+
 def test_a_request_that_came_already_is_ignored():
     peer = open_peer()
     ping = peer.request(NopOut, immediate=False)

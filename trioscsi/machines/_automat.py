@@ -69,6 +69,13 @@ class Running(Protocol):
 
 
 Inputs = TypeVar("Inputs", bound=Running)
+Started = TypeVar("Started", bound=Running, covariant=True)
+
+
+class Start(Protocol[Started]):
+    """Makes running machines."""
+
+    def __call__(self, watcher: Watcher | None = None) -> Started: ...
 
 
 @attrs.frozen(eq=False)
@@ -84,16 +91,13 @@ class Machine(Generic[Inputs]):
     transitions: tuple[Transition, ...]
     automat: Callable[[object], Inputs]
     """The same machine run by Automat itself: slower, for comparison."""
-    _running: type
+    start: Start[Inputs]
+    """A new running machine in its initial state: one is made for every command."""
 
     @property
     def initial(self) -> str:
         """The name of the state in which a machine starts."""
         return self.states[0].name
-
-    def start(self, watcher: Watcher | None = None) -> Inputs:
-        """A new running machine in its initial state."""
-        return cast("Inputs", self._running(self.initial, watcher))
 
 
 class Rows(Generic[Inputs]):
@@ -152,7 +156,7 @@ class Rows(Generic[Inputs]):
             inputs=inputs,
             transitions=tuple(transitions),
             automat=built,
-            running=_compile(self._name, self._section, inputs, transitions),
+            start=_compile(self._name, self._section, self._states[0].name, inputs, transitions),
         )
 
 
@@ -162,8 +166,12 @@ def automat_state(running: object) -> str:
 
 
 def _compile(
-    name: str, section: str, inputs: Iterable[str], transitions: Iterable[Transition]
-) -> type:
+    name: str,
+    section: str,
+    initial: str,
+    inputs: Iterable[str],
+    transitions: Iterable[Transition],
+) -> Any:
     """A class with a method for each input that looks its transition up in a table."""
     tables: dict[str, dict[str, Transition]] = {cause: {} for cause in inputs}
     for row in transitions:
@@ -184,8 +192,8 @@ def _compile(
         feed.__name__ = feed.__qualname__ = cause
         return feed
 
-    def start(self: Any, state: str, watcher: Watcher | None) -> None:
-        self.state = state
+    def start(self: Any, watcher: Watcher | None = None) -> None:
+        self.state = initial
         self.watcher = watcher
 
     def hears(self: Any, cause: str) -> bool:

@@ -22,6 +22,8 @@ class Answers:
     def __init__(self, connection: Channel, session: Session) -> None:
         self._connection = connection
         self._session = session
+        self._data_in = DataIn()
+        """One object for all Data-In: each is encoded before the next one is written into it."""
 
     def finish(
         self, task: Task, status: int, sense: Buffer, data: Buffer, transferred: int | None
@@ -31,13 +33,12 @@ class Answers:
             self._session.node.dying.released(task)
             return
         task.in_hand = False
-        respond = partial(self._respond, task, status, sense, data, transferred)
         if task.incoming is not None and task.incoming.sequences:
             task.machine.finished_early()
-            task.answer = respond
+            task.answer = partial(self._respond, task, status, sense, data, transferred)
         else:
             task.machine.finished()
-            respond()
+            self._respond(task, status, sense, data, transferred)
 
     def _respond(
         self, task: Task, status: int, sense: Buffer, data: Buffer, transferred: int | None
@@ -84,16 +85,16 @@ class Answers:
         segment = parameters.initiator_max_recv_data_segment_length
         burst = parameters.max_burst_length
         offset = 0
+        pdu = self._data_in
+        pdu.itt, pdu.has_status = task.itt, False
+        pdu.overflow = pdu.underflow = False
+        pdu.stat_sn = pdu.residual_count = 0
         while True:
             burst_end = min(end, offset - offset % burst + burst)
             stop = min(offset + segment, burst_end)
-            pdu = DataIn(
-                final=stop == burst_end,
-                itt=task.itt,
-                data_sn=task.data_sn,
-                buffer_offset=offset,
-                data=view[offset:stop],
-            )
+            pdu.final = stop == burst_end
+            pdu.data_sn, pdu.buffer_offset = task.data_sn, offset
+            pdu.data = view[offset:stop]
             task.data_sn += 1
             if stop == end:
                 break
@@ -103,11 +104,13 @@ class Answers:
         if residual is None:
             self._number(pdu)
             connection.send(pdu)
-            return
-        pdu.has_status = True
-        pdu.overflow, pdu.underflow = residual > 0, residual < 0
-        pdu.residual_count = abs(residual)
-        connection.send_status(pdu)
+        else:
+            pdu.has_status = True
+            if residual:
+                pdu.overflow, pdu.underflow = residual > 0, residual < 0
+                pdu.residual_count = abs(residual)
+            connection.send_status(pdu)
+        pdu.data = b""  # whose buffer it was may want it back
 
     def _number(self, pdu: DataIn) -> None:
         """A Data-In without status has no StatSN (section 11.7.4)."""

@@ -68,13 +68,13 @@ class Channel:
         """Append a PDU to the output, if there is still somebody to send it to."""
         if self.closed:
             return
-        buffers = encode(
-            pdu, header_digest=self.framer.header_digest, data_digest=self.framer.data_digest
-        )
-        if not self._output:
+        framer, output = self.framer, self._output
+        buffers = encode(pdu, header_digest=framer.header_digest, data_digest=framer.data_digest)
+        if not output:
             self.wake()
-        self._output += buffers
-        self.output_size += sum(map(len, buffers))
+        for buffer in buffers:
+            output.append(buffer)
+            self.output_size += len(buffer)
 
     def send_status(self, pdu: Any) -> None:
         """Append a PDU that advances StatSN, with the numbers it has to carry."""
@@ -84,7 +84,8 @@ class Channel:
 
     def number(self, pdu: Any) -> None:
         """Fill in StatSN, ExpCmdSN and MaxCmdSN (section 4.2.2)."""
+        order = self.order
         pdu.stat_sn = self.stat_sn
-        if self.order is not None:
-            pdu.exp_cmd_sn = self.order.expected
-            pdu.max_cmd_sn = self.order.maximum
+        if order is not None:
+            pdu.exp_cmd_sn = order.expected
+            pdu.max_cmd_sn = order.maximum

@@ -55,7 +55,8 @@ class TargetConnection(Channel):
         """The connections whose place this one takes when its login has ended."""
         self.cleanup: cleanup_machine.Inputs | None = None
         self._moves: deque[Transition] = deque()
-        self._user_watcher = watcher
+        self.watcher = watcher
+        """Told of every transition of every machine of this connection."""
         self.machine = connection_machine.machine.start(self.watch)
         self._login: Login | None = Login(self)
         self._full_feature: FullFeature | None = None
@@ -162,10 +163,10 @@ class TargetConnection(Channel):
         return self._full_feature is not None and self._full_feature.logout.ends_session
 
     def watch(self, transition: Transition) -> None:
-        """Note a transition of one of this connection's machines: others may be coupled to it."""
+        """Note a transition of a machine that others may be coupled to."""
         self._moves.append(transition)
-        if self._user_watcher is not None:
-            self._user_watcher(transition)
+        if self.watcher is not None:
+            self.watcher(transition)
 
     def do(self, effects: Effects) -> None:
         """Do the effects of a transition of this connection, then what is coupled to it."""

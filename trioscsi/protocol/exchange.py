@@ -24,7 +24,7 @@ class TextExchange:
         self._full_feature = full_feature
         self._connection = full_feature.connection
         self._session = session
-        self._machine = machine.machine.start(self._connection.watch)
+        self._machine = machine.machine.start(self._connection.watcher)
         self._request = TextRequest()
         self._parts: list[bytes] = []
         self._ttt = 0

@@ -62,7 +62,9 @@ class FullFeature:
     def __init__(self, connection: TargetConnection, session: Session) -> None:
         self.connection = connection
         self.session = session
-        self.machine = machine.machine.start(connection.watch)
+        self.machine = machine.machine.start(connection.watcher)
+        self._late_header = b""
+        """The header of a request that waited for its turn, while it is handled."""
         self.answers = Answers(connection, session)
         self.writes = Writes(self, session)
         self.logout = Logout(self, session)
@@ -98,9 +100,9 @@ class FullFeature:
         self.connection.drop(str(error))
 
     def reject(self, reason: RejectReason, why: str) -> None:
-        """Send back the header of the PDU that was read last (section 11.17)."""
+        """Send back the header of the PDU that is being handled (section 11.17)."""
         self.connection.remarks.append(PeerError(why, section="11.17", answer=reason))
-        header = self.connection.framer.last_header
+        header = self._late_header or self.connection.framer.last_header
         self.connection.send_status(Reject(reason=reason, data=header))
 
     def ended(self) -> None:
@@ -126,14 +128,17 @@ class FullFeature:
             case Arrival.EARLY:
                 if isinstance(pdu, (TextRequest, NopOut)):
                     pdu.data = bytes(pdu.data)  # it has to outlive the buffer it came in
-                order.hold(pdu.cmd_sn, lambda: self._deliver_late(deliver))
+                header = self.connection.framer.last_header
+                order.hold(pdu.cmd_sn, lambda: self._deliver_late(deliver, header))
             case Arrival.IGNORED:
                 pass
 
-    def _deliver_late(self, deliver: Callable[[], None]) -> None:
+    def _deliver_late(self, deliver: Callable[[], None], header: bytes) -> None:
         """The turn of a request has come, unless its connection has begun to end meanwhile."""
         if self.connection.full_feature and self.machine.state != machine.LEAVING.name:
+            self._late_header = header
             deliver()
+            self._late_header = b""
 
     def _hear_command(self, pdu: ScsiCommand) -> None:
         session = self.session
@@ -161,7 +166,7 @@ class FullFeature:
             self._deliver(task)
         elif arrival is Arrival.IN_ORDER:
             task.machine.arrived_in_order()
-            session.order.advance(lambda: self._deliver(task))
+            session.order.advance(self._deliver, task)
         else:
             task.own_data()
             task.machine.arrived_early()

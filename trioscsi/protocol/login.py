@@ -35,7 +35,7 @@ class Login:
 
     def __init__(self, connection: TargetConnection) -> None:
         self._connection = connection
-        self._machine = machine.machine.start(connection.watch)
+        self._machine = machine.machine.start(connection.watcher)
         self._collector = Collector(connection.limits)
         self._negotiation: Negotiation | None = None
         self._first: LoginRequest | None = None

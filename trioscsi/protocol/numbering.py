@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import attrs
 
-from trioscsi.serial import MODULUS, add, distance
+from trioscsi.serial import MODULUS, add
 
 
 class Arrival(enum.Enum):
@@ -43,7 +43,7 @@ class CommandOrder:
 
     def admit(self, cmd_sn: int) -> Arrival:
         """Where a request with this CmdSN stands; nothing changes yet."""
-        ahead = distance(self.expected, cmd_sn)
+        ahead = (cmd_sn - self.expected) % MODULUS
         if ahead == 0 and self.under_way < self.size:
             return Arrival.IN_ORDER
         if ahead < self.size - self.under_way and cmd_sn not in self._early:
@@ -54,13 +54,13 @@ class CommandOrder:
         """Keep an early request; ``deliver`` is called when its turn comes."""
         self._early[cmd_sn] = deliver
 
-    def advance(self, deliver: Callable[[], None]) -> None:
+    def advance(self, deliver: Callable[..., None], *args: object) -> None:
         """The expected request has come: deliver it, and all early ones that follow it.
 
         Each counts as received before it is delivered, so that its answer acknowledges it.
         """
         self.expected = add(self.expected)
-        deliver()
+        deliver(*args)
         while self._early and (early := self._early.pop(self.expected, None)) is not None:
             self.expected = add(self.expected)
             early()

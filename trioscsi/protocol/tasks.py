@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from trioscsi.protocol.bursts import Incoming
     from trioscsi.protocol.connection import TargetConnection
 
+_ABORTED = task_machine.ABORTED.name
+
 
 @attrs.define(eq=False)
 class Task:
@@ -55,7 +57,7 @@ class Task:
     @property
     def aborted(self) -> bool:
         """Whether the task has ended without status."""
-        return self.machine.state == task_machine.ABORTED.name
+        return self.machine.state == _ABORTED
 
     def own_data(self) -> None:
         """Copy data that would not outlive the next receive."""

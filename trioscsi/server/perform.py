@@ -90,13 +90,16 @@ class Performer:
 
     def __init__(self, name: str, units: Iterable[Unit]) -> None:
         self._units = {unit.logical.number: unit for unit in units}
+        self._by_field = {
+            field: unit for number, unit in self._units.items() for field in luns.fields(number)
+        }
         self.target = ScsiTarget(name, (unit.logical for unit in self._units.values()))
         self.executors: dict[TargetConnection, Executor] = {}
         self._nexuses: dict[Session, Nexus] = {}
 
     def has_unit(self, field: int) -> bool:
         """Whether a 64-bit LUN field addresses one of the units."""
-        return luns.decode(field) in self._units
+        return field in self._by_field
 
     async def close(self) -> None:
         """Close the disks that can be closed."""
@@ -119,9 +122,9 @@ class Performer:
         task = event.task
         session = task.connection.session
         assert session is not None, "commands come in sessions"
-        number = luns.decode(task.lun)
-        plan = self.target.execute(number, task.cdb, self._nexuses[session])
-        task.plan = plan
+        unit = self._by_field.get(task.lun)
+        number = None if unit is None else unit.logical.number
+        plan = task.plan = self.target.execute(number, task.cdb, self._nexuses[session])
         if not plan.data_out or task.connection.want(task, plan.data_out):
             self._perform(task, plan)
 
@@ -320,9 +323,7 @@ class Performer:
         )
 
     def _unit(self, task: Task) -> Unit:
-        number = luns.decode(task.lun)
-        assert number is not None, "plans that need a disk are made by its unit"
-        return self._units[number]
+        return self._by_field[task.lun]
 
 
 def _whole_blocks(task: Task, unit: Unit) -> memoryview:
