@@ -52,3 +52,16 @@ def test_a_deadline_that_an_earlier_one_cancels_or_puts_off_is_not_met():
     assert done == []
     deadlines.run(5.0)
     assert done == ["put off"]
+
+
+def test_a_driver_is_told_when_the_next_deadline_may_be_another():
+    deadlines = Deadlines()
+    for change in (
+        lambda: deadlines.set("a", 1, lambda: None),
+        lambda: deadlines.cancel("a"),
+        lambda: deadlines.run(2),
+        deadlines.clear,
+    ):
+        deadlines.changed = False
+        change()
+        assert deadlines.changed

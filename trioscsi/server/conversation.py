@@ -283,8 +283,10 @@ class Conversation:
         if not self._outbox.stuck:
             self._send()
         connection = self.connection
-        deadline = connection.next_deadline()
-        self._timer.deadline = inf if deadline is None else deadline
+        if connection.deadlines.changed:
+            connection.deadlines.changed = False
+            deadline = connection.next_deadline()
+            self._timer.deadline = inf if deadline is None else deadline
         if connection.remarks:
             self._log_remarks()
         if self._outbox.stuck or connection.closed:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import select
 import socket
-from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TypeAlias
@@ -41,7 +40,8 @@ class Reactor:
         self._nudged = False
         self._epoll = select.epoll()
         self._turns: dict[int, Turn] = {}
-        self._again: deque[int] = deque()
+        self._again: set[int] = set()
+        """Those whose last turn left something over."""
 
     def add(self, sock: socket.socket, turn: Turn) -> None:
         """Call ``turn`` whenever there is something to read."""
@@ -80,15 +80,21 @@ class Reactor:
         rested = trio.current_time()
         while True:
             patience = 0 if self.elsewhere or self._again else _PATIENCE
-            ready = [fd for fd, _ in self._epoll.poll(patience, _MOST)]
-            again, self._again = self._again, deque()
+            ready = self._epoll.poll(patience, _MOST)
+            again, self._again = self._again, set()
             if not ready and not again:
                 return
-            for fd in dict.fromkeys([*again, *ready]):
-                turn = self._turns.get(fd)
-                if turn is not None and turn():
-                    self._again.append(fd)
+            for fd, _ in ready:
+                again.discard(fd)
+                self._give_turn(fd)
+            for fd in again:
+                self._give_turn(fd)
             if self.elsewhere or self._nudged or trio.current_time() - rested > _PATIENCE:
                 self._nudged = False
                 await trio.lowlevel.checkpoint()
                 rested = trio.current_time()
+
+    def _give_turn(self, fd: int) -> None:
+        turn = self._turns.get(fd)
+        if turn is not None and turn():
+            self._again.add(fd)
