@@ -11,6 +11,7 @@ import select
 import socket
 from collections.abc import Callable
 from contextlib import suppress
+from time import perf_counter
 from typing import TypeAlias
 
 import trio
@@ -27,6 +28,12 @@ _PATIENCE = 0.001
 It is the longest that anything else in the process waits for it; an idle one never makes wait.
 """
 
+_LOOKS = 40
+"""How often to look for more before going to sleep: some 30 microseconds in all."""
+
+_WORTH_LOOKING = 100e-6
+"""Seconds of sleep that looking would have been better than."""
+
 
 class Reactor:
     """Gives turns to connections while there is something to read.
@@ -38,6 +45,7 @@ class Reactor:
     def __init__(self) -> None:
         self.elsewhere = 0
         self._nudged = False
+        self._looks_pay = False
         self._epoll = select.epoll()
         self._turns: dict[int, Turn] = {}
         self._again: set[int] = set()
@@ -79,8 +87,9 @@ class Reactor:
         """Give turns until there is nothing to read any more."""
         rested = trio.current_time()
         while True:
-            patience = 0 if self.elsewhere or self._again else _PATIENCE
-            ready = self._epoll.poll(patience, _MOST)
+            ready = self._epoll.poll(0, _MOST)
+            if not ready and not self._again and not self.elsewhere:
+                ready = self._linger()
             again, self._again = self._again, set()
             if not ready and not again:
                 return
@@ -93,6 +102,23 @@ class Reactor:
                 self._nudged = False
                 await trio.lowlevel.checkpoint()
                 rested = trio.current_time()
+
+    def _linger(self) -> list[tuple[int, int]]:
+        """Wait for more without going to sleep, or sleep for a moment without going to trio.
+
+        A sleeping thread takes longer to wake than a peer takes to answer.  So it stays awake for
+        that long, as long as this has paid the last time.
+        """
+        poll = self._epoll.poll
+        if self._looks_pay:
+            for _ in range(_LOOKS):
+                if ready := poll(0, _MOST):
+                    return ready
+            self._looks_pay = False
+        begin = perf_counter()
+        ready = poll(_PATIENCE, _MOST)
+        self._looks_pay = bool(ready) and perf_counter() - begin < _WORTH_LOOKING
+        return ready
 
     def _give_turn(self, fd: int) -> None:
         turn = self._turns.get(fd)
