@@ -23,8 +23,10 @@ from trioscsi.pdu import (
     encode,
 )
 from trioscsi.pdu.digest import digest
+from trioscsi.pdu.layout import Pdu
 
 LIMIT = 8192
+LARGE = 131_072
 PING = NopOut(itt=1, data=b"12345")
 
 
@@ -246,3 +248,124 @@ def test_a_damaged_header_raises_nothing_but_peer_errors(pdus, data, chosen, pla
     stream[place] = value
     with contextlib.suppress(PeerError):
         take_all(Framer(512, **chosen), stream)
+
+
+class Places:
+    """Where data segments go, and how often that was asked."""
+
+    def __init__(self, size: int):
+        self.store = bytearray(size)
+        self.lost = False
+
+    def __call__(self, pdu: Pdu, length: int) -> memoryview | None:
+        assert pdu.data == b""
+        if self.lost or not isinstance(pdu, DataOut):
+            return None
+        return memoryview(self.store)[pdu.buffer_offset : pdu.buffer_offset + length]
+
+
+def framer_for(places: Places | None, *, header_digest: bool = False, data_digest: bool = False):
+    framer = Framer(2 * LARGE, header_digest=header_digest, data_digest=data_digest)
+    framer.destination_for = places
+    return framer
+
+
+def feed(framer: Framer, stream: bytes, *, direct: bool = True):
+    """What a driver does: put into the PDU what belongs there, then receive the rest."""
+    room = framer.get_buffer() if direct else None
+    count = 0 if room is None else min(len(room), len(stream))
+    if room is not None:
+        room[:count] = stream[:count]
+        framer.filled(count)
+    framer.receive(stream[count:])
+    taken = []
+    while (pdu := framer.next_pdu()) is not None:
+        if not isinstance(pdu, BadDigest):
+            assert framer.last_header == encode(pdu)[0][:48]
+        taken.append(pdu)
+    return taken
+
+
+@given(st.data(), digests, st.booleans())
+def test_any_cut_puts_large_data_in_their_place(data, chosen, placed):
+    lengths = [LARGE, 5, LARGE + 4, LARGE + 1]
+    kinds = data.draw(st.permutations([DataOut, NopOut, DataOut, DataOut]))
+    sent, offset = [], 0
+    for kind, length in zip(kinds, lengths, strict=True):
+        sent.append(kind(data=bytes([length % 251]) * length))
+        if kind is DataOut:
+            sent[-1].buffer_offset = offset
+            offset += length
+    stream = on_the_wire(*sent, **chosen)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=8)))
+    places = Places(offset)
+    framer, taken = framer_for(places if placed else None, **chosen), []
+    for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True):
+        for pdu in feed(framer, stream[start:end], direct=data.draw(st.booleans())):
+            taken.append(pdu)
+            if isinstance(pdu, DataOut):
+                places.store[pdu.buffer_offset : pdu.buffer_offset + len(pdu.data)] = pdu.data
+    assert taken == sent
+    assert places.store == b"".join(bytes(pdu.data) for pdu in sent if isinstance(pdu, DataOut))
+
+
+def test_a_large_data_segment_is_received_where_it_belongs():
+    places = Places(LARGE)
+    framer = framer_for(places, header_digest=True)
+    stream = on_the_wire(DataOut(itt=5, data=b"d" * LARGE), header_digest=True)
+    for start, end in [(0, 20), (20, 50), (50, 1000)]:
+        assert feed(framer, stream[start:end]) == []
+    assert places.store.rstrip(b"\0") == b"d" * (1000 - 52)
+    (pdu,) = feed(framer, stream[1000:] + on_the_wire(PING)[:48])
+    assert pdu == DataOut(itt=5, data=b"d" * LARGE)
+    pdu.data[0] = 0
+    assert places.store[0] == 0
+
+
+@pytest.mark.parametrize("direct", [True, False])
+def test_data_whose_place_is_lost_do_no_harm(direct):
+    places = Places(LARGE)
+    framer = framer_for(places)
+    stream = on_the_wire(DataOut(data=b"d" * LARGE), PING)
+    assert feed(framer, stream[:1048]) == []
+    places.lost = True
+    pdu, ping = feed(framer, stream[1048:], direct=direct)
+    assert (pdu.opcode, len(pdu.data), ping) == (DataOut.opcode, LARGE, PING)
+    assert places.store == b"d" * 1000 + bytes(LARGE - 1000)
+
+
+def test_data_with_a_digest_are_not_put_in_their_place_before_it_is_checked():
+    places = Places(LARGE)
+    framer = framer_for(places, data_digest=True)
+    stream = bytearray(on_the_wire(DataOut(data=b"d" * LARGE), data_digest=True))
+    stream[100] ^= 1
+    assert feed(framer, bytes(stream[:5000])) == []
+    (bad,) = feed(framer, bytes(stream[5000:]))
+    assert isinstance(bad, BadDigest)
+    assert not any(places.store)
+
+
+def test_there_is_no_buffer_while_pdus_are_left_to_take_nor_for_a_small_one():
+    framer = Framer(LARGE)
+    assert framer.get_buffer() is None
+    framer.receive(on_the_wire(PING, PING)[:-1])
+    framer.next_pdu()
+    assert framer.get_buffer() is None
+    assert framer.next_pdu() is None
+    assert framer.get_buffer() is None
+
+
+def test_what_is_kept_is_kept_in_buffers_that_are_lent():
+    lent = []
+
+    def lend(length):
+        lent.append(bytearray(b"?" * length))
+        return memoryview(lent[-1])
+
+    framer = Framer(LARGE)
+    framer.lend = lend
+    stream = on_the_wire(DataOut(data=b"d" * LARGE))
+    assert feed(framer, stream[:100]) == []
+    (pdu,) = feed(framer, stream[100:])
+    assert pdu.data == b"d" * LARGE
+    assert lent[-1] == stream

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from typing import TypeAlias
 
 import attrs
@@ -18,6 +19,18 @@ _LENGTHS = struct.Struct(">B3xI")
 _DATA_LENGTH = 0xFFFFFF
 _PADDING = (b"", bytes(1), bytes(2), bytes(3))
 _NOTHING = memoryview(b"")
+_LARGE = 131_072
+"""From so many bytes on, a PDU that is partly here is worth a buffer to receive the rest into."""
+
+Destination: TypeAlias = Callable[[Pdu, int], memoryview | None]
+"""Where the data segment of this PDU (still without data, of so many bytes) is to be stored.
+
+None if that is nowhere in particular, or not any longer.
+"""
+
+
+def _fresh(length: int) -> memoryview:
+    return memoryview(bytearray(length))
 
 
 @attrs.define
@@ -83,11 +96,14 @@ class Framer:
 
     Feed it with ``receive``, then call ``next_pdu`` until it returns None. PDUs that are whole
     in what was received are read there, without a copy; of one that is not, what has come is
-    kept, in a buffer of its own size that never exceeds the limits.
+    kept, in a buffer of its own size that never exceeds the limits. A large data segment can go
+    where it belongs instead, if ``destination_for`` knows and no digest has to be checked first;
+    `get_buffer` and `filled` are for a driver that receives the rest of it right there.
 
     ``max_data_segment_length`` is what we declared to the peer (section 13.12). It and the two
     digest flags may be set between two PDUs, that is before ``next_pdu`` is called again. After a
-    PeerError the stream is lost, and ``next_pdu`` raises the same error for ever.
+    PeerError the stream is lost, and ``next_pdu`` raises the same error for ever. ``lend`` gives
+    the buffers for what is kept: writable, of a given length and any content.
     """
 
     __slots__ = (
@@ -97,10 +113,13 @@ class Framer:
         "_input",
         "_kept",
         "_kept_length",
+        "_place",
         "_position",
         "_start",
         "data_digest",
+        "destination_for",
         "header_digest",
+        "lend",
         "max_ahs_length",
         "max_data_segment_length",
     )
@@ -117,9 +136,12 @@ class Framer:
         self.max_ahs_length = max_ahs_length
         self.header_digest = header_digest
         self.data_digest = data_digest
+        self.destination_for: Destination | None = None
+        self.lend: Callable[[int], memoryview] = _fresh
         self._input = _NOTHING
         self._position = self._end = 0
         self._kept: memoryview | None = None
+        self._place: memoryview | None = None
         self._kept_length = 0
         self._current = _NOTHING
         self._start = self._ahs_length = 0
@@ -134,6 +156,24 @@ class Framer:
             raise UsageError("bytes received before all PDUs were taken")
         self._input = memoryview(data)
         self._position, self._end = 0, len(data)
+
+    def get_buffer(self) -> memoryview | None:
+        """Room for the rest of a large PDU that is partly here, or None if there is none.
+
+        What is put there is not to be received, but told with `filled`; then call ``next_pdu``.
+        """
+        kept = self._kept
+        if kept is None or self._position != self._end:
+            return None
+        if self._place is not None:
+            self._let_go_of_lost_place(self._place, kept)
+        target = self._place or self._kept
+        assert target is not None
+        return target[self._kept_length :] if len(target) >= _LARGE else None
+
+    def filled(self, count: int) -> None:
+        """So many bytes of the stream were put into what `get_buffer` gave."""
+        self._kept_length += count
 
     @property
     def last_header(self) -> bytes:
@@ -150,6 +190,8 @@ class Framer:
         if kept is None:
             current, start, available = self._input, self._position, self._end - self._position
         else:
+            if self._place is not None:
+                return self._next_in_place(self._place, kept)
             self._refill(kept)
             current, start, available = kept, 0, self._kept_length
         if available < BHS_LENGTH:
@@ -170,6 +212,8 @@ class Framer:
         if self.data_digest and data_length:
             end += DIGEST_LENGTH
         if available < end - start:
+            if data_length >= _LARGE and end - data_start == data_length and not ahs_length:
+                return self._keep_apart(data_start - start, data_length)
             return self._keep(end - start)
 
         if kept is None:
@@ -207,16 +251,60 @@ class Framer:
         """Set aside what there is of a PDU that takes at least ``size`` bytes."""
         kept = self._kept
         if (kept is None and self._position != self._end) or (kept and len(kept) < size):
-            larger = memoryview(bytearray(size))
+            larger = self.lend(size)
             if kept:
                 larger[: len(kept)] = kept
             self._kept = larger
             self._refill(larger)
             if self._kept_length == size:
                 return self.next_pdu()
+        self._wait()
+        return None
+
+    def _wait(self) -> None:
+        """Let go of what was received: all of it was taken or set aside."""
         self._input = self._current = _NOTHING
         self._position = self._end = 0
-        return None
+
+    def _keep_apart(self, header_length: int, data_length: int) -> Received | None:
+        """Set aside what there is of a PDU whose data may have a place: its header comes first."""
+        kept = self._kept
+        if kept is None or len(kept) < header_length:
+            return self._keep(header_length)
+        if len(kept) == header_length:
+            self._place = self._destination(kept, data_length)
+            if self._place is not None:
+                self._kept_length = 0
+                return self._next_in_place(self._place, kept)
+        return self._keep(header_length + data_length)
+
+    def _destination(self, header: memoryview, data_length: int) -> memoryview | None:
+        cls = CLASSES.get(header[0] & OPCODE_BITS)
+        if self.destination_for is None or cls is None or not cls.data_segment:
+            return None
+        return self.destination_for(cls.unpack(header), data_length)
+
+    def _next_in_place(self, place: memoryview, header: memoryview) -> Received | None:
+        """Move what was received of a data segment to its place; the PDU once all is there."""
+        if self._position != self._end:
+            self._let_go_of_lost_place(place, header)
+            if self._place is None:
+                return self.next_pdu()
+            self._refill(place)
+        if self._kept_length < len(place):
+            self._wait()
+            return None
+        self._kept, self._place, self._kept_length = None, None, 0
+        self._current, self._start, self._ahs_length = header, 0, 0
+        return self._decode(header[0] & OPCODE_BITS, place)
+
+    def _let_go_of_lost_place(self, place: memoryview, header: memoryview) -> None:
+        """Keep the PDU like any other if nobody wants its data in that place any longer."""
+        if self._destination(header, len(place)) is None:
+            kept = self.lend(len(header) + len(place))
+            kept[: len(header)] = header
+            self._kept, self._place = kept, None
+            self._kept_length += len(header)
 
     def _refill(self, kept: memoryview) -> None:
         """Move bytes from the input into ``kept``, as many as there are and as it holds."""
