@@ -57,6 +57,22 @@ async def test_compare_and_write_writes_or_tells_the_difference() -> None:
     assert disk.read_now(3, 2) == TWO
 
 
+async def test_what_is_put_into_a_window_is_stored() -> None:
+    disk = MemoryDisk("1MiB")
+    window = disk.window(7, 2)
+    window[:512] = TWO[:512]
+    assert disk.read_now(6, 3) == bytes(512) + TWO[:512] + bytes(512)
+
+
+async def test_data_that_came_through_a_window_survive_an_unmap_before_the_write() -> None:
+    disk = MemoryDisk("1MiB")
+    window = disk.window(0, 512)
+    await disk.unmap(0, 512)
+    window[:] = b"n" * len(window)
+    assert disk.write_now(0, window)
+    assert disk.read_now(0, 512) == b"n" * 512 * 512
+
+
 async def test_it_grows_and_shrinks_while_views_are_held() -> None:
     disk = MemoryDisk("1MiB")
     disk.write_now(2046, TWO)
@@ -82,6 +98,8 @@ async def test_closing_lets_go_and_leaves_views_that_are_held() -> None:
         await disk.read(9, 1)
     with pytest.raises(BackendError, match="closed"):
         await disk.write(0, TWO)
+    with pytest.raises(BackendError, match="closed"):
+        disk.window(0, 1)
     with pytest.raises(BackendError, match="closed"):
         await disk.unmap(0, 1)
 

@@ -103,6 +103,12 @@ class Abilities:
     After False, any part of the data may have been written: the caller writes all of it again.
     """
 
+    window: Callable[[int, int], memoryview | None] | None = None
+    """``window(lba, blocks)``: the blocks themselves, as memory to write to, or None. Not async.
+
+    Once all of it is there, it is handed to `write_now` or `write` like any other data.
+    """
+
     @classmethod
     def of(cls, disk: BlockDevice) -> Abilities:
         """What ``disk`` declares; without the methods that write if it is read-only."""
@@ -116,7 +122,7 @@ class Abilities:
 OPTIONAL = tuple(field.name for field in attrs.fields(Abilities) if field.name != "read_only")
 """The names of all optional methods."""
 
-WRITING = ("unmap", "write_zeroes", "compare_and_write", "write_now")
+WRITING = ("unmap", "write_zeroes", "compare_and_write", "write_now", "window")
 """Those that change what the disk holds."""
 
 

@@ -64,11 +64,21 @@ class MemoryDisk:
 
     def write_now(self, lba: int, data: Buffer) -> bool:
         """See `Abilities.write_now`."""
-        start = lba * self.block_size
-        end = start + len(data)
-        self._window(start, end)[:] = data
-        self._written.update(range(start >> _CHUNK, (end - 1 >> _CHUNK) + 1))
+        # Data that came through `window` cost nothing here: they are moved to where they are.
+        self._open(lba, len(data))[:] = data
         return True
+
+    def window(self, lba: int, blocks: int) -> memoryview:
+        """See `Abilities.window`."""
+        return self._open(lba, blocks * self.block_size)
+
+    def _open(self, lba: int, length: int) -> memoryview:
+        """Memory that will hold something from now on."""
+        start = lba * self.block_size
+        end = start + length
+        window = self._window(start, end)
+        self._written.update(range(start >> _CHUNK, (end - 1 >> _CHUNK) + 1))
+        return window
 
     def _window(self, start: int, end: int) -> memoryview:
         try:

@@ -1,4 +1,4 @@
-"""Disks around a disk: each changes one thing and has exactly the abilities of the disk below."""
+"""Disks around a disk: each changes one thing and has the abilities of the disk below."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from trioscsi.errors import BackendError
 
 Method: TypeAlias = Callable[..., Any]
 
-NOT_WAITING = ("read_now", "write_now")
+NOT_WAITING = ("read_now", "write_now", "window")
 _READING = ("read", "extents")
 
 
@@ -26,7 +26,8 @@ class Wrapper(BlockDevice):
         self.disk = disk
         # On the instance and not in the class, because a method that is there is a promise.
         for name in ("read", "write", *OPTIONAL):
-            method = getattr(disk, name, None)
+            # Nothing can stand around memory: what is put into a window does not pass here.
+            method = None if name == "window" else getattr(disk, name, None)
             if method is not None and (around := self.around(name, method)) is not None:
                 setattr(self, name, around)
 
