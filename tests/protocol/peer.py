@@ -10,7 +10,7 @@ commands of two kinds on a bytearray::
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import attrs
@@ -112,6 +112,8 @@ class Disk:
         """Whether commands stay in hand until `work` is called."""
         self.slow_to_let_go = False
         """Whether aborted tasks stay in hand until `let_go` is called."""
+        self.window: Callable[[Task], memoryview | None] | None = None
+        """Gives the memory of a write, if data may be put there as it comes."""
         self.in_hand: list[Task] = []
         self.dying: list[Task] = []
         self.events: list[Event] = []
@@ -144,7 +146,7 @@ class Disk:
                 operation, _, length = parse(task.cdb)
                 if operation == FAIL:
                     task.connection.finish(task, CHECK_CONDITION, sense=b"no", transferred=0)
-                elif operation == READ or task.connection.want(task, length):
+                elif operation == READ or task.connection.want(task, length, self.window):
                     self._take(task)
             case DataArrived(task):
                 self._take(task)

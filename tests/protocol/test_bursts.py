@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from trioscsi.pdu import NO_TASK, DataOut
 from trioscsi.protocol.bursts import Incoming, TransferFault
 from trioscsi.text import Parameters
@@ -7,8 +9,12 @@ from trioscsi.text import Parameters
 PARAMETERS = Parameters(first_burst_length=1024, max_burst_length=512, max_outstanding_r2t=2)
 
 
+def lend(length: int) -> memoryview:
+    return memoryview(bytearray(b"?" * length))
+
+
 def begin(expected: int, immediate: bytes = b"", more_follows: bool = False) -> Incoming:
-    return Incoming.begin(expected, immediate, more_follows, PARAMETERS)
+    return Incoming.begin(expected, immediate, more_follows, PARAMETERS, lend)
 
 
 def solicit(incoming: Incoming, ttt: int) -> tuple[int, int]:
@@ -145,4 +151,57 @@ def test_making_room_keeps_what_has_come():
     incoming.want(4096)
     incoming.make_room()
     assert len(incoming.buffer) == 4096
-    assert incoming.buffer.startswith(b"here\0")
+    assert incoming.buffer[:4] == b"here"
+
+
+def test_a_window_takes_what_is_asked_for_and_what_has_come():
+    incoming = begin(512, b"here")
+    incoming.want(512)
+    incoming.window = window = lend(512)
+    solicit(incoming, 1)
+    receive(incoming, out(4, b"-" * 508, ttt=1))
+    assert window == b"here" + b"-" * 508
+
+
+def test_data_is_stored_where_it_was_received():
+    incoming = begin(512)
+    incoming.want(512)
+    solicit(incoming, 1)
+    for data_sn, offset in enumerate((0, 256)):
+        pdu = out(offset, b"", ttt=1, data_sn=data_sn, final=offset == 256)
+        place = incoming.destination(pdu, 256)
+        assert place is not None
+        place[:] = b"%d" % data_sn * 256
+        pdu.data = place
+        receive(incoming, pdu)
+    assert incoming.complete
+    assert incoming.buffer == b"0" * 256 + b"1" * 256
+
+
+@pytest.mark.parametrize(
+    ("pdu", "length"),
+    [
+        (out(512, b"", ttt=1), 100),
+        (out(512, b"", ttt=3), 100),
+        (out(4, b"", ttt=1, data_sn=1), 100),
+        (out(5, b"", ttt=1), 100),
+        (out(4, b"", ttt=1), 513),
+    ],
+    ids=["another sequence", "no sequence", "another DataSN", "a hole", "too much"],
+)
+def test_data_out_of_place_has_no_destination(pdu: DataOut, length: int):
+    incoming = begin(1024, b"here")
+    incoming.want(1024)
+    solicit(incoming, 1)
+    solicit(incoming, 2)
+    assert incoming.destination(pdu, length) is None
+
+
+def test_data_has_no_destination_after_a_fault():
+    incoming = broken_by(out(8, b"a", ttt=1, final=False))
+    assert incoming.destination(out(0, b"", ttt=1), 100) is None
+
+
+def test_an_unsolicited_burst_has_no_destination_as_its_buffer_will_move():
+    incoming = begin(4096, more_follows=True)
+    assert incoming.destination(out(0, b""), 100) is None

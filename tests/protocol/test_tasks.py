@@ -70,9 +70,9 @@ def test_data_is_copied_if_it_would_not_last():
 
 
 def test_data_that_lasts_is_not_copied():
-    task = task_of(1, data=memoryview(bytearray(b"data")))
-    task.incoming = Incoming.begin(4, b"data", False, Parameters())
-    data = task.data
+    data = memoryview(bytearray(b"data"))
+    task = task_of(1, data=data)
+    task.incoming = Incoming.begin(4, b"data", False, Parameters(), lambda _: data)
     task.own_data()
     assert task.data is data
 

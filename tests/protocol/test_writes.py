@@ -3,13 +3,22 @@ from __future__ import annotations
 import random
 from typing import Any
 
+import attrs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.protocol.peer import CHECK_CONDITION, READ, WRITE, Gate, Peer, cdb, login
 from trioscsi.limits import Limits
-from trioscsi.pdu import NO_TASK, DataOut, Reject, RejectReason, ScsiCommand
+from trioscsi.pdu import (
+    NO_TASK,
+    DataOut,
+    NopOut,
+    ReadyToTransfer,
+    Reject,
+    RejectReason,
+    ScsiCommand,
+)
 
 FAST = {"InitialR2T": "No", "ImmediateData": "Yes"}
 SLOW = {"InitialR2T": "Yes", "ImmediateData": "No"}
@@ -367,3 +376,74 @@ def test_an_early_command_with_forbidden_data_fails_in_its_turn():
     first, second = peer.send(gap)
     assert (first.itt, second.itt) == (gap.itt, 99)
     assert bytes(second.sense) == UNEXPECTED_DATA
+
+
+# Data that is put where it belongs as it comes.
+
+LARGE = 262_144
+
+
+def writing_in_place(**keys: str) -> tuple[Peer, ReadyToTransfer, list[DataOut]]:
+    """A write whose first R2T has come, and the answer to that."""
+    peer = open_peer(**SLOW, **keys)
+    peer.gate.disk.window = lambda task: memoryview(store(peer))[: task.expected_out]
+    command = peer.writing(0, 2 * LARGE)
+    peer.expect(command, random.Random(3).randbytes(2 * LARGE))
+    (r2t,) = peer.send(command)
+    return peer, r2t, peer.answer_r2t(r2t)
+
+
+def test_data_that_is_asked_for_is_put_into_the_window_as_it_comes():
+    peer, r2t, (first, *others) = writing_in_place()
+    stream = peer.encode(first)
+    peer.feed(stream[:1000])
+    room = peer.connection.framer.get_buffer()
+    assert room is not None
+    room[:] = stream[1000:]
+    assert store(peer)[:LARGE] == first.data
+    peer.connection.framer.filled(len(room))
+    sent = peer.open[r2t.itt].data
+    peer.obey(peer.feed(b"", peer.encode(*others)))
+    assert store(peer)[: 2 * LARGE] == sent
+    assert peer.answers[r2t.itt].status == 0
+
+
+def test_data_with_a_digest_is_put_nowhere_before_all_of_it_is_good():
+    peer, r2t, (first, *others) = writing_in_place(DataDigest="CRC32C")
+    answers = peer.send(first, *others)
+    assert not any(store(peer))
+    peer.obey(answers)
+    assert peer.answers[r2t.itt].status == 0
+    assert any(store(peer))
+
+
+def test_data_on_the_way_does_no_harm_after_its_task_was_aborted():
+    peer, r2t, (first, *_) = writing_in_place()
+    stream = peer.encode(first)
+    peer.feed(stream[:1048])
+    session = peer.connection.session
+    session.abort([session.tasks.get(r2t.itt)])
+    peer.abandon(r2t.itt)
+    before = bytes(store(peer))
+    assert peer.feed(stream[1048:]) == []
+    assert store(peer) == before
+    assert any(before)
+
+
+def test_only_data_that_was_asked_for_has_a_place():
+    peer, r2t, (first, *_) = writing_in_place()
+    place = peer.connection.framer.destination_for
+    reading = peer.reading(0, 4)
+    peer.gate.disk.lazy = True
+    peer.send(reading)
+
+    def out(**changes: Any) -> DataOut:
+        return attrs.evolve(first, **changes)
+
+    assert place is not None
+    assert place(out(), LARGE) is not None
+    assert place(NopOut(itt=r2t.itt), LARGE) is None
+    assert place(out(itt=77), LARGE) is None
+    assert place(out(itt=reading.itt), LARGE) is None
+    assert place(out(lun=1 << 48), LARGE) is None
+    assert place(out(ttt=r2t.ttt + 1), LARGE) is None

@@ -274,3 +274,24 @@ async def test_a_task_without_an_executor_is_let_go(build: Build) -> None:
     build().target.performer.handle([TasksAborted([kept, gone])])
     kept.connection.release.assert_called_once_with(kept)
     gone.connection.release.assert_not_called()
+
+
+async def test_a_window_that_is_not_there_leaves_the_write_to_be_done(build: Build) -> None:
+    class Closed(MemoryDisk):
+        def window(self, lba: int, blocks: int) -> memoryview:
+            raise BackendError("no window today")
+
+    peer = await build(Closed("1MiB")).log_in()
+    command = peer.command(write10(0, 512), writes=512 * BLOCK)
+    await peer.send(command)
+    assert (await peer.answer(command, data=b"w" * 512 * BLOCK)).status == Status.GOOD
+    assert await peer.read(0, 512) == b"w" * 512 * BLOCK
+
+
+async def test_less_data_than_a_write_takes_gets_no_window(build: Build) -> None:
+    peer = await build().log_in()
+    await peer.write(0, b"o" * 4 * BLOCK)
+    command = peer.command(write10(0, 4), writes=3 * BLOCK + 7)
+    await peer.send(command)
+    assert (await peer.answer(command, data=b"n" * 4 * BLOCK)).status == Status.GOOD
+    assert await peer.read(0, 4) == b"n" * 3 * BLOCK + b"o" * BLOCK

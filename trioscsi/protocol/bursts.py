@@ -7,6 +7,7 @@ R2Ts are due, and whether the data is complete.
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable
 
 import attrs
 
@@ -40,15 +41,19 @@ class Sequence:
     def __attrs_post_init__(self) -> None:
         self.position = self.start
 
+    def comes_next(self, pdu: DataOut, length: int) -> bool:
+        """Whether a PDU with so many bytes of data goes on where the last one ended."""
+        end = pdu.buffer_offset + length
+        return (
+            pdu.buffer_offset == self.position and pdu.data_sn == self.data_sn and end <= self.end
+        )
+
     def classify(self, pdu: DataOut) -> Effects:
         """Feed the sequence's machine with what this PDU is to it."""
         end = pdu.buffer_offset + len(pdu.data)
-        in_place = (
-            pdu.buffer_offset == self.position and pdu.data_sn == self.data_sn and end <= self.end
-        )
         complete = end == self.end
         machine = self.machine
-        if not in_place or (complete and not pdu.final):
+        if not self.comes_next(pdu, len(pdu.data)) or (complete and not pdu.final):
             return machine.last_fault_found() if pdu.final else machine.fault_found()
         self.position, self.data_sn = end, self.data_sn + 1
         if not pdu.final:
@@ -62,12 +67,15 @@ class Incoming:
 
     ``expected`` is the Expected Data Transfer Length.  ``wanted`` is how much of it the device
     server takes, known once it has looked at the CDB; more than that is never asked for, and is
-    thrown away if it comes unasked.
+    thrown away if it comes unasked.  ``lend`` gives buffers of a given length and any content.
     """
 
     expected: int
     parameters: Parameters
-    buffer: bytearray
+    lend: Callable[[int], memoryview]
+    buffer: memoryview
+    window: memoryview | None = None
+    """The memory that the data is for, if it may be put there before all of it is here."""
     wanted: int | None = None
     fault: TransferFault | None = None
     sequences: dict[int, Sequence] = attrs.field(factory=dict)
@@ -76,11 +84,16 @@ class Incoming:
 
     @classmethod
     def begin(
-        cls, expected: int, immediate: Buffer, more_follows: bool, parameters: Parameters
+        cls,
+        expected: int,
+        immediate: Buffer,
+        more_follows: bool,
+        parameters: Parameters,
+        lend: Callable[[int], memoryview],
     ) -> Incoming:
         """Start with the immediate data; ``more_follows`` announces an unsolicited burst."""
         burst = min(expected, parameters.first_burst_length) if more_follows else len(immediate)
-        self = cls(expected, parameters, bytearray(burst))
+        self = cls(expected, parameters, lend, lend(burst))
         self.buffer[: len(immediate)] = immediate
         self._solicited = burst
         if more_follows:
@@ -99,9 +112,9 @@ class Incoming:
         self.wanted = min(length, self.expected)
 
     def make_room(self) -> None:
-        """Allocate what is wanted; what has come already stays in place."""
+        """Have a buffer for all that is wanted; what has come already stays in place."""
         if self.wanted is not None and self.wanted > len(self.buffer):
-            grown = bytearray(self.wanted)
+            grown = self.lend(self.wanted) if self.window is None else self.window
             grown[: len(self.buffer)] = self.buffer
             self.buffer = grown
 
@@ -119,6 +132,16 @@ class Incoming:
         """An R2T with this Target Transfer Tag was sent."""
         self.sequences[ttt] = Sequence(offset, offset + length)
         self._solicited = offset + length
+
+    def destination(self, pdu: DataOut, length: int) -> memoryview | None:
+        """Where the data of a Data-Out PDU belongs, if that is certain before it has come.
+
+        An unsolicited burst has no such place, as its buffer moves when the rest is asked for.
+        """
+        sequence = None if pdu.ttt == NO_TASK else self.sequences.get(pdu.ttt)
+        if sequence is None or self.fault is not None or not sequence.comes_next(pdu, length):
+            return None
+        return self.buffer[pdu.buffer_offset : pdu.buffer_offset + length]
 
     def receive(self, sequence: Sequence, pdu: DataOut) -> None:
         """Take one Data-Out PDU of an announced sequence."""
@@ -142,4 +165,5 @@ class Incoming:
     def _store(self, pdu: DataOut) -> None:
         end = pdu.buffer_offset + len(pdu.data)
         if end <= len(self.buffer):
+            # Data that was received in its place costs nothing here: it is moved to where it is.
             self.buffer[pdu.buffer_offset : end] = pdu.data

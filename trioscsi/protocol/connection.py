@@ -110,13 +110,23 @@ class TargetConnection(Channel):
         elif self.machine.hears("decommissioned"):
             self.do(self.machine.decommissioned())
 
-    def want(self, task: Task, length: int) -> bool:
+    def want(
+        self,
+        task: Task,
+        length: int,
+        window: Callable[[Task], memoryview | None] | None = None,
+    ) -> bool:
         """The device server takes ``length`` bytes of data for a task.
 
         True if they are in ``task.data`` already (fewer, if the initiator expected to send fewer);
         otherwise `DataArrived` will tell, unless the transfer fails.
+
+        ``window`` may give the memory that the data is for.  Data that is asked for is then put
+        there as it comes, so that a write which is aborted or loses its connection may have been
+        done in part: SBC-3 leaves undefined what is read after a write without GOOD status.  It is
+        not used where data must be checked first (DataDigest), nor after the task has ended.
         """
-        return self._in_full_feature.writes.want(task, length)
+        return self._in_full_feature.writes.want(task, length, window)
 
     def finish(
         self,

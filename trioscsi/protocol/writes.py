@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from trioscsi.machines import task as task_machine
-from trioscsi.pdu import NO_TASK, DataOut, ReadyToTransfer, RejectReason, ScsiCommand
+from trioscsi.pdu import NO_TASK, Buffer, DataOut, Pdu, ReadyToTransfer, RejectReason, ScsiCommand
 from trioscsi.protocol.bursts import Incoming, TransferFault
 from trioscsi.protocol.events import DataArrived, TransferFailed
 from trioscsi.protocol.tasks import Task
@@ -26,24 +27,39 @@ class Writes:
         self._connection = full_feature.connection
         self._session = session
         self._last_ttt = 0
+        self._connection.framer.destination_for = self._destination
 
     def begin(self, task: Task, pdu: ScsiCommand) -> None:
         """Look at the data that came with a command, and at what it announces."""
         if not pdu.data and pdu.final:
             return
-        parameters = self._connection.parameters
-        fault = _fault(task, pdu, parameters)
+        fault = _fault(task, pdu, self._connection.parameters)
         if fault is None and pdu.final and len(pdu.data) == task.expected_out:
             task.data = pdu.data
             return
         kept = b"" if fault is not None else pdu.data
-        task.incoming = Incoming.begin(task.expected_out, kept, not pdu.final, parameters)
+        task.incoming = self._incoming(task, kept, not pdu.final)
         task.incoming.fault = fault
         if fault is not None and not pdu.final:
             # Nothing of the burst is wanted, but it has to be waited for (section 11.4.2).
             task.incoming.sequences[NO_TASK].machine.fault_found()
 
-    def want(self, task: Task, length: int) -> bool:
+    def _incoming(self, task: Task, immediate: Buffer, more_follows: bool) -> Incoming:
+        connection = self._connection
+        return Incoming.begin(
+            task.expected_out,
+            immediate,
+            more_follows,
+            connection.parameters,
+            connection.framer.lend,
+        )
+
+    def want(
+        self,
+        task: Task,
+        length: int,
+        window: Callable[[Task], memoryview | None] | None = None,
+    ) -> bool:
         """See `TargetConnection.want`."""
         length = min(length, task.expected_out)
         incoming = task.incoming
@@ -51,16 +67,26 @@ class Writes:
             if len(task.data) >= length:
                 task.data = task.data[:length]
                 return True
-            incoming = Incoming.begin(task.expected_out, b"", False, self._connection.parameters)
-            task.incoming = incoming
+            incoming = task.incoming = self._incoming(task, b"", more_follows=False)
         incoming.want(length)
         if incoming.complete and incoming.fault is None:
-            task.data = memoryview(incoming.buffer)[:length]
+            task.data = incoming.buffer[:length]
             return True
+        if window is not None and not self._connection.framer.data_digest:
+            incoming.window = window(task)
         task.in_hand = False
         task.machine.data_wanted()
         self._go_on(task, incoming)
         return False
+
+    def _destination(self, pdu: Pdu, length: int) -> memoryview | None:
+        """Where the framer may put data that is still to come; None once their task is aborted."""
+        if not isinstance(pdu, DataOut):
+            return None
+        task = self._session.tasks.get(pdu.itt)
+        if task is None or task.connection is not self._connection or pdu.lun != task.lun:
+            return None
+        return None if task.incoming is None else task.incoming.destination(pdu, length)
 
     def hear(self, pdu: DataOut) -> None:
         """Bring a Data-Out PDU to its task."""
@@ -138,7 +164,7 @@ class Writes:
         else:
             task.in_hand = True
             task.machine.data_completed()
-            task.data = memoryview(incoming.buffer)[: incoming.wanted]
+            task.data = incoming.buffer[: incoming.wanted]
             self._session.node.events.append(DataArrived(task))
 
 

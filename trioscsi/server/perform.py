@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import partial
 from typing import Any, Protocol
 
@@ -125,7 +126,7 @@ class Performer:
         unit = self._by_field.get(task.lun)
         number = None if unit is None else unit.logical.number
         plan = task.plan = self.target.execute(number, task.cdb, self._nexuses[session])
-        if not plan.data_out or task.connection.want(task, plan.data_out):
+        if not plan.data_out or task.connection.want(task, plan.data_out, self._window):
             self._perform(task, plan)
 
     def _data_arrived(self, event: DataArrived) -> None:
@@ -240,6 +241,17 @@ class Performer:
                 return False
         task.connection.finish(task, transferred=plan.data_out)
         return True
+
+    def _window(self, task: Task) -> memoryview | None:
+        """The blocks that a command is going to write, if they can be written as data comes."""
+        plan = task.plan
+        if type(plan) is not Write or plan.data_out > task.expected_out:
+            return None
+        window = self._unit(task).can.window
+        if window is not None:
+            with suppress(BackendError):  # it will be said of the write itself
+                return window(plan.lba, plan.blocks)
+        return None
 
     def _verify_now(self, task: Task, plan: Verify) -> bool:
         if plan.blocks:
