@@ -15,16 +15,19 @@ from tests.server.peer import (
     BLOCK,
     OTHER_ISID,
     TEST_UNIT_READY,
+    data_out,
     is_unharmed,
     ping,
     read10,
     write10,
 )
 from trioscsi import Limits, MemoryDisk, Slow
+from trioscsi.backends import BlockDevice
 from trioscsi.pdu import (
     NO_TASK,
     AsyncEvent,
     AsyncMessage,
+    DataOut,
     LoginStatus,
     NopIn,
     NopOut,
@@ -33,6 +36,7 @@ from trioscsi.pdu import (
     TaskFunction,
     TaskManagementResponse,
     TaskResult,
+    encode,
 )
 from trioscsi.server.conversation import Lender
 
@@ -99,6 +103,60 @@ async def test_an_answer_larger_than_the_socket_takes_arrives_whole(build: Build
     data = Random(2).randbytes(4 << 20)
     assert (await peer.answer(command, data=data)).status == 0
     assert await peer.read(0, 8192) == data
+
+
+@pytest.mark.parametrize("disk", [MemoryDisk("4MiB"), Slow(MemoryDisk("4MiB"))])
+@pytest.mark.parametrize("piece", [1 << 12, 100_001, 1 << 20])
+async def test_a_large_write_arrives_whole_whatever_it_is_cut_into(
+    build: Build, piece: int, disk: BlockDevice
+) -> None:
+    peer = await build(disk).log_in(MaxBurstLength="1048576", FirstBurstLength="262144")
+    data = Random(3).randbytes(1 << 20)
+    asked = peer.command(write10(512, 1536), writes=3 << 18)
+    immediate = peer.command(write10(0, 512), data[: 1 << 18])
+    await peer.send(asked)
+    r2t = await peer.receive()
+    sequence = [
+        DataOut(
+            final=offset == 2 << 18,
+            lun=r2t.lun,
+            itt=r2t.itt,
+            ttt=r2t.ttt,
+            data_sn=offset >> 18,
+            buffer_offset=offset,
+            data=data[offset + (1 << 18) :][: 1 << 18],
+        )
+        for offset in range(0, 3 << 18, 1 << 18)
+    ]
+    stream = b"".join(b"".join(encode(pdu)) for pdu in (immediate, *sequence, ping()))
+    for start in range(0, len(stream), piece):
+        await peer.send_bytes(stream[start : start + piece])
+        await wait_all_tasks_blocked()
+    answers = {pdu.itt: pdu for pdu in [await peer.receive() for _ in range(3)]}
+    assert answers[asked.itt].status == answers[immediate.itt].status == 0
+    assert await peer.read(0, 2048) == data
+
+
+async def test_a_write_that_is_aborted_from_elsewhere_changes_nothing_afterwards(
+    build: Build,
+) -> None:
+    house = build()
+    peer = await house.log_in()
+    other = await house.log_in(OTHER_ISID, FirstBurstLength="262144")
+    command = peer.command(write10(0, 512), writes=1 << 18)
+    await peer.send(command)
+    stream = b"".join(encode(data_out(await peer.receive(), b"x" * (1 << 18))))
+    await peer.send_bytes(stream[:100_000])
+    await wait_all_tasks_blocked()
+    await other.send(other.task_management(TaskFunction.LOGICAL_UNIT_RESET))
+    assert (await other.receive()).response == TaskResult.COMPLETE
+    await other.do(TEST_UNIT_READY)
+    await other.write(0, b"o" * (1 << 18))
+    await peer.send_bytes(stream[100_000:])
+    await peer.send(ping())
+    while not isinstance(await peer.receive(), NopIn):
+        pass
+    assert await other.read(0, 512) == b"o" * (1 << 18)
 
 
 # Task management.

@@ -17,6 +17,7 @@ from math import inf
 
 import trio
 
+from trioscsi.backends.arena import Arena
 from trioscsi.errors import PeerError
 from trioscsi.limits import Limits
 from trioscsi.protocol import Gatekeeper, Node, TargetConnection, Task
@@ -31,20 +32,28 @@ log = logging.getLogger("trioscsi")
 _MAXIMUM_REMARKS = 100
 """Log lines of one connection."""
 
+_LARGE = 131_072
+"""Bytes still to come of one PDU from which on it pays to let only headers through the buffer."""
+
+_HEADERS = 4096
+"""Bytes received into the buffer while large PDUs come, so that their data find their place."""
+
 
 class Lender:
     """Receive buffers, lent only while a connection has bytes to parse.
 
-    An idle connection owns none, so a thousand of them cost little.
+    An idle connection owns none, so a thousand of them cost little.  ``lend`` is for what has to
+    last longer than a turn.
     """
 
     def __init__(self, size: int) -> None:
-        self._size = size
+        self.size = size
+        self.lend = Arena().lend
         self._free: list[bytearray] = []
 
     def borrow(self) -> bytearray:
         """A buffer for one turn."""
-        return self._free.pop() if self._free else bytearray(self._size)
+        return self._free.pop() if self._free else bytearray(self.size)
 
     def give_back(self, buffer: bytearray) -> None:
         """The turn is over."""
@@ -72,6 +81,8 @@ class Conversation:
         self._performer: Performer | None = None
         self._buffer: bytearray | None = None
         """Borrowed as long as it holds PDUs that no turn has taken yet."""
+        self._room = lender.size
+        """How much of it may be filled at once."""
         self._held_back = trio.Event()
         self._fault: Exception | None = None
         self._remarks = 0
@@ -88,6 +99,7 @@ class Conversation:
         self.connection = TargetConnection(
             gatekeeper, limits, now=trio.current_time(), wake=self._wake
         )
+        self.connection.framer.lend = lender.lend
         self._outbox = Outbox(sock, self.connection)
 
     async def run(self) -> None:
@@ -247,15 +259,15 @@ class Conversation:
         connection = self.connection
         if self._buffer is None:
             self._buffer = self._lender.borrow()
-            received = 0
             try:
-                received = self._socket.recv_into(self._buffer)
+                received, direct = self._receive_into(self._buffer)
             except BlockingIOError:
                 self._give_buffer_back()
                 return False
             except OSError as error:
                 self._lose(f"the connection broke: {error}")
-            if not received:
+                received = direct = 0
+            if not received + direct:
                 self._give_buffer_back()
                 connection.lost("the initiator closed the connection", trio.current_time())
                 return False
@@ -265,6 +277,23 @@ class Conversation:
         if not more:
             self._give_buffer_back()
         return more
+
+    def _receive_into(self, buffer: bytearray) -> tuple[int, int]:
+        """How many bytes came into the buffer, and how many before them straight into a PDU."""
+        framer = self.connection.framer
+        rest = framer.get_buffer()
+        if rest is None:
+            received = self._socket.recv_into(buffer, self._room)
+            self._room = len(buffer)
+            return received, 0
+        if len(rest) >= _LARGE:
+            self._room = _HEADERS
+        rest = rest[: self._limits.turn_bytes]
+        room = max(min(self._room, len(buffer) - len(rest)), _HEADERS)
+        received = self._socket.recvmsg_into([rest, memoryview(buffer)[:room]])[0]
+        direct = min(received, len(rest))
+        framer.filled(direct)
+        return received - direct, direct
 
     def _give_buffer_back(self) -> None:
         if self._buffer is not None:
