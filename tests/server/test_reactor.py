@@ -146,3 +146,23 @@ async def test_other_tasks_are_let_in_while_connections_are_busy(
         await trio.lowlevel.checkpoint()
     let_in.set()
     await wait_all_tasks_blocked()
+
+
+async def test_connections_that_are_busy_at_once_make_a_crowd(
+    nursery: trio.Nursery, pairs: list[Pair]
+) -> None:
+    reactor = Reactor()
+    listeners = [Listener(ours) for ours, _ in pairs]
+    for listener in listeners:
+        reactor.add(listener.sock, listener.turn)
+    pairs[0][1].send(b"x")
+    nursery.start_soon(reactor.run)
+    await listeners[0].hears(b"x")
+    assert not reactor.crowded
+    for _, theirs in pairs:
+        theirs.send(b"y")
+    await listeners[0].hears(b"xy")
+    assert reactor.crowded
+    pairs[0][1].send(bytes(200))  # a byte a turn
+    await listeners[0].hears(b"xy" + bytes(200))
+    assert not reactor.crowded

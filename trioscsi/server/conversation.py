@@ -273,6 +273,8 @@ class Conversation:
                 return False
             connection.receive(memoryview(self._buffer)[:received])
         pdus = self._limits.turn_pdus
+        if self._reactor.crowded:
+            pdus = max(pdus // 2, 1)
         more = connection.pump(trio.current_time(), pdus) == pdus
         if not more:
             self._give_buffer_back()

@@ -28,6 +28,9 @@ _PATIENCE = 0.001
 It is the longest that anything else in the process waits for it; an idle one never makes wait.
 """
 
+_LONG_ALONE = 100
+"""Rounds with one busy connection after which it may take longer turns again."""
+
 _LOOKS = 40
 """How often to look for more before going to sleep: some 30 microseconds in all."""
 
@@ -46,10 +49,16 @@ class Reactor:
         self.elsewhere = 0
         self._nudged = False
         self._looks_pay = False
+        self._rounds_alone = _LONG_ALONE
         self._epoll = select.epoll()
         self._turns: dict[int, Turn] = {}
         self._again: set[int] = set()
         """Those whose last turn left something over."""
+
+    @property
+    def crowded(self) -> bool:
+        """Whether several connections were busy of late: then turns are to be short."""
+        return self._rounds_alone < _LONG_ALONE
 
     def add(self, sock: socket.socket, turn: Turn) -> None:
         """Call ``turn`` whenever there is something to read."""
@@ -93,6 +102,7 @@ class Reactor:
             again, self._again = self._again, set()
             if not ready and not again:
                 return
+            self._rounds_alone = 0 if len(ready) > 1 else self._rounds_alone + 1
             for fd, _ in ready:
                 again.discard(fd)
                 self._give_turn(fd)
