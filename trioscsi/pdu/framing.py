@@ -301,10 +301,10 @@ class Framer:
     def _let_go_of_lost_place(self, place: memoryview, header: memoryview) -> None:
         """Keep the PDU like any other if nobody wants its data in that place any longer."""
         if self._destination(header, len(place)) is None:
-            kept = self.lend(len(header) + len(place))
+            kept, come = self.lend(len(header) + len(place)), self._kept_length
             kept[: len(header)] = header
-            self._kept, self._place = kept, None
-            self._kept_length += len(header)
+            kept[len(header) : len(header) + come] = place[:come]
+            self._kept, self._place, self._kept_length = kept, None, len(header) + come
 
     def _refill(self, kept: memoryview) -> None:
         """Move bytes from the input into ``kept``, as many as there are and as it holds."""
