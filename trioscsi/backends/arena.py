@@ -12,7 +12,7 @@ class Arena:
     the first touch, each time.
     """
 
-    SMALLEST = 128 * 1024
+    SMALLEST = 16 * 1024
     """Below this many bytes a fresh buffer is as good."""
 
     def __init__(self, capacity: int = 32 * 2**20) -> None:
