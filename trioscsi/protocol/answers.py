@@ -80,7 +80,9 @@ class Answers:
         view = memoryview(data)
         if connection.framer.data_digest:
             # The store may change while these bytes wait to be sent; their digest may not.
-            view = memoryview(bytes(view))
+            copy = connection.framer.lend(len(view))
+            copy[:] = view
+            view = copy
         end = min(len(view), task.expected_in)
         segment = parameters.initiator_max_recv_data_segment_length
         burst = parameters.max_burst_length
