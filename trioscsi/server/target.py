@@ -39,9 +39,10 @@ class Target:
     initiator names (or globs) that may log in; with none, only initiators on this machine may,
     unless ``open`` is true.
 
-    ``offer`` is what the target brings to negotiations (`trioscsi.text.Offer`), for those who want
-    to set more than ``max_burst_length`` and the like by keyword; ``limits`` bounds what peers can
-    cost.  Raises UsageError for names, numbers and sizes that no target can have.
+    Further keywords are what the target brings to negotiations, by the names of
+    `trioscsi.text.Offer`: ``max_burst_length``, ``header_digests``, ``initial_r2t`` and so on.
+    ``limits`` bounds what peers can cost.  Raises UsageError for names, numbers and sizes that no
+    target can have.
     """
 
     def __init__(
