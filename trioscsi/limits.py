@@ -30,6 +30,8 @@ class Limits:
     """Immediate commands of one session that are not answered (section 4.2.2.1)."""
     transfer: int = attrs.field(default=16 * 2**20, validator=ge(65_536))
     """The data of one SCSI command."""
+    jobs: int = attrs.field(default=64, validator=ge(1))
+    """Commands of one target that were answered before they were done (with the IMMED bit)."""
     write_buffers: int = attrs.field(default=64 * 2**20, validator=ge(65_536))
     """Write data of one session that wait for the rest; beyond it, R2Ts are held back."""
     output: int = attrs.field(default=8 * 2**20, validator=ge(65_536))

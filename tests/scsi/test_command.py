@@ -5,9 +5,9 @@ from collections.abc import Callable
 import pytest
 
 from trioscsi.scsi import Done, Failed, LogicalUnit, Nexus, Plan
-from trioscsi.scsi.cdb import Cdb, cdb_layout
-from trioscsi.scsi.command import Command, CommandSet, decoded
-from trioscsi.scsi.layout import bits
+from trioscsi.scsi.cdb import Bytes, Cdb, cdb_layout
+from trioscsi.scsi.command import Access, Command, CommandSet, Concern, Guard, decoded
+from trioscsi.scsi.layout import bits, span
 from trioscsi.scsi.sense import INVALID_COMMAND_OPERATION_CODE, START_REQUIRED, invalid_field
 
 
@@ -17,23 +17,38 @@ def done(_unit: LogicalUnit, _cdb: Cdb, _nexus: Nexus) -> Plan:
 
 
 ACTION = cdb_layout(10, service_action=bits(1, 4, 0))
-PLAIN = Command(0x40, "PLAIN", cdb_layout(10), done)
-SECOND = Command(0x5E, "SECOND", ACTION, done, service_action=2, medium=True)
-FIRST = Command(0x5E, "FIRST", ACTION, done, service_action=1, attention=False)
-COMMANDS = CommandSet((SECOND, PLAIN, FIRST))
+ANY = Access.ALWAYS
+LONG = cdb_layout(32, additional_cdb_length=span(7), service_action=span(8, 9))
+PLAIN = Command(0x40, "PLAIN", cdb_layout(10), done, access=ANY)
+SECOND = Command(0x5E, "SECOND", ACTION, done, service_action=2, medium=True, access=ANY)
+FIRST = Command(0x5E, "FIRST", ACTION, done, service_action=1, attention=False, access=ANY)
+THIRD = Command(0x7F, "THIRD", LONG, done, service_action=9, access=ANY)
+COMMANDS = CommandSet((THIRD, SECOND, PLAIN, FIRST))
+
+
+@pytest.fixture
+def unit() -> LogicalUnit:
+    class Small(LogicalUnit):
+        commands = COMMANDS
+
+    return Small(0, target_name="iqn.x", blocks=8)
 
 
 @pytest.fixture
 def run(unit: LogicalUnit, nexus: Nexus) -> Callable[..., Plan]:
     def run(opcode: int, action: int = 0, *, stopped: bool = False) -> Plan:
-        table = COMMANDS.stopped if stopped else COMMANDS.ready
-        return table[opcode](unit, bytes((opcode, action)).ljust(16, b"\0"), nexus)
+        unit.stopped = stopped
+        return unit.execute(bytes((opcode, action)).ljust(16, b"\0"), nexus)
 
     return run
 
 
+def long_cdb(action: int, *, length: int = 32, additional: int = 24) -> bytes:
+    return bytes((0x7F, *bytes(6), additional, 0, action)).ljust(length, b"\0")
+
+
 def test_the_commands_come_in_order() -> None:
-    assert [command.name for command in COMMANDS] == ["PLAIN", "FIRST", "SECOND"]
+    assert [command.name for command in COMMANDS] == ["PLAIN", "FIRST", "SECOND", "THIRD"]
 
 
 def test_commands_are_found_by_opcode_and_service_action() -> None:
@@ -50,10 +65,58 @@ def test_an_unknown_opcode_is_invalid(run: Callable[..., Plan]) -> None:
     assert run(0x41) == Failed(INVALID_COMMAND_OPERATION_CODE)
 
 
-def test_an_unknown_service_action_is_an_invalid_field(unit: LogicalUnit, nexus: Nexus) -> None:
-    for cdb in ("9e 11", "a3 00"):
-        plan = unit.execute(bytes.fromhex(cdb).ljust(16, b"\0"), nexus)
-        assert plan == Failed(invalid_field(1, 4))
+def test_an_unknown_service_action_is_an_invalid_field(run: Callable[..., Plan]) -> None:
+    assert run(0x5E, 3) == Failed(invalid_field(1, 4))
+
+
+def test_a_cdb_of_32_bytes_has_its_service_action_further_on(
+    unit: LogicalUnit, nexus: Nexus
+) -> None:
+    assert unit.execute(long_cdb(9), nexus) == Done()
+    assert unit.execute(long_cdb(8), nexus) == Failed(invalid_field(8, 7))
+    assert COMMANDS.find(long_cdb(9)) is THIRD
+    assert COMMANDS.find(long_cdb(8)) is None
+
+
+@pytest.mark.parametrize("wrong", [{"length": 16}, {"length": 36}, {"additional": 25}])
+def test_a_cdb_of_another_length_than_it_says_is_refused(
+    unit: LogicalUnit, nexus: Nexus, wrong: dict[str, int]
+) -> None:
+    assert unit.execute(long_cdb(9, **wrong), nexus) == Failed(invalid_field(7, 7))
+
+
+def test_a_command_is_found_by_its_cdb() -> None:
+    assert COMMANDS.find(bytes((0x40, 7)).ljust(16)) is PLAIN
+    assert COMMANDS.find(bytes((0x5E, 2)).ljust(16)) is SECOND
+    assert COMMANDS.find(bytes((0x5E, 3)).ljust(16)) is None
+    assert COMMANDS.find(bytes((0x41, 3)).ljust(16)) is None
+
+
+def test_guards_look_at_a_command_in_the_order_of_their_concerns(
+    unit: LogicalUnit, nexus: Nexus
+) -> None:
+    asked: list[str] = []
+
+    def guard(name: str, plan: Plan | None = None) -> Guard:
+        def look(_unit: LogicalUnit, command: Command, _cdb: Bytes, _nexus: Nexus) -> Plan | None:
+            asked.append(f"{name} {command.name}")
+            return plan
+
+        return look
+
+    cdb = bytes((0x40,)).ljust(16, b"\0")
+    unit.guard(Concern.RESERVATION, guard("reservation", Failed(START_REQUIRED)))
+    unit.guard(Concern.PORT, guard("port"))
+    unit.guard(Concern.MEDIUM, guard("medium"))
+    assert unit.execute(cdb, nexus) == Failed(START_REQUIRED)
+    assert asked == ["port PLAIN", "reservation PLAIN"]
+    unit.guard(Concern.RESERVATION, None)
+    assert unit.execute(cdb, nexus) == Done()
+    assert asked[2:] == ["port PLAIN", "medium PLAIN"]
+
+
+def test_what_is_no_command_concerns_no_guard(run: Callable[..., Plan]) -> None:
+    assert run(0x41, stopped=True) == Failed(INVALID_COMMAND_OPERATION_CODE)
 
 
 def test_a_stopped_unit_performs_what_needs_no_medium(run: Callable[..., Plan]) -> None:

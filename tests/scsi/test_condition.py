@@ -8,13 +8,13 @@ from trioscsi.scsi import (
     AdditionalSense,
     Done,
     Failed,
-    Flush,
     LogicalUnit,
     Nexus,
     Plan,
     Read,
     Reply,
 )
+from trioscsi.scsi.cache import Flush
 from trioscsi.scsi.disk import DISK
 from trioscsi.scsi.sense import NO_SENSE, START_REQUIRED, invalid_field, unit_attention
 
@@ -43,8 +43,8 @@ def test_request_sense_reports_a_unit_attention_as_data_once(ask: Ask, nexus: Ne
 
 
 def test_a_stop_makes_all_writes_durable(ask: Ask) -> None:
-    assert ask("1b 00 0000 00 00") == Flush(0, 1000, immediate=False)
-    assert ask("1b 01 0000 00 00") == Flush(0, 1000, immediate=True)
+    assert ask("1b 00 0000 00 00") == Flush()
+    assert ask("1b 01 0000 00 00") == Flush()
     assert ask("1b 00 0000 04 00") == Done()
 
 

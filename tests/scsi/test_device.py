@@ -11,20 +11,19 @@ from trioscsi.scsi import (
     AdditionalSense,
     Done,
     Failed,
-    Flush,
     LogicalUnit,
     Nexus,
+    Procedure,
     Read,
     Receive,
     Refused,
     Reply,
-    Verify,
     Write,
 )
 from trioscsi.scsi.disk import DISK
 from trioscsi.scsi.sense import unit_attention
 
-PLANS = (Done, Reply, Failed, Refused, Read, Write, Verify, Flush, Receive)
+PLANS = (Done, Reply, Failed, Refused, Read, Write, Receive, Procedure)
 READY, INQUIRY = bytes(6), bytes.fromhex("120000006000")
 CODE = AdditionalSense.CAPACITY_DATA_HAS_CHANGED
 
@@ -99,3 +98,27 @@ def test_the_maximum_transfer_is_a_whole_number_of_physical_blocks() -> None:
         0, target_name="iqn.x", blocks=8, physical_block_size=4096, maximum_transfer=70_000
     )
     assert unit.maximum_blocks == 136
+
+
+class Note:
+    """Something to remember."""
+
+    text = ""
+
+    def restore(self, data: bytes) -> None:
+        self.text = data.decode("ascii")
+
+
+def test_what_was_saved_is_taken_back(unit: LogicalUnit) -> None:
+    note = Note()
+    unit.keepsakes = {"note": note}
+    unit.restore("note", b"remember")
+    assert note.text == "remember"
+
+
+def test_what_cannot_be_read_is_a_usage_error(unit: LogicalUnit) -> None:
+    unit.keepsakes = {"note": Note()}
+    with pytest.raises(UsageError, match="LUN 0: the note that were saved"):
+        unit.restore("note", b"\xff")
+    with pytest.raises(UsageError, match="nothing of this name is ever saved"):
+        unit.restore("other", b"")

@@ -5,14 +5,13 @@ import pytest
 from trioscsi.scsi import (
     Done,
     Failed,
-    Flush,
     Plan,
+    Procedure,
     Read,
     Receive,
     Refused,
     Reply,
     Status,
-    Verify,
     Write,
 )
 from trioscsi.scsi.plan import Refusal
@@ -27,9 +26,9 @@ from trioscsi.scsi.sense import WRITE_PROTECTED
         (Failed(WRITE_PROTECTED), 0),
         (Refused(Status.BUSY), 0),
         (Read(0, 8, fua=False), 0),
-        (Flush(0, 8, immediate=False), 0),
         (Write(0, 8, False, 4096), 4096),
-        (Verify(0, 8, "one block", 512), 512),
+        (Procedure(), 0),
+        (Procedure(data_out=512), 512),
         (Receive(24, lambda _list: Done()), 24),
     ],
 )

@@ -1,18 +1,41 @@
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
 from unittest.mock import Mock
 
+import attrs
 import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from tests.server.conftest import Build, House
-from tests.server.peer import BLOCK, OTHER_ISID, SYNCHRONIZE_CACHE, TEST_UNIT_READY, read10, write10
+from tests.server.peer import (
+    BLOCK,
+    OTHER_ISID,
+    SYNCHRONIZE_CACHE,
+    TEST_UNIT_READY,
+    Peer,
+    read10,
+    write10,
+)
 from trioscsi import BackendError, Failing, MemoryDisk, Slow
 from trioscsi.pdu import DataOut, TaskFunction, TaskResult
 from trioscsi.protocol import TasksAborted
-from trioscsi.scsi import Receive, Refused, Reply, Status
-from trioscsi.server.perform import _first_difference
+from trioscsi.scsi import (
+    Done,
+    Failed,
+    Outcome,
+    Plan,
+    Procedure,
+    Receive,
+    Refusal,
+    Refused,
+    Reply,
+    Status,
+    Storage,
+)
+from trioscsi.scsi.sense import WRITE_PROTECTED
 
 MEDIUM_ERROR, ABORTED_COMMAND, MISCOMPARE, UNIT_ATTENTION = 0x3, 0xB, 0xE, 0x6
 
@@ -122,11 +145,102 @@ async def test_verify_says_where_the_data_differ(build: Build, bytchk: int, bloc
     assert int.from_bytes(answer.sense[3:7]) == 1000
 
 
-@pytest.mark.parametrize("place", [0, 1, 6, 7])
-def test_the_first_difference_is_found(place: int) -> None:
-    other = bytearray(8)
-    other[place:] = b"x" * (8 - place)
-    assert _first_difference(memoryview(bytes(8)), memoryview(other)) == place
+# Procedures.
+
+
+@attrs.define
+class Step(Procedure):
+    """Ends as the test says, having noted the data that came."""
+
+    exact = True
+    outcome: Plan | Exception = attrs.field(factory=Done)
+    data: bytes = b""
+
+    async def perform(self, storage: Storage, data: memoryview) -> Outcome:
+        self.data = bytes(data)
+        if isinstance(self.outcome, Exception):
+            raise self.outcome
+        return self.outcome  # type: ignore[return-value]
+
+
+@pytest.fixture
+def planned(build: Build, monkeypatch: pytest.MonkeyPatch) -> Callable[[Plan], Awaitable[Peer]]:
+    """A peer whose commands are all performed by this plan."""
+
+    async def planned(plan: Plan) -> Peer:
+        house = build()
+        peer = await house.log_in()
+        monkeypatch.setattr(type(house.target.performer.target), "execute", lambda *_: plan)
+        return peer
+
+    return planned
+
+
+Planned: TypeAlias = Callable[[Plan], Awaitable[Peer]]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "answer"),
+    [
+        (Done(), (Status.GOOD, b"", b"")),
+        (Refused(Status.RESERVATION_CONFLICT), (Status.RESERVATION_CONFLICT, b"", b"")),
+        (Reply(b"told"), (Status.GOOD, b"told", b"")),
+    ],
+)
+async def test_a_procedure_says_how_its_command_ends(
+    planned: Planned, outcome: Outcome, answer: object
+) -> None:
+    peer = await planned(Step(outcome))
+    assert await peer.do(TEST_UNIT_READY, reads=4 if isinstance(outcome, Reply) else 0) == answer
+
+
+@pytest.mark.parametrize(
+    ("outcome", "code"),
+    [
+        (Failed(WRITE_PROTECTED), (7, 0x2700)),
+        (Refusal(WRITE_PROTECTED), (7, 0x2700)),
+        (BackendError("broken"), (MEDIUM_ERROR, 0x0C00)),
+    ],
+)
+async def test_a_procedure_may_fail_in_its_steps(
+    planned: Planned, outcome: Plan | Exception, code: tuple[int, int]
+) -> None:
+    peer = await planned(Step(outcome))
+    assert (await peer.do(TEST_UNIT_READY)).sense_code == code
+
+
+async def test_a_procedure_gets_its_data(planned: Planned) -> None:
+    step = Step(data_out=4)
+    peer = await planned(step)
+    answer = await peer.do(TEST_UNIT_READY, b"data")
+    assert answer.status == Status.GOOD
+    assert step.data == b"data"
+
+
+@pytest.mark.parametrize("data", [b"", b"dat", b"data!"])
+async def test_a_procedure_that_wants_an_exact_amount_refuses_others(
+    planned: Planned, data: bytes
+) -> None:
+    peer = await planned(Step(data_out=4))
+    # INVALID FIELD IN COMMAND INFORMATION UNIT
+    assert (await peer.do(TEST_UNIT_READY, data)).sense_code == (5, 0x0E03)
+
+
+async def test_who_has_blocks_for_himself_is_waited_for(
+    build: Build, autojump_clock: MockClock
+) -> None:
+    house = build()
+    peer = await house.log_in()
+    (unit,) = house.target.performer.units
+    await peer.write(0, b"o" * BLOCK)
+    read, write = peer.command(read10(0, 1), reads=BLOCK), peer.command(write10(1, 1), bytes(BLOCK))
+    async with unit.ranges.hold(0, 2, exclusive=True):
+        await peer.send(read)
+        await peer.send(write)
+        assert await peer.read(2, 1) == bytes(BLOCK)
+        await wait_all_tasks_blocked()
+        await unit.disk.write(0, b"n" * BLOCK)
+    assert [(await peer.receive()).status for _ in range(2)] == [Status.GOOD] * 2
 
 
 # Storage that fails.

@@ -8,7 +8,15 @@ from typing import Any
 
 import pytest
 
-from trioscsi.scsi import AdditionalSense, LogicalUnit, SenseKey, inquiry, medium, modes, supported
+from trioscsi.scsi import (
+    AdditionalSense,
+    LogicalUnit,
+    SenseKey,
+    capacity,
+    inquiry,
+    modes,
+    supported,
+)
 from trioscsi.scsi import sense as sense_data
 from trioscsi.scsi import vpd as pages
 from trioscsi.scsi.disk import DISK
@@ -30,8 +38,8 @@ RECORDS = {
     "Block Limits": pages.BLOCK_LIMITS_PAGE,
     "Block Device Characteristics": pages.CHARACTERISTICS_PAGE,
     "Logical Block Provisioning": pages.PROVISIONING_PAGE,
-    "READ CAPACITY(10) data": medium.CAPACITY_10,
-    "READ CAPACITY(16) data": medium.CAPACITY_16,
+    "READ CAPACITY(10) data": capacity.CAPACITY_10,
+    "READ CAPACITY(16) data": capacity.CAPACITY_16,
     "Command descriptor": supported.COMMAND_DESCRIPTOR,
     "One command": supported.ONE_COMMAND,
     "Command timeouts descriptor": supported.TIMEOUTS_DESCRIPTOR,
@@ -48,10 +56,18 @@ def fields(layout: Layout) -> dict[str, list[int]]:
 
 
 def test_the_commands_are_those_of_the_table_in_its_order() -> None:
-    coded = [(c.opcode, c.service_action, c.name, c.layout.length, c.medium) for c in DISK]
+    coded = [
+        (c.opcode, c.service_action, c.name, c.layout.length, c.medium, c.access.name.lower())
+        for c in DISK
+    ]
+    rows = OPCODES["command"]
     assert coded == [
-        (row["opcode"], row.get("service_action"), row["name"], row["length"], row["medium"])
-        for row in OPCODES["command"]
+        (
+            row["opcode"],
+            row.get("service_action"),
+            *(row[key] for key in ("name", "length", "medium", "access")),
+        )
+        for row in rows
     ]
 
 

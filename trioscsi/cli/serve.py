@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import socket
+from pathlib import Path
 
 import click
 import trio
@@ -51,6 +52,12 @@ _LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}
     is_flag=True,
     help="Let anybody in who can reach the port: leaves protected mode.",
 )
+@click.option(
+    "--state",
+    metavar="DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Keep here what must outlive a restart: reservations, saved mode pages.",
+)
 @click.option("-v", "--verbose", is_flag=True, help="Log what initiators do, too.")
 def serve(
     disks: tuple[str, ...],
@@ -60,6 +67,7 @@ def serve(
     read_only: bool,
     allow: tuple[str, ...],
     open_to_all: bool,
+    state: Path | None,
     verbose: bool,
 ) -> None:
     """Serve disks over iSCSI: LUN 0, 1, ... in order.
@@ -82,6 +90,7 @@ def serve(
             allow=allow,
             open=open_to_all,
             read_only=read_only,
+            state=state,
         )
         trio.run(_serve, target)
     except* TrioscsiError as group:

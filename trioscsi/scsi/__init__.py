@@ -4,8 +4,10 @@ General layout:
 
 - ``target`` and ``device``: a CDB in, a ``plan`` out.
 - ``disk``: the table of commands; ``command``: what a row is, and dispatch.
-- ``condition``, ``inquiry`` with ``vpd`` and ``identity``, ``medium``, ``modes``, ``supported``,
-  ``transfer``: the commands by noun; ``absent``: those to a LUN that addresses nothing.
+- ``cache``, ``capacity``, ``condition``, ``inquiry`` with ``vpd`` and ``identity``, ``modes``,
+  ``supported``, ``transfer``, ``verify``: the commands by noun; ``absent``: those to a LUN that
+  addresses nothing.
+- ``storage``: what commands of several steps are performed on.
 - ``layout``: records of bit fields; ``cdb``: those that are CDBs; ``sense``: those that complain.
 - ``nexus``: what an initiator has not been told yet.
 """
@@ -17,17 +19,19 @@ from trioscsi.scsi.nexus import Nexus
 from trioscsi.scsi.plan import (
     Done,
     Failed,
-    Flush,
+    Outcome,
     Plan,
+    Procedure,
     Read,
     Receive,
+    Refusal,
     Refused,
     Reply,
     Status,
-    Verify,
     Write,
 )
 from trioscsi.scsi.sense import AdditionalSense, FieldPointer, Sense, SenseKey
+from trioscsi.scsi.storage import Storage
 from trioscsi.scsi.target import ScsiTarget
 
 __all__ = [
@@ -35,18 +39,20 @@ __all__ = [
     "Done",
     "Failed",
     "FieldPointer",
-    "Flush",
     "LogicalUnit",
     "Nexus",
+    "Outcome",
     "Plan",
+    "Procedure",
     "Read",
     "Receive",
+    "Refusal",
     "Refused",
     "Reply",
     "ScsiTarget",
     "Sense",
     "SenseKey",
     "Status",
-    "Verify",
+    "Storage",
     "Write",
 ]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import attrs
 
 from trioscsi.scsi.plan import Failed, Refusal
-from trioscsi.scsi.sense import INVALID_COMMAND_OPERATION_CODE, START_REQUIRED, invalid_field
+from trioscsi.scsi.sense import INVALID_COMMAND_OPERATION_CODE, invalid_field
 
 if TYPE_CHECKING:
     from trioscsi.scsi.cdb import Bytes, Cdb, CdbLayout
@@ -20,6 +21,30 @@ if TYPE_CHECKING:
     Decoded = Callable[[LogicalUnit, Cdb, Nexus], Plan]
 
 OPCODES = 256
+VARIABLE_LENGTH = 0x7F
+"""The opcode of all CDBs of 32 bytes (SPC-4 section 4.2)."""
+_ADDITIONAL_CDB_LENGTH = 7
+
+
+class Access(enum.Enum):
+    """How a command stands to what a reservation protects (SPC-4 section 5.12)."""
+
+    ALWAYS = "whoever holds a reservation, it is performed"
+    READ = "it conflicts with exclusive access"
+    WRITE = "it conflicts with write exclusive and with exclusive access"
+
+
+class Concern(enum.IntEnum):
+    """What can hold commands up, in the order in which it is looked at."""
+
+    PORT = 1
+    """The target port group is not active (SPC-4 section 5.15)."""
+    RESERVATION = 2
+    """Another initiator has reserved the unit (SPC-4 section 5.12)."""
+    MEDIUM = 3
+    """The medium is being formatted or sanitized, or was left in disorder by that."""
+    STOPPED = 4
+    """The unit was stopped (SBC-3 section 5.25)."""
 
 
 def decoded(perform: Decoded) -> Callable[[CdbLayout], Perform]:
@@ -44,6 +69,7 @@ class Command:
 
     ``medium``: it needs a unit that is started. ``attention``: it is not performed while a unit
     attention is pending, but reports that (SAM-5 section 5.14 exempts three commands).
+    ``access``: see `Access`.
     """
 
     opcode: int
@@ -53,6 +79,7 @@ class Command:
     service_action: int | None = attrs.field(default=None, kw_only=True)
     medium: bool = attrs.field(default=False, kw_only=True)
     attention: bool = attrs.field(default=True, kw_only=True)
+    access: Access = attrs.field(kw_only=True)
 
     @property
     def usage(self) -> bytes:
@@ -60,19 +87,28 @@ class Command:
         return self.layout.usage(self.opcode, self.service_action)
 
 
+Guard = Callable[["LogicalUnit", Command, "Bytes", "Nexus"], "Plan | None"]
+"""Looks at a command before it is performed; a plan is what happens instead."""
+
+
 class CommandSet:
     """The commands of one kind of device, and their dispatch by opcode and service action.
 
-    ``ready`` and ``stopped`` hold a function for each of the 256 opcodes; a stopped unit uses
-    the second, so that nothing needs to be asked in the first. ``exempt`` are the opcodes that a
+    ``table`` holds a function for each of the 256 opcodes. ``exempt`` are the opcodes that a
     pending unit attention does not hold up.
     """
 
     def __init__(self, commands: Sequence[Command]) -> None:
         self._commands = {(command.opcode, command.service_action): command for command in commands}
+        assert len(self._commands) == len(commands), "two commands are the same"
         self.exempt = frozenset(command.opcode for command in commands if not command.attention)
-        self.ready = self._dispatch(_bound)
-        self.stopped = self._dispatch(lambda c: _not_ready if c.medium else _bound(c))
+        self.table: list[Perform] = [_unknown] * OPCODES
+        for opcode in {command.opcode for command in self}:
+            actions = {
+                action: command.bind(command.layout) for action, command in self.of(opcode).items()
+            }
+            run = actions[None] if None in actions else _by_service_action(actions)
+            self.table[opcode] = _of_32_bytes(actions) if opcode == VARIABLE_LENGTH else run
 
     def __iter__(self) -> Iterator[Command]:
         """The commands in the order of opcode and service action."""
@@ -82,20 +118,15 @@ class CommandSet:
         """The commands of one opcode by service action; the key None is alone if there is none."""
         return {action: c for (code, action), c in self._commands.items() if code == opcode}
 
-    def _dispatch(self, choose: Callable[[Command], Perform]) -> list[Perform]:
-        table: list[Perform] = [_unknown] * OPCODES
-        for opcode in {command.opcode for command in self}:
-            actions = {action: choose(command) for action, command in self.of(opcode).items()}
-            table[opcode] = actions[None] if None in actions else _by_service_action(actions)
-        return table
+    def find(self, cdb: Bytes) -> Command | None:
+        """The command of a CDB, if there is one; of the CDB, the length alone was checked."""
+        opcode = cdb[0]
+        action = _action_of_32_bytes(cdb) if opcode == VARIABLE_LENGTH else cdb[1] & 0x1F
+        return self._commands.get((opcode, None)) or self._commands.get((opcode, action))
 
 
 def _order(command: Command) -> tuple[int, int]:
     return command.opcode, command.service_action or 0
-
-
-def _bound(command: Command) -> Perform:
-    return command.bind(command.layout)
 
 
 def _by_service_action(actions: dict[int | None, Perform]) -> Perform:
@@ -108,9 +139,36 @@ def _by_service_action(actions: dict[int | None, Perform]) -> Perform:
     return run
 
 
+def _of_32_bytes(actions: dict[int | None, Perform]) -> Perform:
+    def run(unit: LogicalUnit, cdb: Bytes, nexus: Nexus) -> Plan:
+        if len(cdb) != 32 or cdb[_ADDITIONAL_CDB_LENGTH] != 32 - 8:
+            raise Refusal(invalid_field(_ADDITIONAL_CDB_LENGTH, 7))
+        action = actions.get(_action_of_32_bytes(cdb))
+        if action is None:
+            raise Refusal(invalid_field(8, 7))
+        return action(unit, cdb, nexus)
+
+    return run
+
+
+def _action_of_32_bytes(cdb: Bytes) -> int:
+    return int.from_bytes(cdb[8:10], "big")
+
+
 def _unknown(_unit: LogicalUnit, _cdb: Bytes, _nexus: Nexus) -> Plan:
     return Failed(INVALID_COMMAND_OPERATION_CODE)
 
 
-def _not_ready(_unit: LogicalUnit, _cdb: Bytes, _nexus: Nexus) -> Plan:
-    return Failed(START_REQUIRED)
+def guarded(unit: LogicalUnit, cdb: Bytes, nexus: Nexus) -> Plan:
+    """Perform a command of a unit that has guards, if none of them objects."""
+    command = unit.commands.find(cdb)
+    if command is not None:
+        for guard in unit.guards:
+            plan = guard(unit, command, cdb, nexus)
+            if plan is not None:
+                return plan
+    return unit.commands.table[cdb[0]](unit, cdb, nexus)
+
+
+GUARDED: list[Perform] = [guarded] * OPCODES
+"""What a unit with guards runs instead of its command set's ``table``."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from trioscsi.scsi.cache import flush
 from trioscsi.scsi.cdb import Cdb, cdb_layout
-from trioscsi.scsi.command import Command, decoded
+from trioscsi.scsi.command import Access, Command, decoded
 from trioscsi.scsi.layout import bits, span
-from trioscsi.scsi.plan import Done, Flush, Reply
+from trioscsi.scsi.plan import Done, Reply
 from trioscsi.scsi.sense import NO_SENSE, START_REQUIRED, unit_attention
 
 if TYPE_CHECKING:
@@ -39,14 +40,21 @@ def start_stop_unit(unit: LogicalUnit, cdb: Cdb, _nexus: Nexus) -> Plan:
     unit.stopped = not cdb["start"]
     if cdb["start"] or cdb["no_flush"]:
         return Done()
-    return Flush(0, unit.blocks, bool(cdb["immed"]))
+    return flush(unit)
 
 
 REQUEST_SENSE = cdb_layout(6, desc=bits(1, 0), allocation_length=span(4))
 
 COMMANDS = (
-    Command(0x00, "TEST UNIT READY", cdb_layout(6), ready, medium=True),
-    Command(0x03, "REQUEST SENSE", REQUEST_SENSE, request_sense, attention=False),
+    Command(0x00, "TEST UNIT READY", cdb_layout(6), ready, medium=True, access=Access.ALWAYS),
+    Command(
+        0x03,
+        "REQUEST SENSE",
+        REQUEST_SENSE,
+        request_sense,
+        attention=False,
+        access=Access.ALWAYS,
+    ),
     Command(
         0x1B,
         "START STOP UNIT",
@@ -62,5 +70,6 @@ COMMANDS = (
             start=bits(4, 0),
         ),
         start_stop_unit,
+        access=Access.READ,
     ),
 )

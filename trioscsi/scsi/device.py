@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 import attrs
 
@@ -10,15 +10,16 @@ from trioscsi import lun
 from trioscsi.errors import UsageError
 from trioscsi.scsi import identity
 from trioscsi.scsi.cdb import WIRE_LENGTH, whole
+from trioscsi.scsi.command import GUARDED, Concern
 from trioscsi.scsi.disk import DISK
 from trioscsi.scsi.plan import Failed, Refusal
-from trioscsi.scsi.sense import out_of_range, unit_attention
+from trioscsi.scsi.sense import START_REQUIRED, out_of_range, unit_attention
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Mapping
 
     from trioscsi.scsi.cdb import Bytes
-    from trioscsi.scsi.command import CommandSet, Perform
+    from trioscsi.scsi.command import Command, CommandSet, Guard, Perform
     from trioscsi.scsi.nexus import Nexus
     from trioscsi.scsi.plan import Plan
 
@@ -44,14 +45,22 @@ def _ascii(limit: int) -> Callable[[object, attrs.Attribute[str], str], None]:
     return check
 
 
+class Keepsake(Protocol):
+    """Something of a unit that outlives a restart."""
+
+    def restore(self, data: bytes) -> None:
+        """Be as when ``data`` was saved; raises ValueError if that cannot be read."""
+
+
 @attrs.define(eq=False, kw_only=True)
 class LogicalUnit:
     """A disk of ``blocks`` logical blocks of ``block_size`` bytes.
 
     ``physical_block_size`` is what storage writes at once, and ``maximum_transfer`` bounds the
     data of one command; both in bytes. ``write_cache`` says that a write may be lost until it
-    is flushed. The NAA designator, and ``serial`` if it is not given, follow from the target
-    name and the LUN. ``thin`` is not reported until there is a command to unmap blocks.
+    is flushed, ``keeps_state`` that `Storage.save` is possible. The NAA designator, and
+    ``serial`` if it is not given, follow from the target name and the LUN. ``thin`` is not
+    reported until there is a command to unmap blocks.
 
     Raises UsageError for what no disk can be.
     """
@@ -77,12 +86,16 @@ class LogicalUnit:
     product: str = attrs.field(default="VIRTUAL DISK", validator=_ascii(16))
     revision: str = attrs.field(default="1", validator=_ascii(4))
     maximum_transfer: int = attrs.field(default=16 * 2**20, validator=_within(65_536, 2**32))
+    keeps_state: bool = False
 
     commands: ClassVar[CommandSet] = DISK
     maximum_blocks: int = attrs.field(init=False)
     """The blocks of one command at most: a whole number of physical blocks."""
     luns: Collection[int] = attrs.field(init=False)
     """All LUNs of the target; it is the target that says."""
+    keepsakes: Mapping[str, Keepsake] = attrs.field(factory=dict, init=False, repr=False)
+    """What a restart finds again, by the names under which it is saved."""
+    _guards: dict[Concern, Guard] = attrs.field(factory=dict, init=False, repr=False)
     _run: list[Perform] = attrs.field(init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
@@ -91,7 +104,7 @@ class LogicalUnit:
         physical = self.maximum_transfer // self.physical_block_size
         self.maximum_blocks = physical * self.blocks_per_physical_block
         self.luns = (self.number,)
-        self._run = self.commands.ready
+        self._run = self.commands.table
 
     def execute(self, cdb: Bytes, nexus: Nexus) -> Plan:
         """The plan for one command; it never raises, whatever the bytes."""
@@ -107,6 +120,16 @@ class LogicalUnit:
         except Refusal as refusal:
             return refusal.plan
 
+    def restore(self, name: str, data: bytes) -> None:
+        """Take back what was saved before a restart; raises UsageError if it cannot be read."""
+        keepsake = self.keepsakes.get(name)
+        try:
+            if keepsake is None:
+                raise ValueError("nothing of this name is ever saved")
+            keepsake.restore(data)
+        except ValueError as error:
+            raise UsageError(f"LUN {self.number}: the {name} that were saved: {error}") from None
+
     @property
     def blocks_per_physical_block(self) -> int:
         """How many logical blocks storage writes at once."""
@@ -118,15 +141,33 @@ class LogicalUnit:
         return self.read_only
 
     @property
+    def guards(self) -> Collection[Guard]:
+        """What looks at each command before it is performed, in this order."""
+        return self._guards.values()
+
+    def guard(self, concern: Concern, guard: Guard | None) -> None:
+        """Let ``guard`` look at each command from now on; None lets commands pass again.
+
+        A unit without guards asks nothing of a command: that is the path of nearly all of them.
+        """
+        guards = {**self._guards, concern: guard}
+        self._guards = {each: found for each in Concern if (found := guards.get(each)) is not None}
+        self._run = GUARDED if self._guards else self.commands.table
+
+    @property
     def stopped(self) -> bool:
         """Whether the unit waits for START STOP UNIT to start it (SBC-3 section 5.25)."""
-        return self._run is self.commands.stopped
+        return Concern.STOPPED in self._guards
 
     @stopped.setter
     def stopped(self, stopped: bool) -> None:
-        self._run = self.commands.stopped if stopped else self.commands.ready
+        self.guard(Concern.STOPPED, _not_ready if stopped else None)
 
     def check_lba(self, lba: int, blocks: int) -> None:
         """Raise Refusal if the blocks, or the first of none, are not all on the medium."""
         if lba + (blocks or 1) > self.blocks:
             raise Refusal(out_of_range(max(lba, self.blocks)))
+
+
+def _not_ready(_unit: LogicalUnit, command: Command, _cdb: Bytes, _nexus: Nexus) -> Plan | None:
+    return Failed(START_REQUIRED) if command.medium else None

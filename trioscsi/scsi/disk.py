@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from trioscsi.scsi import condition, inquiry, medium, modes, supported, transfer
+from trioscsi.scsi import cache, capacity, condition, inquiry, modes, supported, transfer, verify
 from trioscsi.scsi.command import CommandSet
 
 DISK = CommandSet(
     (
+        *cache.COMMANDS,
+        *capacity.COMMANDS,
         *condition.COMMANDS,
         *inquiry.COMMANDS,
-        *medium.COMMANDS,
         *modes.COMMANDS,
         *supported.COMMANDS,
         *transfer.COMMANDS,
+        *verify.COMMANDS,
     )
 )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from trioscsi.scsi import vpd
 from trioscsi.scsi.cdb import Cdb, cdb_layout
-from trioscsi.scsi.command import Command, decoded
+from trioscsi.scsi.command import Access, Command, decoded
 from trioscsi.scsi.layout import bits, layout, span
 from trioscsi.scsi.plan import Reply
 
@@ -109,4 +109,4 @@ def _text(text: str, width: int) -> int:
 
 INQUIRY = cdb_layout(6, evpd=bits(1, 0), page_code=span(2), allocation_length=span(3, 4))
 
-COMMANDS = (Command(0x12, "INQUIRY", INQUIRY, inquiry, attention=False),)
+COMMANDS = (Command(0x12, "INQUIRY", INQUIRY, inquiry, attention=False, access=Access.ALWAYS),)

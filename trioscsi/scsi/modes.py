@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from trioscsi.scsi.cdb import Cdb, cdb_layout
-from trioscsi.scsi.command import Command, decoded
+from trioscsi.scsi.command import Access, Command, decoded
 from trioscsi.scsi.layout import Layout, bits, layout, span
 from trioscsi.scsi.plan import Refusal, Reply
 from trioscsi.scsi.sense import SAVING_PARAMETERS_NOT_SUPPORTED
@@ -200,11 +200,13 @@ COMMANDS = (
         "MODE SENSE(6)",
         cdb_layout(6, dbd=bits(1, 3), allocation_length=span(4), **_WHICH),
         mode_sense_6,
+        access=Access.READ,
     ),
     Command(
         0x5A,
         "MODE SENSE(10)",
         cdb_layout(10, llbaa=bits(1, 4), dbd=bits(1, 3), allocation_length=span(7, 8), **_WHICH),
         mode_sense_10,
+        access=Access.READ,
     ),
 )

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar
 
 import attrs
 
 from trioscsi.scsi.sense import Sense
 
-Compare = Literal["blocks", "one block"] | None
+if TYPE_CHECKING:
+    from trioscsi.scsi.storage import Storage
 
 
 class Status(enum.IntEnum):
@@ -86,30 +87,6 @@ class Write:
 
 
 @attrs.define
-class Verify:
-    """Read the ``blocks`` from ``lba`` on and send none of them.
-
-    ``compare`` says what they must equal: nothing, the ``data_out`` bytes sent ("blocks"), or
-    each the single block sent ("one block"). A difference is ``sense.miscompare``.
-    """
-
-    lba: int
-    blocks: int
-    compare: Compare
-    data_out: int
-
-
-@attrs.define
-class Flush:
-    """Make the ``blocks`` from ``lba`` on durable; with ``immediate``, GOOD status comes first."""
-
-    data_out: ClassVar[int] = 0
-    lba: int
-    blocks: int
-    immediate: bool
-
-
-@attrs.define
 class Receive:
     """Take ``data_out`` bytes of parameter list; ``then`` makes the real plan from them."""
 
@@ -117,7 +94,29 @@ class Receive:
     then: Callable[[bytes], Plan]
 
 
-Plan = Done | Reply | Failed | Refused | Read | Write | Verify | Flush | Receive
+@attrs.define
+class Procedure:
+    """A plan of several steps on the medium, each of which may wait; subclasses say which."""
+
+    exact: ClassVar[bool] = False
+    """Whether an initiator that means to send another number of bytes than ``data_out`` errs."""
+    reads: ClassVar[bool] = False
+    """Whether storage that fails could not read, rather than not write."""
+    data_out: int = attrs.field(default=0, kw_only=True)
+
+    async def perform(self, storage: Storage, data: memoryview) -> Outcome:
+        """Take the steps, with the data that came, and say how the command ends.
+
+        ``data`` may be less than ``data_out`` if the initiator meant to send less. Raises
+        BackendError if storage fails, and Refusal for what only the medium could tell.
+        """
+        raise NotImplementedError
+
+
+Outcome = Done | Reply | Failed | Refused
+"""How a command ends."""
+
+Plan = Outcome | Read | Write | Receive | Procedure
 
 
 class Refusal(Exception):

@@ -37,6 +37,7 @@ class AdditionalSense(enum.IntEnum):
     WRITE_ERROR = 0x0C00
     WRITE_ERROR_UNEXPECTED_UNSOLICITED_DATA = 0x0C0C
     WRITE_ERROR_NOT_ENOUGH_UNSOLICITED_DATA = 0x0C0D
+    INVALID_FIELD_IN_COMMAND_INFORMATION_UNIT = 0x0E03
     UNRECOVERED_READ_ERROR = 0x1100
     READ_ERROR_FAILED_RETRANSMISSION_REQUEST = 0x1113
     MISCOMPARE_DURING_VERIFY_OPERATION = 0x1D00
@@ -183,6 +184,13 @@ def invalid_field(byte: int, bit: int | None = None, *, in_cdb: bool = True) -> 
     pointer = FieldPointer(byte, bit, in_cdb)
     return Sense(
         SenseKey.ILLEGAL_REQUEST, AdditionalSense.INVALID_FIELD_IN_CDB, field_pointer=pointer
+    )
+
+
+def invalid_data_out() -> Sense:
+    """The initiator means to send another number of bytes than its CDB asks for."""
+    return Sense(
+        SenseKey.ILLEGAL_REQUEST, AdditionalSense.INVALID_FIELD_IN_COMMAND_INFORMATION_UNIT
     )
 
 

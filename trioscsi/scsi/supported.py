@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from trioscsi import lun
 from trioscsi.scsi.cdb import Cdb, cdb_layout
-from trioscsi.scsi.command import Command, decoded
+from trioscsi.scsi.command import Access, Command, decoded
 from trioscsi.scsi.layout import bits, layout, span
 from trioscsi.scsi.plan import Reply
 
@@ -161,7 +161,7 @@ REPORT_LUNS = cdb_layout(12, select_report=span(2), allocation_length=span(6, 9)
 _SERVICE_ACTION = bits(1, 4, 0)
 
 COMMANDS = (
-    Command(0xA0, "REPORT LUNS", REPORT_LUNS, report_luns, attention=False),
+    Command(0xA0, "REPORT LUNS", REPORT_LUNS, report_luns, attention=False, access=Access.ALWAYS),
     Command(
         0xA3,
         "REPORT SUPPORTED OPERATION CODES",
@@ -176,6 +176,7 @@ COMMANDS = (
         ),
         report_supported_operation_codes,
         service_action=0x0C,
+        access=Access.ALWAYS,
     ),
     Command(
         0xA3,
@@ -185,5 +186,6 @@ COMMANDS = (
         ),
         report_supported_task_management_functions,
         service_action=0x0D,
+        access=Access.ALWAYS,
     ),
 )

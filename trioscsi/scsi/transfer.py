@@ -10,7 +10,7 @@ import struct
 from typing import TYPE_CHECKING
 
 from trioscsi.scsi.cdb import cdb_layout
-from trioscsi.scsi.command import Command, decoded
+from trioscsi.scsi.command import Access, Command, decoded
 from trioscsi.scsi.layout import Field, bits, span
 from trioscsi.scsi.plan import Read, Refusal, Write
 from trioscsi.scsi.sense import WRITE_PROTECTED
@@ -127,12 +127,12 @@ TRANSFER_16 = cdb_layout(
 )
 
 COMMANDS = (
-    Command(0x08, "READ(6)", TRANSFER_6, read_6, medium=True),
-    Command(0x0A, "WRITE(6)", TRANSFER_6, write_6, medium=True),
-    Command(0x28, "READ(10)", TRANSFER_10, read, medium=True),
-    Command(0x2A, "WRITE(10)", TRANSFER_10, write, medium=True),
-    Command(0x88, "READ(16)", TRANSFER_16, read, medium=True),
-    Command(0x8A, "WRITE(16)", TRANSFER_16, write, medium=True),
-    Command(0xA8, "READ(12)", TRANSFER_12, read, medium=True),
-    Command(0xAA, "WRITE(12)", TRANSFER_12, write, medium=True),
+    Command(0x08, "READ(6)", TRANSFER_6, read_6, medium=True, access=Access.READ),
+    Command(0x0A, "WRITE(6)", TRANSFER_6, write_6, medium=True, access=Access.WRITE),
+    Command(0x28, "READ(10)", TRANSFER_10, read, medium=True, access=Access.READ),
+    Command(0x2A, "WRITE(10)", TRANSFER_10, write, medium=True, access=Access.WRITE),
+    Command(0x88, "READ(16)", TRANSFER_16, read, medium=True, access=Access.READ),
+    Command(0x8A, "WRITE(16)", TRANSFER_16, write, medium=True, access=Access.WRITE),
+    Command(0xA8, "READ(12)", TRANSFER_12, read, medium=True, access=Access.READ),
+    Command(0xAA, "WRITE(12)", TRANSFER_12, write, medium=True, access=Access.WRITE),
 )

@@ -8,15 +8,12 @@ commands do).
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from functools import partial
 from typing import Any, Protocol
 
-import attrs
-
 from trioscsi import lun as luns
-from trioscsi.backends import Abilities, BlockDevice
 from trioscsi.errors import BackendError
 from trioscsi.protocol import (
     CommandArrived,
@@ -36,22 +33,25 @@ from trioscsi.scsi import (
     AdditionalSense,
     Done,
     Failed,
-    Flush,
     LogicalUnit,
     Nexus,
     Plan,
+    Procedure,
     Read,
     Receive,
+    Refusal,
     Refused,
     Reply,
     ScsiTarget,
     Sense,
     SenseKey,
     Status,
-    Verify,
     Write,
 )
-from trioscsi.scsi.sense import miscompare
+from trioscsi.scsi.sense import invalid_data_out
+from trioscsi.server.jobs import Jobs
+from trioscsi.server.keeper import Keeper
+from trioscsi.server.storage import Unit, UnitStorage
 
 log = logging.getLogger("trioscsi")
 
@@ -74,22 +74,11 @@ class Executor(Protocol):
         """Stop what `start` began, and release the task when nothing of it is left."""
 
 
-@attrs.define(eq=False)
-class Unit:
-    """A logical unit and the disk behind it."""
-
-    logical: LogicalUnit
-    disk: BlockDevice
-    can: Abilities = attrs.field(init=False)
-
-    def __attrs_post_init__(self) -> None:
-        self.can = Abilities.of(self.disk)
-
-
 class Performer:
     """Executes the commands of one target."""
 
-    def __init__(self, name: str, units: Iterable[Unit]) -> None:
+    def __init__(self, name: str, units: Iterable[Unit], jobs: Jobs, keeper: Keeper) -> None:
+        self._jobs, self._keeper = jobs, keeper
         self._units = {unit.logical.number: unit for unit in units}
         self._by_field = {
             field: unit for number, unit in self._units.items() for field in luns.fields(number)
@@ -97,6 +86,11 @@ class Performer:
         self.target = ScsiTarget(name, (unit.logical for unit in self._units.values()))
         self.executors: dict[TargetConnection, Executor] = {}
         self._nexuses: dict[Session, Nexus] = {}
+
+    @property
+    def units(self) -> Collection[Unit]:
+        """The units and their disks."""
+        return self._units.values()
 
     def has_unit(self, field: int) -> bool:
         """Whether a 64-bit LUN field addresses one of the units."""
@@ -126,6 +120,8 @@ class Performer:
         unit = self._by_field.get(task.lun)
         number = None if unit is None else unit.logical.number
         plan = task.plan = self.target.execute(number, task.cdb, self._nexuses[session])
+        if isinstance(plan, Procedure) and plan.exact and plan.data_out != task.expected_out:
+            plan = task.plan = Failed(invalid_data_out())
         if not plan.data_out or task.connection.want(task, plan.data_out, self._window):
             self._perform(task, plan)
 
@@ -189,15 +185,16 @@ class Performer:
     # Plans, done at once where nothing has to wait.
 
     def _perform(self, task: Task, plan: Plan) -> None:
+        perform = self._plans.get(type(plan))
         try:
-            if not self._plans[type(plan)](self, task, plan):
+            if perform is None or not perform(self, task, plan):
                 task.own_data()
                 self.executors[task.connection].start(task, plan)
         except BackendError as error:
             self._storage_failed(task, plan, error)
 
     def _done(self, task: Task, plan: Done) -> bool:
-        task.connection.finish(task)
+        task.connection.finish(task, transferred=task.plan.data_out)
         return True
 
     def _reply(self, task: Task, plan: Reply) -> bool:
@@ -220,10 +217,13 @@ class Performer:
         if not plan.blocks:
             task.connection.finish(task)
             return True
-        read_now = self._unit(task).can.read_now
+        unit = self._unit(task)
+        read_now = unit.can.read_now
         if read_now is None:
             return False
         if task.expected_in > _SMALL and not self.executors[task.connection].has_room(task):
+            return False
+        if unit.ranges.exclusive and unit.ranges.taken(plan.lba, plan.blocks):
             return False
         data = read_now(plan.lba, plan.blocks)
         if data is None:
@@ -237,7 +237,11 @@ class Performer:
         if len(data):
             write_now = unit.can.write_now
             wants_flush = plan.fua and unit.can.flush is not None
-            if wants_flush or write_now is None or not write_now(plan.lba, data):
+            if wants_flush or write_now is None:
+                return False
+            if unit.ranges.exclusive and unit.ranges.taken(plan.lba, plan.blocks):
+                return False
+            if not write_now(plan.lba, data):
                 return False
         task.connection.finish(task, transferred=plan.data_out)
         return True
@@ -247,24 +251,12 @@ class Performer:
         plan = task.plan
         if type(plan) is not Write or plan.data_out > task.expected_out:
             return None
-        window = self._unit(task).can.window
-        if window is not None:
-            with suppress(BackendError):  # it will be said of the write itself
-                return window(plan.lba, plan.blocks)
+        unit = self._unit(task)
+        if unit.can.window is None or unit.ranges.exclusive:
+            return None
+        with suppress(BackendError):  # it will be said of the write itself
+            return unit.can.window(plan.lba, plan.blocks)
         return None
-
-    def _verify_now(self, task: Task, plan: Verify) -> bool:
-        if plan.blocks:
-            return False
-        task.connection.finish(task)
-        return True
-
-    def _flush_now(self, task: Task, plan: Flush) -> bool:
-        # With IMMED too: GOOD status after the flush says more than was asked for, never less.
-        if self._unit(task).can.flush is not None:
-            return False
-        task.connection.finish(task)
-        return True
 
     _plans: dict[type, Callable[[Performer, Task, Any], bool]] = {
         Done: _done,
@@ -274,68 +266,55 @@ class Performer:
         Receive: _receive,
         Read: _read_now,
         Write: _write_now,
-        Verify: _verify_now,
-        Flush: _flush_now,
     }
 
     # Plans that wait for storage.
 
     async def run(self, task: Task, plan: Plan) -> Callable[[], None]:
         """Perform a plan that could not be done at once; returns what answers its task."""
+        unit = self._unit(task)
+        storage = UnitStorage(unit, self._unit_of, self._jobs, self._keeper)
         finish = task.connection.finish
         try:
             match plan:
                 case Read():
-                    data = await self._unit(task).disk.read(plan.lba, plan.blocks)
+                    data = await storage.read(plan.lba, plan.blocks)
                     return partial(finish, task, data=data)
                 case Write():
-                    unit = self._unit(task)
-                    await unit.disk.write(plan.lba, _whole_blocks(task, unit))
+                    await storage.write(plan.lba, _whole_blocks(task, unit))
                     if plan.fua:
-                        await self._flush(task)
+                        await storage.flush()
                     return partial(finish, task, transferred=plan.data_out)
-                case Verify():
-                    return await self._verify(task, plan)
+                case Procedure():
+                    outcome: Plan = await plan.perform(storage, memoryview(task.data))
+                    return partial(self._perform, task, outcome)
                 case _:
-                    await self._flush(task)
-                    return partial(finish, task)
+                    raise AssertionError(f"{plan} does not wait")
+        except Refusal as refusal:
+            return partial(self._perform, task, refusal.plan)
         except BackendError as error:
             return partial(self._storage_failed, task, plan, error)
-
-    async def _verify(self, task: Task, plan: Verify) -> Callable[[], None]:
-        unit = self._unit(task)
-        found = memoryview(await unit.disk.read(plan.lba, plan.blocks))
-        expected = _whole_blocks(task, unit)
-        if plan.compare == "one block":
-            expected = memoryview(bytes(expected) * plan.blocks)
-        # What the initiator did not send cannot be compared.
-        if plan.compare is not None and found[: len(expected)] != expected:
-            sense = miscompare(_first_difference(found, expected))
-            return partial(self._check_condition, task, sense, transferred=plan.data_out)
-        return partial(task.connection.finish, task, transferred=plan.data_out)
-
-    async def _flush(self, task: Task) -> None:
-        flush = self._unit(task).can.flush
-        if flush is not None:
-            await flush()
 
     # How commands end that fail.
 
     def _storage_failed(self, task: Task, plan: Plan, error: BackendError) -> None:
         log.error("%s: storage failed: %s", self.target.name, error)
-        if isinstance(plan, Read | Verify):
-            code = AdditionalSense.UNRECOVERED_READ_ERROR
-        else:
-            code = AdditionalSense.WRITE_ERROR
+        reading = isinstance(plan, Read) or (isinstance(plan, Procedure) and plan.reads)
+        code = AdditionalSense.UNRECOVERED_READ_ERROR if reading else AdditionalSense.WRITE_ERROR
         self._check_condition(task, Sense(SenseKey.MEDIUM_ERROR, code))
 
-    def _check_condition(self, task: Task, sense: Sense, *, transferred: int = 0) -> None:
+    def _check_condition(self, task: Task, sense: Sense) -> None:
+        # Whatever came of it, the data that a plan takes was taken before it was performed.
+        taken = 0 if task.plan is None else task.plan.data_out
         task.connection.finish(
-            task, Status.CHECK_CONDITION, sense=sense.encode(), transferred=transferred
+            task, Status.CHECK_CONDITION, sense=sense.encode(), transferred=taken
         )
 
     def _unit(self, task: Task) -> Unit:
         return self._by_field[task.lun]
+
+    def _unit_of(self, logical: LogicalUnit) -> Unit:
+        return self._units[logical.number]
 
 
 def _whole_blocks(task: Task, unit: Unit) -> memoryview:
@@ -345,15 +324,3 @@ def _whole_blocks(task: Task, unit: Unit) -> memoryview:
     """
     block = unit.logical.block_size
     return memoryview(task.data)[: len(task.data) // block * block]
-
-
-def _first_difference(left: memoryview, right: memoryview) -> int:
-    """The offset of the first byte that differs, found by halving."""
-    low, high = 0, min(len(left), len(right))
-    while high - low > 1:
-        middle = (low + high) // 2
-        if left[low:middle] != right[low:middle]:
-            high = middle
-        else:
-            low = middle
-    return low

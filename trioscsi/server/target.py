@@ -7,6 +7,7 @@ import socket
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from math import inf
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -19,9 +20,12 @@ from trioscsi.protocol import Node, normalise
 from trioscsi.scsi import LogicalUnit
 from trioscsi.server.access import Address, Door, Guarded, Rules, format_address
 from trioscsi.server.conversation import Conversation, Lender
+from trioscsi.server.jobs import Jobs
+from trioscsi.server.keeper import Keeper
 from trioscsi.server.listener import Portal, accept_loop, open_listeners, parse_portals
-from trioscsi.server.perform import Performer, Unit
+from trioscsi.server.perform import Performer
 from trioscsi.server.reactor import Reactor
+from trioscsi.server.storage import Unit
 from trioscsi.text import Offer
 
 log = logging.getLogger("trioscsi")
@@ -41,8 +45,9 @@ class Target:
 
     Further keywords are what the target brings to negotiations, by the names of
     `trioscsi.text.Offer`: ``max_burst_length``, ``header_digests``, ``initial_r2t`` and so on.
-    ``limits`` bounds what peers can cost.  Raises UsageError for names, numbers and sizes that no
-    target can have.
+    ``limits`` bounds what peers can cost.  ``state`` is the folder that keeps what must outlive a
+    restart (reservations with APTPL, saved mode pages); without it initiators cannot ask for that.
+    Raises UsageError for names, numbers and sizes that no target can have.
     """
 
     def __init__(
@@ -56,12 +61,15 @@ class Target:
         read_only: bool = False,
         alias: str | None = None,
         limits: Limits | None = None,
+        state: str | Path | None = None,
         **negotiation: Any,
     ) -> None:
         self.name = normalise(name)
         self._portals = parse_portals([listen] if isinstance(listen, str) else listen)
         self.limits = limits or Limits()
         self.rules = Rules.of(allow, open=open)
+        self.jobs = Jobs(self.limits.jobs)
+        self._keeper = Keeper(None if state is None else Path(state), self.name)
         numbered = dict(enumerate(disks))
         for number, disk in (luns or {}).items():
             if number in numbered:
@@ -73,6 +81,8 @@ class Target:
                 Unit(self._unit(number, disk, read_only=read_only), disk)
                 for number, disk in numbered.items()
             ],
+            self.jobs,
+            self._keeper,
         )
         self.node = Node(
             self.name,
@@ -84,7 +94,7 @@ class Target:
 
     def _unit(self, number: int, disk: BlockDevice, *, read_only: bool) -> LogicalUnit:
         can = Abilities.of(disk)
-        return LogicalUnit(
+        unit = LogicalUnit(
             number,
             target_name=self.name,
             block_size=disk.block_size,
@@ -92,7 +102,11 @@ class Target:
             read_only=read_only or can.read_only,
             write_cache=can.flush is not None,
             maximum_transfer=self.limits.transfer,
+            keeps_state=self._keeper.can_save,
         )
+        for kept, data in self._keeper.load(number).items():
+            unit.restore(kept, data)
+        return unit
 
     @property
     def performer(self) -> Performer:
@@ -137,7 +151,7 @@ class Server:
         }
         self._portals = parse_portals(portals)
         self._discovery = Node("", _offer(self._limits, target_portal_group_tag=None), self._limits)
-        self._no_disks = Performer("", [])
+        self._no_disks = Performer("", [], Jobs(0), Keeper(None, ""))
         self._lender = Lender(self._limits.turn_bytes)
         self._reactor = Reactor()
         self._conversations: list[Conversation] = []
@@ -163,6 +177,8 @@ class Server:
             with self._scope:
                 async with trio.open_nursery() as conversations:
                     conversations.start_soon(self._reactor.run, name="reactor")
+                    for target in self._targets.values():
+                        conversations.start_soon(target.jobs.run, name=f"jobs of {target.name}")
                     for node in self._nodes:
                         conversations.start_soon(self._keep_time, node, name=f"timer {node.name}")
                     async with trio.open_nursery() as doors:

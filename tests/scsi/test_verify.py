@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.scsi.blocks import Blocks
+from trioscsi.scsi import Done, Failed, LogicalUnit, Nexus, Plan
+from trioscsi.scsi.sense import invalid_field, miscompare, out_of_range
+from trioscsi.scsi.verify import Verify, first_difference
+
+Ask = Callable[[str], Plan]
+
+VERIFY = {
+    10: "2f {} 00000102 00 0004 00",
+    12: "af {} 00000102 00000004 00 00",
+    16: "8f {} 0000000000000102 00000004 00 00",
+}
+LENGTHS = pytest.mark.parametrize("length", VERIFY)
+
+
+@LENGTHS
+def test_verify_compares_nothing_all_blocks_or_one_for_all(ask: Ask, length: int) -> None:
+    assert ask(VERIFY[length].format("00")) == Verify(258, 4, None, 0)
+    assert ask(VERIFY[length].format("02")) == Verify(258, 4, "blocks", 2048)
+    assert ask(VERIFY[length].format("06")) == Verify(258, 4, "one block", 512)
+    assert ask(VERIFY[length].format("10")) == Verify(258, 4, None, 0)
+
+
+@LENGTHS
+def test_the_reserved_way_to_compare_is_refused(ask: Ask, length: int) -> None:
+    assert ask(VERIFY[length].format("04")) == Failed(invalid_field(1, 2))
+
+
+def test_verify_of_no_blocks_takes_no_data(ask: Ask) -> None:
+    assert ask("2f 06 00000000 00 0000 00") == ask("2f 02 00000000 00 0000 00") == Done()
+
+
+def test_verify_beyond_the_end_is_out_of_range(ask: Ask) -> None:
+    assert ask("2f 02 000003e7 00 0002 00") == Failed(out_of_range(1000))
+    assert ask("2f 02 000003e8 00 0000 00") == Failed(out_of_range(1000))
+
+
+def test_verify_of_more_than_the_maximum_transfer_is_refused(nexus: Nexus) -> None:
+    unit = LogicalUnit(0, target_name="iqn.x", blocks=2**20, maximum_transfer=65_536)
+    plan = unit.execute(bytes.fromhex("8f 00 0000000000000000 00000081 00 00"), nexus)
+    assert plan == Failed(invalid_field(10, 7))
+
+
+@pytest.mark.parametrize(
+    ("flags", "data"),
+    [
+        ("00", b""),
+        ("02", b"v" * 2048),
+        ("06", b"v" * 512),
+        ("02", b"v" * 700),
+        ("06", b"v" * 100),
+    ],
+)
+def test_what_is_there_is_verified(unit: LogicalUnit, ask: Ask, flags: str, data: bytes) -> None:
+    blocks = Blocks(unit)
+    blocks.data[:] = b"v" * len(blocks.data)
+    assert blocks.perform(ask(VERIFY[10].format(flags)), data) == Done()
+
+
+@pytest.mark.parametrize(("flags", "data"), [("02", b"v" * 2048), ("06", b"v" * 512)])
+def test_a_difference_is_told_by_its_offset(
+    unit: LogicalUnit, ask: Ask, flags: str, data: bytes
+) -> None:
+    blocks = Blocks(unit)
+    blocks.data[:] = b"v" * len(blocks.data)
+    blocks.data[258 * 512 + 1000] = 0
+    assert blocks.perform(ask(VERIFY[10].format(flags)), data) == Failed(miscompare(1000))
+
+
+@given(st.binary(min_size=1, max_size=40), st.data())
+def test_the_first_difference_is_found(left: bytes, data: st.DataObject) -> None:
+    place = data.draw(st.integers(0, len(left) - 1))
+    right = bytearray(left)
+    for later in data.draw(st.sets(st.integers(place, len(left) - 1))) | {place}:
+        right[later] ^= 0xFF
+    assert first_difference(left, right) == place

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from trioscsi import BackendError, UsageError
+from trioscsi.server.keeper import Keeper
+
+NAME = "iqn.2026-11.example:disk"
+
+
+def only_file(folder: Path) -> Path:
+    (path,) = folder.iterdir()
+    return path
+
+
+async def test_what_was_saved_last_is_found_again(tmp_path: Path) -> None:
+    keeper = Keeper(tmp_path / "a" / "b", NAME)
+    for data in (b"one", b"", b"three"):
+        await keeper.save(7, "modes", data)
+        assert keeper.load(7) == Keeper(tmp_path / "a" / "b", NAME).load(7) == {"modes": data}
+
+
+async def test_units_targets_and_names_are_kept_apart(tmp_path: Path) -> None:
+    keeper, other = Keeper(tmp_path, NAME), Keeper(tmp_path, "iqn.2026-11.example:" + "/" * 200)
+    await keeper.save(1, "modes", b"1")
+    await keeper.save(1, "reservations", b"2")
+    await keeper.save(11, "modes", b"3")
+    await other.save(1, "modes", b"4")
+    assert keeper.load(1) == {"modes": b"1", "reservations": b"2"}
+    assert keeper.load(11) == {"modes": b"3"}
+    assert other.load(1) == {"modes": b"4"}
+    assert keeper.load(0) == {}
+
+
+async def test_a_file_that_a_crash_left_half_written_does_not_count(tmp_path: Path) -> None:
+    keeper = Keeper(tmp_path, NAME)
+    await keeper.save(1, "modes", b"old")
+    path = only_file(tmp_path)
+    path.with_name(path.name + ".new").write_bytes(b"ne")
+    assert keeper.load(1) == {"modes": b"old"}
+    await keeper.save(1, "modes", b"newer")
+    assert keeper.load(1) == {"modes": b"newer"}
+
+
+async def test_damage_is_said_rather_than_used(tmp_path: Path) -> None:
+    keeper = Keeper(tmp_path, NAME)
+    await keeper.save(1, "modes", b"data")
+    path = only_file(tmp_path)
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(UsageError, match="is damaged: remove it"):
+        keeper.load(1)
+
+
+async def test_without_a_folder_nothing_is_kept() -> None:
+    keeper = Keeper(None, NAME)
+    assert not keeper.can_save
+    assert keeper.load(1) == {}
+    with pytest.raises(BackendError, match="no folder"):
+        await keeper.save(1, "modes", b"data")
+
+
+async def test_a_folder_that_is_none_is_a_usage_error(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match="no state can be kept in"):
+        Keeper(tmp_path / "file", NAME)
+
+
+async def test_a_folder_that_went_away_is_storage_that_failed(tmp_path: Path) -> None:
+    keeper = Keeper(tmp_path / "gone", NAME)
+    (tmp_path / "gone").rmdir()
+    with pytest.raises(BackendError):
+        await keeper.save(1, "modes", b"data")
+    with pytest.raises(UsageError, match="cannot be read"):
+        keeper.load(1)

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import trio
+from hypothesis import given
+from hypothesis import strategies as st
+from trio.testing import MockClock, Sequencer, wait_all_tasks_blocked
+
+from trioscsi.server.ranges import Ranges
+
+
+async def test_many_share_blocks_at_once() -> None:
+    ranges = Ranges()
+    async with ranges.hold(0, 8), ranges.hold(4, 8):
+        assert not ranges.taken(0, 12)
+        assert not ranges.exclusive
+
+
+async def test_one_has_blocks_for_itself() -> None:
+    ranges = Ranges()
+    async with ranges.hold(4, 4, exclusive=True):
+        assert ranges.exclusive == 1
+        assert [ranges.taken(lba, 1) for lba in (3, 4, 7, 8)] == [False, True, True, False]
+        async with ranges.hold(8, 4, exclusive=True), ranges.hold(0, 4):
+            pass
+    assert not ranges.exclusive
+    assert not ranges.taken(0, 100)
+
+
+async def test_nobody_overtakes_a_claim_that_conflicts_with_his(nursery: trio.Nursery) -> None:
+    ranges, order, turns = Ranges(), [], Sequencer()
+
+    async def claim(name: str, place: int, lba: int, *, exclusive: bool) -> None:
+        async with turns(place):
+            nursery.start_soon(hold, name, lba, exclusive)
+            await wait_all_tasks_blocked()
+
+    async def hold(name: str, lba: int, exclusive: bool) -> None:
+        async with ranges.hold(lba, 4, exclusive=exclusive):
+            order.append(name)
+            await trio.lowlevel.checkpoint()
+
+    async with ranges.hold(0, 4):
+        await claim("alone", 0, 0, exclusive=True)
+        await claim("shared", 1, 2, exclusive=False)
+        await claim("elsewhere", 2, 8, exclusive=False)
+        assert order == ["elsewhere"]
+        assert ranges.taken(2, 1)
+    await wait_all_tasks_blocked()
+    assert order == ["elsewhere", "alone", "shared"]
+
+
+async def test_who_gives_up_is_in_nobodys_way(autojump_clock: MockClock) -> None:
+    ranges = Ranges()
+    async with ranges.hold(0, 4):
+        with trio.move_on_after(1) as waiting:
+            async with ranges.hold(0, 4, exclusive=True):
+                raise AssertionError("somebody else has the blocks")
+        assert waiting.cancelled_caught
+        assert not ranges.exclusive
+        async with ranges.hold(0, 4):
+            pass
+
+
+@given(st.lists(st.tuples(st.integers(0, 20), st.integers(1, 8), st.booleans(), st.integers(0, 3))))
+def test_no_two_have_blocks_that_one_has_for_itself(
+    claims: list[tuple[int, int, bool, int]],
+) -> None:
+    ranges = Ranges()
+    holders: list[tuple[int, int, bool]] = []
+
+    async def hold(lba: int, blocks: int, exclusive: bool, seconds: int) -> None:
+        async with ranges.hold(lba, blocks, exclusive=exclusive):
+            for other_lba, other_blocks, other_exclusive in holders:
+                if exclusive or other_exclusive:
+                    assert other_lba + other_blocks <= lba or lba + blocks <= other_lba
+            holders.append((lba, blocks, exclusive))
+            await trio.sleep(seconds)
+            holders.remove((lba, blocks, exclusive))
+
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            for claim in claims:
+                nursery.start_soon(hold, *claim)
+
+    trio.run(main, clock=MockClock(autojump_threshold=0))
+    assert not ranges.exclusive
+    assert not ranges.taken(0, 100)

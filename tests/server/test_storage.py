@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pytest
+import trio
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from trioscsi import MemoryDisk, ReadOnly
+from trioscsi.backends import Extent
+from trioscsi.scsi import LogicalUnit
+from trioscsi.server.jobs import Jobs
+from trioscsi.server.keeper import Keeper
+from trioscsi.server.storage import Unit, UnitStorage
+
+NAME = "iqn.2026-11.example:disk"
+BLOCK = 512
+
+
+class Plain:
+    """A disk with what every disk has, and nothing else."""
+
+    block_size = BLOCK
+    blocks = 4096
+
+    def __init__(self) -> None:
+        self.data = bytearray(b"x" * BLOCK * self.blocks)
+        self.writes: list[int] = []
+
+    async def read(self, lba: int, blocks: int) -> bytes:
+        return bytes(self.data[lba * BLOCK : (lba + blocks) * BLOCK])
+
+    async def write(self, lba: int, data: Any) -> None:
+        self.writes.append(len(data))
+        self.data[lba * BLOCK : lba * BLOCK + len(data)] = data
+
+
+Make: TypeAlias = Callable[..., UnitStorage]
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Make:
+    """The storage of the first of these disks."""
+
+    def make(*disks: Any) -> UnitStorage:
+        units = [
+            Unit(LogicalUnit(number, target_name=NAME, blocks=disk.blocks), disk)
+            for number, disk in enumerate(disks)
+        ]
+        return UnitStorage(
+            units[0], lambda logical: units[logical.number], Jobs(1), Keeper(tmp_path, NAME)
+        )
+
+    return make
+
+
+async def test_blocks_are_those_of_the_disk(make: Make) -> None:
+    storage = make(MemoryDisk("1MiB"))
+    await storage.write(8, b"w" * 2 * BLOCK)
+    await storage.flush()
+    assert await storage.read(7, 3) == bytes(BLOCK) + b"w" * 2 * BLOCK
+    assert [extent for extent in await storage.extents(0, 2048) if extent.mapped]
+    await storage.zero(8, 1)
+    await storage.unmap(9, 1)
+    assert await storage.read(7, 3) == bytes(3 * BLOCK)
+
+
+async def test_what_a_disk_cannot_do_is_done_with_what_it_can(make: Make) -> None:
+    disk = Plain()
+    storage = make(disk)
+    await storage.flush()
+    await storage.unmap(1, 4094)
+    assert disk.writes == [2**20, 4094 * BLOCK - 2**20]
+    assert disk.data == b"x" * BLOCK + bytes(4094 * BLOCK) + b"x" * BLOCK
+    assert await storage.extents(3, 5) == [Extent(3, 5, mapped=True)]
+
+
+async def test_blocks_can_be_had_alone(make: Make, autojump_clock: MockClock) -> None:
+    storage = make(MemoryDisk("1MiB"))
+    async with storage.exclusive(0, 8) as alone:
+        await alone.write(0, b"a" * BLOCK)
+        await alone.zero(1, 1)
+        for other in (storage.read(7, 1), storage.write(7, bytes(BLOCK)), storage.unmap(0, 1)):
+            with trio.move_on_after(1) as waiting:
+                await other
+            assert waiting.cancelled_caught
+        await storage.read(8, 1)
+        assert await alone.read(0, 1) == b"a" * BLOCK
+    await storage.read(7, 1)
+
+
+async def test_one_unit_can_use_the_storage_of_another(make: Make) -> None:
+    one, other = MemoryDisk("1MiB"), MemoryDisk("1MiB")
+    storage = make(one, other)
+    logical = storage.unit_of(LogicalUnit(1, target_name=NAME, blocks=1)).logical
+    await storage.of(logical).write(0, b"o" * BLOCK)
+    assert await other.read(0, 1) == b"o" * BLOCK
+    assert await one.read(0, 1) == bytes(BLOCK)
+
+
+async def test_a_job_goes_on_later(make: Make, nursery: trio.Nursery) -> None:
+    storage, go_on = make(MemoryDisk("1MiB")), trio.Event()
+    nursery.start_soon(storage.jobs.run)
+    assert storage.later(go_on.wait)
+    assert not storage.later(go_on.wait)
+    go_on.set()
+    await wait_all_tasks_blocked()
+
+
+async def test_what_is_saved_belongs_to_the_unit(make: Make) -> None:
+    storage = make(ReadOnly(MemoryDisk("1MiB")))
+    await storage.save("modes", b"data")
+    assert storage.keeper.load(0) == {"modes": b"data"}

@@ -1,0 +1,73 @@
+"""SYNCHRONIZE CACHE of both lengths (SBC-3 section 5)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+from trioscsi.scsi.cdb import Cdb, cdb_layout
+from trioscsi.scsi.command import Access, Command, decoded
+from trioscsi.scsi.layout import bits, span
+from trioscsi.scsi.plan import Done, Procedure
+
+if TYPE_CHECKING:
+    from trioscsi.scsi.device import LogicalUnit
+    from trioscsi.scsi.nexus import Nexus
+    from trioscsi.scsi.plan import Outcome, Plan
+    from trioscsi.scsi.storage import Storage
+
+
+@attrs.define
+class Flush(Procedure):
+    """Make all that was written durable.
+
+    With the IMMED bit too: GOOD status after it says more than was asked for, never less.
+    """
+
+    async def perform(self, storage: Storage, data: memoryview) -> Outcome:
+        """See `Procedure.perform`."""
+        await storage.flush()
+        return Done()
+
+
+def flush(unit: LogicalUnit) -> Plan:
+    """What makes a unit's cache durable, if it has one."""
+    return Flush() if unit.write_cache else Done()
+
+
+@decoded
+def synchronize_cache(unit: LogicalUnit, cdb: Cdb, _nexus: Nexus) -> Plan:
+    """SYNCHRONIZE CACHE; whatever blocks it names, storage can only flush them all."""
+    unit.check_lba(cdb["logical_block_address"], cdb["number_of_logical_blocks"])
+    return flush(unit)
+
+
+_IMMED = bits(1, 1)
+
+SYNCHRONIZE_CACHE_10 = cdb_layout(
+    10,
+    {"group_number": bits(6, 4, 0)},
+    immed=_IMMED,
+    logical_block_address=span(2, 5),
+    number_of_logical_blocks=span(7, 8),
+)
+SYNCHRONIZE_CACHE_16 = cdb_layout(
+    16,
+    {"group_number": bits(14, 4, 0)},
+    immed=_IMMED,
+    logical_block_address=span(2, 9),
+    number_of_logical_blocks=span(10, 13),
+)
+
+COMMANDS = tuple(
+    Command(
+        opcode,
+        f"SYNCHRONIZE CACHE({layout.length})",
+        layout,
+        synchronize_cache,
+        medium=True,
+        access=Access.WRITE,
+    )
+    for opcode, layout in ((0x35, SYNCHRONIZE_CACHE_10), (0x91, SYNCHRONIZE_CACHE_16))
+)

@@ -1,0 +1,70 @@
+"""What the steps of a command are taken on: the blocks of a unit, as the device server sees them.
+
+Whoever performs plans provides it; bounds have been checked, and BackendError says that storage
+failed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from trioscsi.scsi.device import LogicalUnit
+
+Buffer = bytes | bytearray | memoryview
+
+
+class Extent(Protocol):
+    """A run of blocks that are alike: stored (``mapped``), or reading as zeroes for free."""
+
+    @property
+    def lba(self) -> int: ...
+    @property
+    def blocks(self) -> int: ...
+    @property
+    def mapped(self) -> bool: ...
+
+
+class Storage(Protocol):
+    """The blocks of one unit, and what outlives its commands."""
+
+    async def read(self, lba: int, blocks: int) -> Buffer:
+        """The blocks from ``lba`` on; the buffer may show later writes."""
+
+    async def write(self, lba: int, data: Buffer) -> None:
+        """Replace the blocks from ``lba`` on."""
+
+    async def flush(self) -> None:
+        """Make durable what was written."""
+
+    async def zero(self, lba: int, blocks: int) -> None:
+        """Replace blocks by zeroes, with as little writing as storage can do."""
+
+    async def unmap(self, lba: int, blocks: int) -> None:
+        """Give the space of blocks back where that is possible; they read as zeroes afterwards."""
+
+    async def extents(self, lba: int, blocks: int) -> Sequence[Extent]:
+        """What is stored and what is not, in order, from ``lba`` on: one block at least."""
+
+    def exclusive(self, lba: int, blocks: int) -> AbstractAsyncContextManager[Storage]:
+        """A span of time in which no other command reads or writes these blocks.
+
+        Within it, they are used through the storage that it gives, and others not at all.
+        """
+
+    def of(self, unit: LogicalUnit) -> Storage:
+        """The storage of another unit of the same target."""
+
+    def later(self, job: Callable[[], Awaitable[None]]) -> bool:
+        """Let ``job`` go on after the command was answered; a BackendError of it is logged.
+
+        False if so many go on already that this one may not.
+        """
+
+    async def save(self, name: str, data: bytes) -> None:
+        """Keep ``data`` under a name of the unit: from now on a restart finds it.
+
+        One that comes too early finds what was saved before. Only where the unit keeps state.
+        """

@@ -1,0 +1,66 @@
+"""Which blocks of a disk are in use by commands that take a while."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import attrs
+import trio
+
+
+@attrs.define(eq=False)
+class _Claim:
+    start: int
+    end: int
+    exclusive: bool
+    granted: trio.Event = attrs.field(factory=trio.Event)
+
+    def conflicts(self, other: _Claim) -> bool:
+        return (
+            (self.exclusive or other.exclusive)
+            and self.start < other.end
+            and other.start < self.end
+        )
+
+
+class Ranges:
+    """Blocks that are held, by many at once or by one for itself, in the order of their claims.
+
+    Nobody overtakes a claim that conflicts with his own, so that each gets its turn.  A command
+    that needs no time needs no claim: it asks ``taken`` and is done before anything else happens.
+    """
+
+    def __init__(self) -> None:
+        self._claims: list[_Claim] = []
+        self.exclusive = 0
+        """How many claims there are of those that want blocks for themselves."""
+
+    def taken(self, lba: int, blocks: int) -> bool:
+        """Whether somebody has, or waits to have, some of these blocks for himself."""
+        wanted = _Claim(lba, lba + blocks, exclusive=False)
+        return any(claim.conflicts(wanted) for claim in self._claims)
+
+    @asynccontextmanager
+    async def hold(self, lba: int, blocks: int, *, exclusive: bool = False) -> AsyncIterator[None]:
+        """Wait for these blocks, and have them until the block ends."""
+        claim = _Claim(lba, lba + blocks, exclusive)
+        if not any(earlier.conflicts(claim) for earlier in self._claims):
+            claim.granted.set()
+        self._claims.append(claim)
+        self.exclusive += exclusive
+        try:
+            await claim.granted.wait()
+            yield
+        finally:
+            self._claims.remove(claim)
+            self.exclusive -= exclusive
+            self._grant()
+
+    def _grant(self) -> None:
+        """Let all those go on who have nobody before them any more."""
+        for place, claim in enumerate(self._claims):
+            if not claim.granted.is_set() and not any(
+                earlier.conflicts(claim) for earlier in self._claims[:place]
+            ):
+                claim.granted.set()

@@ -1,0 +1,116 @@
+"""A unit's blocks, as the steps of a command use them: see `trioscsi.scsi.Storage`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import attrs
+
+from trioscsi.backends import Abilities, BlockDevice, Buffer, Extent
+from trioscsi.scsi import LogicalUnit
+from trioscsi.server.ranges import Ranges
+
+if TYPE_CHECKING:
+    from trioscsi.server.jobs import Jobs
+    from trioscsi.server.keeper import Keeper
+
+_ZEROES = memoryview(bytes(2**20))
+"""What is written at once where a disk cannot zero blocks by itself."""
+
+
+@attrs.define(eq=False)
+class Unit:
+    """A logical unit, the disk behind it, and which of its blocks are in use."""
+
+    logical: LogicalUnit
+    disk: BlockDevice
+    can: Abilities = attrs.field(init=False)
+    ranges: Ranges = attrs.field(factory=Ranges, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.can = Abilities.of(self.disk)
+
+
+@attrs.frozen
+class UnitStorage:
+    """The storage of one unit.
+
+    Each read and write waits for those that have the blocks for themselves; ``alone`` is true for
+    the storage of one that has.
+    """
+
+    unit: Unit
+    unit_of: Callable[[LogicalUnit], Unit]
+    jobs: Jobs
+    keeper: Keeper
+    alone: bool = False
+
+    async def read(self, lba: int, blocks: int) -> Buffer:
+        """See `Storage.read`."""
+        async with self._sharing(lba, blocks):
+            return await self.unit.disk.read(lba, blocks)
+
+    async def write(self, lba: int, data: Buffer) -> None:
+        """See `Storage.write`."""
+        async with self._sharing(lba, len(data) // self.unit.disk.block_size):
+            await self.unit.disk.write(lba, data)
+
+    async def flush(self) -> None:
+        """See `Storage.flush`."""
+        if self.unit.can.flush is not None:
+            await self.unit.can.flush()
+
+    async def zero(self, lba: int, blocks: int) -> None:
+        """See `Storage.zero`."""
+        async with self._sharing(lba, blocks):
+            if self.unit.can.write_zeroes is not None:
+                await self.unit.can.write_zeroes(lba, blocks)
+                return
+            block_size = self.unit.disk.block_size
+            step = len(_ZEROES) // block_size
+            for first in range(lba, lba + blocks, step):
+                count = min(step, lba + blocks - first)
+                await self.unit.disk.write(first, _ZEROES[: count * block_size])
+
+    async def unmap(self, lba: int, blocks: int) -> None:
+        """See `Storage.unmap`."""
+        if self.unit.can.unmap is None:
+            await self.zero(lba, blocks)
+            return
+        async with self._sharing(lba, blocks):
+            await self.unit.can.unmap(lba, blocks)
+
+    async def extents(self, lba: int, blocks: int) -> Sequence[Extent]:
+        """See `Storage.extents`."""
+        if self.unit.can.extents is None:
+            return [Extent(lba, blocks, mapped=True)]
+        return await self.unit.can.extents(lba, blocks)
+
+    @asynccontextmanager
+    async def exclusive(self, lba: int, blocks: int) -> AsyncIterator[UnitStorage]:
+        """See `Storage.exclusive`."""
+        async with self.unit.ranges.hold(lba, blocks, exclusive=True):
+            yield attrs.evolve(self, alone=True)
+
+    def of(self, unit: LogicalUnit) -> UnitStorage:
+        """See `Storage.of`."""
+        return attrs.evolve(self, unit=self.unit_of(unit), alone=False)
+
+    def later(self, job: Callable[[], Awaitable[None]]) -> bool:
+        """See `Storage.later`."""
+        logical = self.unit.logical
+        return self.jobs.start(job, f"job of {logical.target_name} LUN {logical.number}")
+
+    async def save(self, name: str, data: bytes) -> None:
+        """See `Storage.save`."""
+        await self.keeper.save(self.unit.logical.number, name, data)
+
+    @asynccontextmanager
+    async def _sharing(self, lba: int, blocks: int) -> AsyncIterator[None]:
+        if self.alone:
+            yield
+        else:
+            async with self.unit.ranges.hold(lba, blocks):
+                yield
