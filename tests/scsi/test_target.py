@@ -110,6 +110,30 @@ def test_an_announcement_can_spare_the_nexus_that_caused_it(
     assert other.pending[0] == [POWER_ON, cleared]
 
 
+def test_a_unit_itself_can_tell_what_a_command_changed(target: ScsiTarget, nexus: Nexus) -> None:
+    other = Nexus("other", "target")
+    target.attach(other)
+    target.units[2].announce(CAPACITY, but_not_to=other)
+    assert nexus.pending == {2: [CAPACITY]}
+    removed = target.remove(2)
+    removed.announce(CAPACITY)
+    assert 2 not in nexus.pending
+
+
+def test_a_unit_hears_of_a_nexus_that_has_ended() -> None:
+    lost = []
+
+    class Witness(LogicalUnit):
+        def forget(self, nexus: Nexus) -> None:
+            lost.append(nexus)
+
+    target = ScsiTarget(NAME, [Witness(0, target_name=NAME, blocks=1)])
+    nexus = Nexus("initiator", "target")
+    target.attach(nexus)
+    target.detach(nexus)
+    assert lost == [nexus]
+
+
 def test_one_nexus_can_be_told_something_of_every_unit(target: ScsiTarget, nexus: Nexus) -> None:
     lost = AdditionalSense.I_T_NEXUS_LOSS_OCCURRED
     target.tell(nexus, lost)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from trioscsi.scsi.command import Command, CommandSet, Guard, Perform
     from trioscsi.scsi.nexus import Nexus
     from trioscsi.scsi.plan import Plan
+    from trioscsi.scsi.sense import AdditionalSense
 
 
 def _within(low: int, high: int) -> Callable[[object, attrs.Attribute[int], int], None]:
@@ -50,6 +51,17 @@ class Keepsake(Protocol):
 
     def restore(self, data: bytes) -> None:
         """Be as when ``data`` was saved; raises ValueError if that cannot be read."""
+
+
+class Announce(Protocol):
+    """Lets the nexuses of a unit's target know."""
+
+    def __call__(self, code: AdditionalSense, *, but_not_to: Nexus | None = None) -> None:
+        """Establish a unit attention of the unit for all nexuses, or all but one."""
+
+
+def to_nobody(code: AdditionalSense, *, but_not_to: Nexus | None = None) -> None:
+    """A unit that belongs to no target has nobody to tell."""
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -93,6 +105,8 @@ class LogicalUnit:
     """The blocks of one command at most: a whole number of physical blocks."""
     luns: Collection[int] = attrs.field(init=False)
     """All LUNs of the target; it is the target that says."""
+    announce: Announce = attrs.field(default=to_nobody, init=False, repr=False)
+    """Tells others what a command changed; it is the target that does."""
     keepsakes: Mapping[str, Keepsake] = attrs.field(factory=dict, init=False, repr=False)
     """What a restart finds again, by the names under which it is saved."""
     _guards: dict[Concern, Guard] = attrs.field(factory=dict, init=False, repr=False)
@@ -129,6 +143,13 @@ class LogicalUnit:
             keepsake.restore(data)
         except ValueError as error:
             raise UsageError(f"LUN {self.number}: the {name} that were saved: {error}") from None
+
+    def reset(self) -> None:
+        """Be as after power on, but for what outlives that (SAM-5 section 6.3.3)."""
+        self.stopped = False
+
+    def forget(self, nexus: Nexus) -> None:
+        """A nexus has ended: nothing is held for it any more (SAM-5 section 6.3.4)."""
 
     @property
     def blocks_per_physical_block(self) -> int:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from trioscsi.errors import UsageError
 from trioscsi.scsi import absent
+from trioscsi.scsi.device import to_nobody
 from trioscsi.scsi.sense import AdditionalSense
 
 if TYPE_CHECKING:
@@ -50,6 +52,8 @@ class ScsiTarget:
     def detach(self, nexus: Nexus) -> None:
         """A nexus ends."""
         self._nexuses.discard(nexus)
+        for unit in self._units.values():
+            unit.forget(nexus)
 
     def add(self, unit: LogicalUnit) -> None:
         """A new unit; raises UsageError if its LUN is taken or its target is another."""
@@ -60,13 +64,14 @@ class ScsiTarget:
         self._luns_changed()
         self._units[unit.number] = unit
         unit.luns = self._units.keys()
+        unit.announce = partial(self.announce, unit.number)
         self.announce(unit.number, _POWER_ON)
 
     def remove(self, lun: int) -> LogicalUnit:
         """Take a unit away; raises UsageError if there is none."""
         unit = self._unit(lun)
         del self._units[lun]
-        unit.luns = (lun,)
+        unit.luns, unit.announce = (lun,), to_nobody
         for nexus in self._nexuses:
             nexus.forget(lun)
         self._luns_changed()
@@ -82,7 +87,7 @@ class ScsiTarget:
 
         Raises UsageError if there is no such unit.
         """
-        self._unit(lun).stopped = False
+        self._unit(lun).reset()
         self.announce(lun, AdditionalSense.BUS_DEVICE_RESET_FUNCTION_OCCURRED)
 
     def reset_all(self) -> None:
