@@ -129,7 +129,7 @@ class Blocks:
                 at_once(self.write(plan.lba, data))
                 return Done()
             case Receive():
-                return self.perform(plan.then(data[: plan.data_out]))
+                return self.perform(plan.received(data[: plan.data_out]))
             case Procedure():
                 try:
                     return at_once(plan.perform(self, memoryview(data)[: plan.data_out]))

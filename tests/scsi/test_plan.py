@@ -38,3 +38,10 @@ def test_every_plan_says_what_it_takes_from_the_initiator(plan: Plan, data_out: 
 
 def test_a_refusal_carries_the_plan_that_answers() -> None:
     assert Refusal(WRITE_PROTECTED).plan == Failed(WRITE_PROTECTED)
+
+
+def test_a_parameter_list_may_be_refused_when_it_has_come() -> None:
+    def then(_list: bytes) -> Plan:
+        raise Refusal(WRITE_PROTECTED)
+
+    assert Receive(24, then).received(b"") == Failed(WRITE_PROTECTED)

@@ -65,7 +65,7 @@ def test_an_invalid_field_is_encoded_as_the_standard_draws_it() -> None:
 
 
 def test_a_field_of_a_parameter_list_is_not_one_of_the_cdb() -> None:
-    assert sense_data.invalid_field(4, in_cdb=False).encode()[15:].hex() == "800004"
+    assert sense_data.invalid_parameter(4).encode()[15:].hex() == "800004"
 
 
 @pytest.mark.parametrize(

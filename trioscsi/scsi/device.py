@@ -70,9 +70,10 @@ class LogicalUnit:
 
     ``physical_block_size`` is what storage writes at once, and ``maximum_transfer`` bounds the
     data of one command; both in bytes. ``write_cache`` says that a write may be lost until it
-    is flushed, ``keeps_state`` that `Storage.save` is possible. The NAA designator, and
-    ``serial`` if it is not given, follow from the target name and the LUN. ``thin`` is not
-    reported until there is a command to unmap blocks.
+    is flushed, ``keeps_state`` that `Storage.save` is possible. ``clock`` tells the time in
+    seconds, from any start. The NAA designator, and ``serial`` if it is not given, follow from
+    the target name and the LUN. ``thin`` is not reported until there is a command to unmap
+    blocks.
 
     Raises UsageError for what no disk can be.
     """
@@ -99,6 +100,7 @@ class LogicalUnit:
     revision: str = attrs.field(default="1", validator=_ascii(4))
     maximum_transfer: int = attrs.field(default=16 * 2**20, validator=_within(65_536, 2**32))
     keeps_state: bool = False
+    clock: Callable[[], float] = attrs.field(default=lambda: 0.0, repr=False)
 
     commands: ClassVar[CommandSet] = DISK
     maximum_blocks: int = attrs.field(init=False)

@@ -88,10 +88,20 @@ class Write:
 
 @attrs.define
 class Receive:
-    """Take ``data_out`` bytes of parameter list; ``then`` makes the real plan from them."""
+    """Take ``data_out`` bytes of parameter list; ``then`` makes the real plan from them.
+
+    They may be less if the initiator meant to send less. ``then`` may raise Refusal.
+    """
 
     data_out: int
     then: Callable[[bytes], Plan]
+
+    def received(self, data: bytes) -> Plan:
+        """What to do now that the list has come."""
+        try:
+            return self.then(data)
+        except Refusal as refusal:
+            return refusal.plan
 
 
 @attrs.define

@@ -40,11 +40,13 @@ class AdditionalSense(enum.IntEnum):
     INVALID_FIELD_IN_COMMAND_INFORMATION_UNIT = 0x0E03
     UNRECOVERED_READ_ERROR = 0x1100
     READ_ERROR_FAILED_RETRANSMISSION_REQUEST = 0x1113
+    PARAMETER_LIST_LENGTH_ERROR = 0x1A00
     MISCOMPARE_DURING_VERIFY_OPERATION = 0x1D00
     INVALID_COMMAND_OPERATION_CODE = 0x2000
     LOGICAL_BLOCK_ADDRESS_OUT_OF_RANGE = 0x2100
     INVALID_FIELD_IN_CDB = 0x2400
     LOGICAL_UNIT_NOT_SUPPORTED = 0x2500
+    INVALID_FIELD_IN_PARAMETER_LIST = 0x2600
     WRITE_PROTECTED = 0x2700
     POWER_ON_RESET_OR_BUS_DEVICE_RESET_OCCURRED = 0x2900
     BUS_DEVICE_RESET_FUNCTION_OCCURRED = 0x2903
@@ -160,6 +162,9 @@ LOGICAL_UNIT_NOT_SUPPORTED = Sense(
 SAVING_PARAMETERS_NOT_SUPPORTED = Sense(
     SenseKey.ILLEGAL_REQUEST, AdditionalSense.SAVING_PARAMETERS_NOT_SUPPORTED
 )
+PARAMETER_LIST_LENGTH_ERROR = Sense(
+    SenseKey.ILLEGAL_REQUEST, AdditionalSense.PARAMETER_LIST_LENGTH_ERROR
+)
 WRITE_PROTECTED = Sense(SenseKey.DATA_PROTECT, AdditionalSense.WRITE_PROTECTED)
 START_REQUIRED = Sense(
     SenseKey.NOT_READY, AdditionalSense.LOGICAL_UNIT_NOT_READY_INITIALIZING_COMMAND_REQUIRED
@@ -179,12 +184,17 @@ SNACK_REJECTED = Sense(
 )
 
 
-def invalid_field(byte: int, bit: int | None = None, *, in_cdb: bool = True) -> Sense:
+def invalid_field(byte: int, bit: int | None = None) -> Sense:
     """A field of the CDB that has a value we do not take."""
-    pointer = FieldPointer(byte, bit, in_cdb)
-    return Sense(
-        SenseKey.ILLEGAL_REQUEST, AdditionalSense.INVALID_FIELD_IN_CDB, field_pointer=pointer
-    )
+    code = AdditionalSense.INVALID_FIELD_IN_CDB
+    return Sense(SenseKey.ILLEGAL_REQUEST, code, field_pointer=FieldPointer(byte, bit))
+
+
+def invalid_parameter(byte: int, bit: int | None = None) -> Sense:
+    """A field of the parameter list that has a value we do not take."""
+    code = AdditionalSense.INVALID_FIELD_IN_PARAMETER_LIST
+    pointer = FieldPointer(byte, bit, in_cdb=False)
+    return Sense(SenseKey.ILLEGAL_REQUEST, code, field_pointer=pointer)
 
 
 def invalid_data_out() -> Sense:

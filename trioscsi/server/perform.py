@@ -210,7 +210,7 @@ class Performer:
         return True
 
     def _receive(self, task: Task, plan: Receive) -> bool:
-        self._perform(task, plan.then(bytes(task.data)))
+        self._perform(task, plan.received(bytes(task.data)))
         return True
 
     def _read_now(self, task: Task, plan: Read) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from math import inf
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import attrs
@@ -103,6 +104,7 @@ class Target:
             write_cache=can.flush is not None,
             maximum_transfer=self.limits.transfer,
             keeps_state=self._keeper.can_save,
+            clock=monotonic,
         )
         for kept, data in self._keeper.load(number).items():
             unit.restore(kept, data)
