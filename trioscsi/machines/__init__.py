@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from trioscsi.machines import (
+    chap,
     cleanup,
     connection,
     full_feature,
@@ -35,6 +36,7 @@ MACHINES: Mapping[str, Machine[Any]] = {
         cleanup,
         session,
         login,
+        chap,
         text,
         full_feature,
         logout,

@@ -10,6 +10,7 @@ from trioscsi.machines._automat import Effects
 from trioscsi.machines.login import Effect
 from trioscsi.pdu import LoginRequest, LoginResponse, LoginStage, LoginStatus, Received
 from trioscsi.protocol.admission import admit, take_place
+from trioscsi.protocol.chap import Chap
 from trioscsi.text import Collector, Negotiation, Pair, Stage, encode, split
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ class Login:
         self._machine = machine.machine.start(connection.watcher)
         self._collector = Collector(connection.limits)
         self._negotiation: Negotiation | None = None
+        self._chap: Chap | None = None
+        """What the initiator has to prove, if anything."""
         self._first: LoginRequest | None = None
         self._request = LoginRequest()
         self._requests = 0
@@ -139,16 +142,45 @@ class Login:
         if self._negotiation is None:
             assert self._first is not None
             self._negotiation = admit(self._connection, self._first, pairs)
-        negotiation = self._negotiation
-        answers = negotiation.receive(pairs, stage)
+            session = self._connection.session
+            assert session is not None, "admission finds a session"
+            if session.node.authentication is not None:
+                self._chap = Chap(session.node.authentication, self._connection.watcher)
+        answers = self._negotiation.receive(pairs, stage)
         wants_method = any(name == "AuthMethod" for name, _ in pairs)
-        if negotiation.security or (wants_method and negotiation.so_far.auth_method is None):
-            raise _error(
-                "the initiator asks for an authentication that this target does not offer",
-                "12.1",
-                LoginStatus.AUTHENTICATION_FAILURE,
-            )
-        return answers + negotiation.propose(stage)
+        answers += self._authenticate(wants_method)
+        if stage is Stage.OPERATIONAL:
+            self._still_to_prove()
+        return answers + self._negotiation.propose(stage)
+
+    def _authenticate(self, wants_method: bool) -> list[Pair]:
+        """Take the keys of an authentication method, if there are any (section 12.1)."""
+        negotiation, chap = self._negotiation, self._chap
+        assert negotiation is not None
+        method = negotiation.so_far.auth_method
+        keys, negotiation.security = negotiation.security, []
+        if (wants_method and method is None) or (keys and (chap is None or method is None)):
+            raise _unauthenticated("the initiator and this target share no method to authenticate")
+        if chap is None:
+            return []
+        if wants_method:
+            chap.agree()
+        return chap.receive(keys) if keys else []
+
+    def _still_to_prove(self) -> bool:
+        """Whether the initiator has to go on with its authentication before anything else.
+
+        Raises PeerError if it does not mean to.
+        """
+        if self._chap is None or self._chap.proven:
+            return False
+        assert self._negotiation is not None
+        if (
+            self._stage != LoginStage.SECURITY_NEGOTIATION
+            or self._negotiation.so_far.auth_method is None
+        ):
+            raise _unauthenticated("the initiator wants to log in without authentication")
+        return True
 
     def _move(self, pdu: LoginRequest) -> Effects:
         """Feed the machine with what the T bit and the stages of a request ask for."""
@@ -158,7 +190,7 @@ class Login:
             wanted = _MOVES.get((pdu.csg, pdu.nsg))
             if wanted is None:
                 raise _error(f"a move from stage {pdu.csg} to {pdu.nsg}", "6.3.1")
-            if not self._negotiation.pending:
+            if not self._still_to_prove() and not self._negotiation.pending:
                 move = wanted
         if move == "moves_to_full_feature":
             # This may fail, and a machine that has moved does not move back.
@@ -254,3 +286,7 @@ def _error(
     reason: str, section: str, answer: LoginStatus = LoginStatus.INITIATOR_ERROR
 ) -> PeerError:
     return PeerError(reason, section=section, answer=answer)
+
+
+def _unauthenticated(reason: str) -> PeerError:
+    return _error(reason, "12.1", LoginStatus.AUTHENTICATION_FAILURE)

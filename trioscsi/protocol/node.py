@@ -13,6 +13,7 @@ from trioscsi.machines._automat import Watcher
 from trioscsi.machines.session import FAILED
 from trioscsi.pdu import LoginStatus
 from trioscsi.protocol.channel import nobody
+from trioscsi.protocol.credentials import Authentication
 from trioscsi.protocol.deadlines import Deadlines
 from trioscsi.protocol.tasks import Dying
 from trioscsi.text import Offer
@@ -40,6 +41,8 @@ class Node:
     limits: Limits = attrs.field(factory=Limits)
     has_unit: Callable[[int], bool] = _nowhere
     """Whether a 64-bit LUN field addresses a logical unit, for task management."""
+    authentication: Authentication | None = attrs.field(default=None, kw_only=True)
+    """What an initiator has to prove to log in; its ``offer`` then has the method CHAP alone."""
     watcher: Watcher | None = None
     wake: Callable[[], None] = nobody
     events: list[Event] = attrs.field(factory=list, init=False)

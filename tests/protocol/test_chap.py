@@ -1,0 +1,285 @@
+from __future__ import annotations
+
+import hashlib
+from itertools import count
+from typing import Any
+
+import attrs
+import pytest
+
+from tests.protocol.peer import (
+    FULL_FEATURE,
+    OPERATIONAL,
+    SECURITY,
+    Gate,
+    Pairs,
+    Peer,
+    connect,
+    leading_keys,
+    login_request,
+    status,
+)
+from trioscsi.pdu import LoginStatus
+from trioscsi.protocol.credentials import Account, Authentication, Challenges, Secret
+from trioscsi.text import Offer, decode, decode_binary, encode_binary
+
+ALICE = Account("alice", Secret(b"alice's long secret"))
+DISK = Account("disk", Secret(b"the disk's long secret"))
+HASHES = {5: "md5", 6: "sha1", 7: "sha256", 8: "sha3_256"}
+FAILURE = LoginStatus.AUTHENTICATION_FAILURE
+
+
+def response(algorithm: int, identifier: int, secret: bytes, challenge: bytes) -> bytes:
+    return hashlib.new(HASHES[algorithm], bytes([identifier]) + secret + challenge).digest()
+
+
+@attrs.define
+class Guarded:
+    """A target that wants CHAP, and a peer in the middle of its login."""
+
+    peer: Peer
+    keys: Pairs = attrs.field(factory=dict)
+    """Those of the last response."""
+    transit: bool = False
+
+    def say(self, keys: Pairs, **fields: Any) -> LoginStatus:
+        (answer,) = self.peer.send(
+            login_request(keys, **{"csg": SECURITY, "nsg": OPERATIONAL, "transit": False, **fields})
+        )
+        self.keys = dict(decode(bytes(answer.data)))
+        self.transit = answer.transit
+        return status(answer)
+
+    def begin(self, algorithms: str = "5", **keys: str) -> LoginStatus:
+        """Go on until the challenge is there."""
+        assert self.say(leading_keys(AuthMethod="CHAP", **keys)) is LoginStatus.SUCCESS
+        assert self.keys["AuthMethod"] == "CHAP"
+        return self.say({"CHAP_A": algorithms})
+
+    def proof(self, account: Account = ALICE, secret: Secret | None = None) -> Pairs:
+        made = response(
+            int(self.keys["CHAP_A"]),
+            int(self.keys["CHAP_I"]),
+            (secret or account.secret).value,
+            decode_binary(self.keys["CHAP_C"], 1024),
+        )
+        return {"CHAP_N": account.name, "CHAP_R": encode_binary(made)}
+
+    @property
+    def remark(self) -> str:
+        return str(self.peer.connection.remarks[-1])
+
+
+def authentication(**settings: Any) -> Authentication:
+    numbers = count(7)
+    challenges = Challenges(lambda length: next(numbers).to_bytes(length, "big"))
+    return Authentication(**{"accounts": (ALICE,), "challenges": challenges, **settings})
+
+
+def guard(gate: Gate | None = None, **settings: Any) -> Guarded:
+    if gate is None:
+        gate = Gate(Offer(target_portal_group_tag=1, auth_methods=("CHAP",)))
+        gate.target.authentication = authentication(**settings)
+    return Guarded(connect(gate))
+
+
+def test_who_proves_that_he_knows_the_secret_is_let_in():
+    door = guard()
+    assert door.begin() is LoginStatus.SUCCESS
+    assert door.keys.keys() == {"CHAP_A", "CHAP_I", "CHAP_C"}
+    assert door.say(door.proof(), transit=True) is LoginStatus.SUCCESS
+    assert door.transit
+    assert "CHAP_R" not in door.keys
+    answer = door.say({}, csg=OPERATIONAL, nsg=FULL_FEATURE, transit=True)
+    assert answer is LoginStatus.SUCCESS
+    assert door.peer.connection.full_feature
+
+
+def test_the_initiator_may_ask_for_a_proof_in_return():
+    door = guard(mutual=DISK)
+    door.begin()
+    asks = {"CHAP_I": "200", "CHAP_C": encode_binary(b"prove it, target!", base64=True)}
+    assert door.say(door.proof() | asks, transit=True, nsg=FULL_FEATURE) is LoginStatus.SUCCESS
+    assert door.keys["CHAP_N"] == "disk"
+    made = response(5, 200, DISK.secret.value, b"prove it, target!")
+    assert decode_binary(door.keys["CHAP_R"], 1024) == made
+    assert door.transit
+
+
+@pytest.mark.parametrize(("algorithm", "length"), [(5, 16), (6, 20), (7, 32), (8, 32)])
+def test_every_algorithm_works_and_its_challenge_is_as_long_as_its_response(
+    algorithm: int, length: int
+):
+    door = guard()
+    assert door.begin(str(algorithm)) is LoginStatus.SUCCESS
+    assert len(decode_binary(door.keys["CHAP_C"], 1024)) == length
+    assert door.say(door.proof(), transit=True) is LoginStatus.SUCCESS
+
+
+@pytest.mark.parametrize(
+    ("offered", "chosen"), [("5,6,7,8", "8"), ("5,7", "7"), ("0x05,6", "6"), ("99,5", "5")]
+)
+def test_the_algorithm_is_the_best_that_both_know(offered: str, chosen: str):
+    door = guard()
+    door.begin(offered)
+    assert door.keys["CHAP_A"] == chosen
+
+
+def test_weak_algorithms_can_be_forbidden():
+    door = guard(algorithms=(8, 7))
+    assert door.begin("5,6") is FAILURE
+    assert "none of the algorithms 5,6 is taken, only 8, 7" in door.remark
+
+
+@pytest.mark.parametrize("length", [16, 1024])
+def test_the_length_of_the_challenge_can_be_chosen(length: int):
+    door = guard(challenge_length=length)
+    door.begin()
+    assert len(decode_binary(door.keys["CHAP_C"], 1024)) == length
+    assert door.say(door.proof(), transit=True) is LoginStatus.SUCCESS
+
+
+def test_a_wrong_secret_or_an_unknown_name_is_refused_in_the_same_way():
+    wrong, unknown = guard(), guard()
+    wrong.begin()
+    assert wrong.say(wrong.proof(secret=Secret(b"a guess"))) is FAILURE
+    assert wrong.peer.connection.closed
+    unknown.begin()
+    mallory = Account("mallory", ALICE.secret)
+    assert unknown.say(unknown.proof(mallory)) is FAILURE
+    assert "'alice' has not proven itself" in wrong.remark
+    assert "'mallory' has not proven itself" in unknown.remark
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"CHAP_N": "alice"},
+        {"CHAP_N": "alice", "CHAP_R": "0x00", "CHAP_I": "1"},
+        {"CHAP_I": "1", "CHAP_C": "0x00"},
+        {"CHAP_N": "alice", "CHAP_R": "zz"},
+        {"CHAP_N": "alice", "CHAP_R": "0x" + "00" * 1025},
+        {"SRP_U": "alice"},
+    ],
+)
+def test_what_is_no_step_of_chap_is_refused(keys: Pairs):
+    door = guard()
+    door.begin()
+    assert door.say(keys) is FAILURE
+
+
+@pytest.mark.parametrize("keys", [{"CHAP_A": "x"}, {"CHAP_A": ""}, {"CHAP_A": "5,"}])
+def test_algorithms_are_numbers(keys: Pairs):
+    door = guard()
+    door.say(leading_keys(AuthMethod="CHAP"))
+    assert door.say(keys) is FAILURE
+
+
+def test_a_step_out_of_its_turn_is_refused():
+    door = guard()
+    door.say(leading_keys(AuthMethod="CHAP"))
+    assert door.say({"CHAP_N": "alice", "CHAP_R": "0x00"}) is FAILURE
+    assert "came out of turn" in door.remark
+
+
+def test_steps_without_the_method_are_refused():
+    door = guard()
+    assert door.say(leading_keys(CHAP_A="5")) is FAILURE
+
+
+def test_the_method_and_its_first_step_may_come_together():
+    door = guard()
+    assert door.say(leading_keys(AuthMethod="CHAP,None", CHAP_A="5")) is LoginStatus.SUCCESS
+    assert door.keys["AuthMethod"] == "CHAP"
+    assert door.say(door.proof(), transit=True) is LoginStatus.SUCCESS
+    assert door.transit
+
+
+@pytest.mark.parametrize("transit", [False, True])
+def test_the_security_stage_goes_on_until_the_proof_is_there(transit: bool):
+    door = guard()
+    assert door.say(leading_keys(AuthMethod="CHAP"), transit=transit) is LoginStatus.SUCCESS
+    assert not door.transit
+    assert door.say({"CHAP_A": "5"}, transit=transit) is LoginStatus.SUCCESS
+    assert not door.transit
+
+
+@pytest.mark.parametrize(
+    ("keys", "fields"),
+    [
+        ({}, {"csg": OPERATIONAL, "nsg": FULL_FEATURE, "transit": True}),
+        ({}, {"csg": OPERATIONAL, "nsg": 0}),
+        ({}, {"transit": True}),
+        ({}, {"transit": True, "nsg": FULL_FEATURE}),
+        ({"AuthMethod": "None"}, {}),
+        ({"AuthMethod": "SRP,KRB5"}, {}),
+    ],
+)
+def test_nobody_gets_past_the_authentication(keys: Pairs, fields: dict[str, Any]):
+    door = guard()
+    assert door.say(leading_keys(**keys), **fields) is FAILURE
+    assert not door.peer.connection.full_feature
+
+
+def test_a_proof_that_nobody_can_give_is_refused():
+    door = guard()
+    door.begin()
+    asks = {"CHAP_I": "1", "CHAP_C": "0x0102"}
+    assert door.say(door.proof() | asks) is FAILURE
+    assert "asks for a proof of the target, which has no secret" in door.remark
+
+
+@pytest.mark.parametrize("identifier", ["256", "-1", "x"])
+def test_an_identifier_is_a_byte(identifier: str):
+    door = guard(mutual=DISK)
+    door.begin()
+    assert door.say(door.proof() | {"CHAP_I": identifier, "CHAP_C": "0x01"}) is FAILURE
+
+
+def test_a_challenge_of_ours_does_not_come_back():
+    door = guard(mutual=DISK)
+    door.begin()
+    reflected = {"CHAP_I": "1", "CHAP_C": door.keys["CHAP_C"]}
+    assert door.say(door.proof() | reflected) is FAILURE
+    assert "used before" in door.remark
+
+
+def test_a_challenge_of_ours_does_not_come_back_on_another_connection():
+    gate = Gate(Offer(target_portal_group_tag=1, auth_methods=("CHAP",)))
+    gate.target.authentication = authentication(mutual=DISK)
+    one, other = guard(gate), guard(gate)
+    one.begin()
+    other.begin()
+    reflected = {"CHAP_I": "1", "CHAP_C": one.keys["CHAP_C"]}
+    assert other.say(other.proof() | reflected) is FAILURE
+
+
+def test_the_secret_of_the_target_proves_no_initiator():
+    door = guard(mutual=DISK)
+    door.begin()
+    assert door.say(door.proof(secret=DISK.secret)) is FAILURE
+
+
+def test_who_knows_the_secret_of_the_target_under_his_own_name_is_told_apart():
+    """The check that section 9.2.1 asks for, should a configuration evade ours."""
+    same = authentication(mutual=DISK)
+    object.__setattr__(same, "accounts", (Account("eve", DISK.secret),))
+    gate = Gate(Offer(target_portal_group_tag=1, auth_methods=("CHAP",)))
+    gate.target.authentication = same
+    door = guard(gate)
+    door.begin()
+    assert door.say(door.proof(Account("eve", DISK.secret))) is FAILURE
+    assert "uses the secret of the target" in door.remark
+
+
+def test_discovery_can_be_guarded_too():
+    gate = Gate()
+    gate.discovery.authentication = authentication()
+    gate.discovery.offer = attrs.evolve(gate.discovery.offer, auth_methods=("CHAP",))
+    door = guard(gate)
+    keys = leading_keys(SessionType="Discovery", AuthMethod="CHAP")
+    del keys["TargetName"]
+    assert door.say(keys) is LoginStatus.SUCCESS
+    door.say({"CHAP_A": "7,5"})
+    assert door.say(door.proof(), transit=True, nsg=FULL_FEATURE) is LoginStatus.SUCCESS
+    assert door.peer.connection.full_feature

@@ -1,0 +1,145 @@
+"""CHAP in a login (RFC 7143 section 12.1.3)."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Mapping, Sequence
+
+from trioscsi.errors import PeerError
+from trioscsi.machines import chap as machine
+from trioscsi.machines._automat import Effects, Watcher
+from trioscsi.machines.chap import Effect
+from trioscsi.pdu import LoginStatus
+from trioscsi.protocol.credentials import ALGORITHMS, Authentication, Secret
+from trioscsi.text import Pair, decode_binary, decode_number, encode_binary
+
+CHALLENGE_MAXIMUM = 1024
+"""Bytes of a challenge or of a response (section 12.1.3)."""
+
+_IDENTIFIERS = 256
+
+
+class Chap:
+    """The authentication of one login."""
+
+    def __init__(self, authentication: Authentication, watcher: Watcher | None) -> None:
+        self._authentication = authentication
+        self._machine = machine.machine.start(watcher)
+        self._algorithm = 0
+        self._identifier = 0
+        self._challenge = b""
+        self._theirs = (0, b"")
+        """The identifier and the challenge of the initiator, if it sent one."""
+
+    @property
+    def proven(self) -> bool:
+        """Whether the initiator has proven who it is."""
+        return self._machine.state == machine.PROVEN.name
+
+    def agree(self) -> None:
+        """Both sides have chosen CHAP."""
+        self._machine.method_agreed()
+
+    def receive(self, pairs: Sequence[Pair]) -> list[Pair]:
+        """Take the keys of one text; returns what to send back.
+
+        Raises PeerError with status AUTHENTICATION FAILURE; the authentication is then over.
+        """
+        keys = dict(pairs)
+        try:
+            if keys.keys() == {"CHAP_A"}:
+                return self._do(self._offered(keys["CHAP_A"]))
+            if keys.keys() == {"CHAP_N", "CHAP_R"}:
+                self._check(keys)
+                return self._do(self._machine.proven())
+            if keys.keys() == {"CHAP_N", "CHAP_R", "CHAP_I", "CHAP_C"}:
+                self._check(keys)
+                self._take_challenge(keys)
+                return self._do(self._machine.proven_and_challenged())
+            raise _failure(f"{', '.join(keys)} is no step of CHAP")
+        except PeerError as error:
+            self._machine.failed()
+            raise _failure(error.reason) from None
+
+    def _expect(self, cause: str, keys: str) -> None:
+        if not self._machine.hears(cause):
+            raise _failure(f"{keys} came out of turn")
+
+    def _offered(self, value: str) -> Effects:
+        self._expect("algorithms_offered", "CHAP_A")
+        offered = [decode_number(item) for item in value.split(",")]
+        ours = self._authentication.algorithms
+        chosen = next((number for number in ours if number in offered), None)
+        if chosen is None:
+            raise _failure(
+                f"none of the algorithms {value} is taken, only {', '.join(map(str, ours))}"
+            )
+        self._algorithm = chosen
+        return self._machine.algorithms_offered()
+
+    def _check(self, keys: Mapping[str, str]) -> None:
+        """Check that the response proves the name."""
+        self._expect("proven", "CHAP_N and CHAP_R")
+        name = keys["CHAP_N"]
+        response = decode_binary(keys["CHAP_R"], CHALLENGE_MAXIMUM)
+        authentication = self._authentication
+        secret = authentication.secret_of(name)
+        # The time it takes does not tell whether there is such a name.
+        expected = self._response(
+            secret or Secret(b"nobody"), self._identifier, self._challenge
+        )
+        if not hmac.compare_digest(expected, response) or secret is None:
+            raise _failure(f"{name!r} has not proven itself")
+        mutual = authentication.mutual
+        if mutual is not None and hmac.compare_digest(
+            self._response(mutual.secret, self._identifier, self._challenge), response
+        ):
+            raise _failure("the initiator uses the secret of the target")
+
+    def _take_challenge(self, keys: Mapping[str, str]) -> None:
+        """Take the challenge of an initiator that wants a proof in return."""
+        if self._authentication.mutual is None:
+            raise _failure("the initiator asks for a proof of the target, which has no secret")
+        identifier = decode_number(keys["CHAP_I"])
+        challenge = decode_binary(keys["CHAP_C"], CHALLENGE_MAXIMUM)
+        if identifier >= _IDENTIFIERS or not challenge:
+            raise _failure("a challenge that is none")
+        if not self._authentication.challenges.take(challenge):
+            raise _failure("a challenge that was used before, by this target or by an initiator")
+        self._theirs = identifier, challenge
+
+    def _do(self, effects: Effects) -> list[Pair]:
+        pairs: list[Pair] = []
+        for effect in effects:
+            match effect:
+                case Effect.CHALLENGE:
+                    pairs += self._new_challenge()
+                case Effect.RESPOND:
+                    mutual = self._authentication.mutual
+                    assert mutual is not None, "who has no secret fails before"
+                    response = self._response(mutual.secret, *self._theirs)
+                    pairs += [("CHAP_N", mutual.name), ("CHAP_R", encode_binary(response))]
+        return pairs
+
+    def _new_challenge(self) -> list[Pair]:
+        authentication = self._authentication
+        length = authentication.challenge_length
+        if length is None:
+            length = hashlib.new(ALGORITHMS[self._algorithm], usedforsecurity=False).digest_size
+        self._identifier = authentication.challenges.random(1)[0]
+        self._challenge = authentication.challenges.issue(length)
+        return [
+            ("CHAP_A", str(self._algorithm)),
+            ("CHAP_I", str(self._identifier)),
+            ("CHAP_C", encode_binary(self._challenge)),
+        ]
+
+    def _response(self, secret: Secret, identifier: int, challenge: bytes) -> bytes:
+        """What proves a secret (RFC 1994 section 4.1)."""
+        content = bytes((identifier,)) + secret.value + challenge
+        return hashlib.new(ALGORITHMS[self._algorithm], content, usedforsecurity=False).digest()
+
+
+def _failure(reason: str) -> PeerError:
+    return PeerError(reason, section="12.1.3", answer=LoginStatus.AUTHENTICATION_FAILURE)

@@ -1,0 +1,124 @@
+"""Secrets, and what an initiator has to prove with them (RFC 7143 sections 9.2.1 and 12.1.3)."""
+
+from __future__ import annotations
+
+import hmac
+from collections import deque
+from collections.abc import Callable, Mapping
+
+import attrs
+
+from trioscsi.errors import UsageError
+
+SHORT_SECRET = 12
+"""Bytes below which a secret needs IPsec: 96 bits (section 9.2.1)."""
+
+ALGORITHMS: Mapping[int, str] = {5: "md5", 6: "sha1", 7: "sha256", 8: "sha3_256"}
+"""What CHAP_A may say (IANA's registry of PPP authentication algorithms), as hashlib names it."""
+
+_NAME_LENGTH = 255
+_REMEMBERED = 4096
+
+
+@attrs.frozen
+class Secret:
+    """A secret that no log, trace or traceback shows."""
+
+    value: bytes = attrs.field(repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        if not self.value:
+            raise UsageError("a CHAP secret cannot be empty")
+
+    def equals(self, other: Secret) -> bool:
+        """Whether both are the same, in a time that does not depend on where they differ."""
+        return hmac.compare_digest(self.value, other.value)
+
+
+@attrs.define(eq=False)
+class Challenges:
+    """The challenges of late, from either side: none may come twice.
+
+    A challenge of ours that comes back is an attempt to have us answer it for the other side
+    (section 9.2.1), whether on the same connection or on another one.
+    """
+
+    random: Callable[[int], bytes]
+    """Gives so many bytes that nobody can guess."""
+    _known: set[bytes] = attrs.field(factory=set, init=False)
+    _order: deque[bytes] = attrs.field(factory=deque, init=False)
+
+    def issue(self, length: int) -> bytes:
+        """A challenge of so many bytes."""
+        challenge = self.random(length)
+        self._remember(challenge)
+        return challenge
+
+    def take(self, challenge: bytes) -> bool:
+        """Note a challenge of the peer's; False if it was seen before."""
+        if challenge in self._known:
+            return False
+        self._remember(challenge)
+        return True
+
+    def _remember(self, challenge: bytes) -> None:
+        self._known.add(challenge)
+        self._order.append(challenge)
+        if len(self._order) > _REMEMBERED:
+            self._known.discard(self._order.popleft())
+
+
+def _name(_policy: object, _attribute: object, name: str) -> None:
+    if not 0 < len(name.encode()) <= _NAME_LENGTH or "\0" in name:
+        raise UsageError(f"a CHAP name has from 1 to {_NAME_LENGTH} bytes, none of them zero")
+
+
+@attrs.frozen
+class Account:
+    """A name and the secret that proves it."""
+
+    name: str = attrs.field(validator=_name)
+    secret: Secret
+
+
+@attrs.frozen
+class Authentication:
+    """What logins to one node have to prove, and how it proves itself to those who ask.
+
+    ``algorithms`` are in order of preference; ``challenge_length`` is in bytes, by default as long
+    as what the algorithm makes of it. Raises UsageError for what the RFC forbids.
+    """
+
+    accounts: tuple[Account, ...]
+    challenges: Challenges
+    mutual: Account | None = None
+    algorithms: tuple[int, ...] = (8, 7, 6, 5)
+    challenge_length: int | None = None
+
+    def __attrs_post_init__(self) -> None:
+        if not self.accounts:
+            raise UsageError("CHAP needs the name and the secret of an initiator")
+        names = [account.name for account in self.accounts]
+        if len(set(names)) != len(names):
+            raise UsageError("a CHAP name is given twice")
+        unknown = set(self.algorithms) - ALGORITHMS.keys()
+        if unknown or not self.algorithms:
+            raise UsageError(f"CHAP algorithms are some of {', '.join(map(str, ALGORITHMS))}")
+        if self.challenge_length is not None and not 16 <= self.challenge_length <= 1024:
+            raise UsageError("a CHAP challenge has from 16 to 1024 bytes")
+        if self.mutual is not None and any(
+            account.secret.equals(self.mutual.secret) for account in self.accounts
+        ):
+            raise UsageError(
+                "the same CHAP secret both ways would let either side pass for the other"
+            )
+
+    def secret_of(self, name: str) -> Secret | None:
+        """The secret that proves a name."""
+        return next((each.secret for each in self.accounts if each.name == name), None)
+
+    @property
+    def short_secrets(self) -> list[str]:
+        """The names whose secrets are too short for a network that others can listen to."""
+        accounts = [*self.accounts, *([] if self.mutual is None else [self.mutual])]
+        return [each.name for each in accounts if len(each.secret.value) < SHORT_SECRET]
