@@ -44,6 +44,8 @@ def invoke(*arguments: str) -> Result:
         (["nowhere.img"], "there is no nowhere.img: give a size to make it"),
         (["memory:much"], "'much' is not a size"),
         (["tape:1"], "no scheme 'tape'"),
+        (["--chap", "alice"], "no secret for alice: set TRIOSCSI_CHAP_SECRET"),
+        (["--mutual-chap", "disk"], "mutual CHAP needs CHAP"),
     ],
 )
 def test_wrong_usage_is_one_line_and_status_2(arguments: list[str], reason: str) -> None:
@@ -84,6 +86,20 @@ def test_disks_become_units_in_order(built: list[Target], tmp_path: Path) -> Non
         (1, 512),
         (2, 768),
     ]
+
+
+def test_chap_asks_for_a_proof(built: list[Target], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRIOSCSI_CHAP_SECRET", "a secret of some length")
+    monkeypatch.setenv("TRIOSCSI_MUTUAL_CHAP_SECRET", "another secret of some length")
+    assert invoke("--chap", "alice", "--mutual-chap", "disk").exit_code == 0
+    assert invoke("--chap", "alice", "--discovery-chap").exit_code == 0
+    authentication = built[0].node.authentication
+    assert authentication is not None
+    assert [account.name for account in authentication.accounts] == ["alice"]
+    assert authentication.mutual is not None
+    assert authentication.mutual.name == "disk"
+    assert built[0].discovery_proof is None
+    assert built[1].discovery_proof is not None
 
 
 def test_disks_may_be_read_only(built: list[Target]) -> None:

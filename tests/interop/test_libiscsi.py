@@ -101,3 +101,45 @@ def test_iscsi_readcapacity16_reads_the_capacity(
     output = run("iscsi-readcapacity16", server.unit(unit))
     assert f"LOGICAL BLOCK LENGTH IN BYTES:{block_size}\n" in output
     assert f"RETURNED LOGICAL BLOCK ADDRESS:{(100 << 20) // block_size - 1}\n" in output
+
+
+SECRET, OTHER_SECRET = "of-some-length", "another-of-some-length"
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    folder = tmp_path_factory.mktemp("guarded")
+    secrets = folder / "secrets"
+    secrets.touch(mode=0o600)
+    secrets.write_text(f"alice {SECRET}\ndisk {OTHER_SECRET}\n")
+    options = ["--chap-file", str(secrets), "--mutual-chap", "disk", "--discovery-chap"]
+    with serving(folder / "log", *options, "memory:100MiB") as server:
+        yield server
+
+
+def with_secret(url: str, secret: str = SECRET) -> str:
+    return url.replace("iscsi://", f"iscsi://alice%{secret}@")
+
+
+def test_libiscsi_proves_itself_by_chap(guarded: Serving) -> None:
+    assert "Vendor:TRIOSCSI" in run("iscsi-inq", with_secret(guarded.url))
+    listed = run("iscsi-ls", with_secret(f"iscsi://{guarded.portal}"))
+    assert listed.startswith(f"Target:{NAME}")
+
+
+def test_libiscsi_and_the_target_prove_themselves_to_each_other(guarded: Serving) -> None:
+    mutual = f"?target_user=disk&target_password={OTHER_SECRET}"
+    assert "Vendor:TRIOSCSI" in run("iscsi-inq", with_secret(guarded.url) + mutual)
+
+
+@pytest.mark.parametrize("secret", ["a-guess-that-is-wrong", None])
+def test_libiscsi_is_refused_without_the_right_secret(guarded: Serving, secret: str | None) -> None:
+    url = guarded.url if secret is None else with_secret(guarded.url, secret)
+    for command in (["iscsi-inq", url], ["iscsi-ls", url.rsplit("/", 2)[0]]):
+        with pytest.raises(AssertionError, match="Authentication failure"):
+            run(*command)
+
+
+@pytest.mark.parametrize("suite", SUITES_OF_THE_TRANSPORT)
+def test_a_suite_of_libiscsi_finds_no_fault_behind_chap(guarded: Serving, suite: str) -> None:
+    run_suite(suite, with_secret(guarded.url))

@@ -41,6 +41,11 @@ def test_in_protected_mode_others_are_told_how_to_open_it(host: str) -> None:
     assert "--open" in refusal
 
 
+def test_who_has_to_prove_himself_later_may_try() -> None:
+    assert Rules.of([], open=False, proven=True).refusal(HOST, FAR) is None
+    assert Rules.of(["iqn.other"], open=False, proven=True).refusal(HOST, FAR) is not None
+
+
 def test_an_open_target_lets_anybody_in() -> None:
     assert Rules.of([], open=True).refusal(HOST, FAR) is None
 

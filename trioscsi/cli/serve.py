@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.logging import RichHandler
 
 from trioscsi.backends import BlockDevice, open_disk
+from trioscsi.cli.secrets import MUTUAL_SECRET, SECRET, choose
 from trioscsi.cli.systemd import inherited_sockets, notify
 from trioscsi.errors import TrioscsiError, UsageError, leaves
 from trioscsi.server.access import Address, format_address
@@ -47,6 +48,25 @@ _LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}
     help="Initiator names that may log in; repeatable; * and ? stand for anything.",
 )
 @click.option(
+    "--chap",
+    metavar="USER",
+    help=f"Ask initiators to prove by CHAP that they are USER; the secret comes from {SECRET}"
+    " or from --chap-file.",
+)
+@click.option(
+    "--mutual-chap",
+    metavar="USER",
+    help=f"Prove to initiators that this is USER; the secret comes from {MUTUAL_SECRET}"
+    " or from --chap-file.",
+)
+@click.option(
+    "--chap-file",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Names and their secrets, a pair a line; without --chap, all of them may log in.",
+)
+@click.option("--discovery-chap", is_flag=True, help="Ask for the same proof in discovery, too.")
+@click.option(
     "--open",
     "open_to_all",
     is_flag=True,
@@ -66,6 +86,10 @@ def serve(
     block_size: str,
     read_only: bool,
     allow: tuple[str, ...],
+    chap: str | None,
+    mutual_chap: str | None,
+    chap_file: Path | None,
+    discovery_chap: bool,
     open_to_all: bool,
     state: Path | None,
     verbose: bool,
@@ -73,12 +97,13 @@ def serve(
     """Serve disks over iSCSI: LUN 0, 1, ... in order.
 
     A DISK is a path, or a URL such as memory:1GiB, file:/srv/disk.img?size=10GiB, null:1TiB or
-    pattern:1GiB; with none, memory:1GiB is served.  Unless --allow or --open is given, only
-    initiators on this machine may log in (protected mode).
+    pattern:1GiB; with none, memory:1GiB is served.  Unless --allow, --chap or --open is given,
+    only initiators on this machine may log in (protected mode).
     """
     _log_to_standard_error(verbose=verbose)
     failures: list[TrioscsiError] = []
     try:
+        secrets = choose(chap, mutual_chap, chap_file)
         opened: list[BlockDevice] = [
             open_disk(disk, block_size=int(block_size), read_only=read_only)
             for disk in disks or (_DEFAULT_DISK,)
@@ -91,6 +116,9 @@ def serve(
             open=open_to_all,
             read_only=read_only,
             state=state,
+            chap=secrets.chap,
+            mutual_chap=secrets.mutual,
+            discovery_chap=secrets.chap if discovery_chap else None,
         )
         trio.run(_serve, target)
     except* TrioscsiError as group:

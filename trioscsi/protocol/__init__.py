@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from trioscsi.protocol.connection import TargetConnection
+from trioscsi.protocol.credentials import Account, Authentication, Challenges, Secret
 from trioscsi.protocol.events import (
     CommandArrived,
     DataArrived,
@@ -23,6 +24,9 @@ from trioscsi.protocol.session import Session
 from trioscsi.protocol.tasks import Task
 
 __all__ = [
+    "Account",
+    "Authentication",
+    "Challenges",
     "CommandArrived",
     "DataArrived",
     "Event",
@@ -30,6 +34,7 @@ __all__ = [
     "NexusCreated",
     "NexusLost",
     "Node",
+    "Secret",
     "Session",
     "TargetConnection",
     "Task",

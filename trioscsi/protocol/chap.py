@@ -86,9 +86,7 @@ class Chap:
         authentication = self._authentication
         secret = authentication.secret_of(name)
         # The time it takes does not tell whether there is such a name.
-        expected = self._response(
-            secret or Secret(b"nobody"), self._identifier, self._challenge
-        )
+        expected = self._response(secret or Secret(b"nobody"), self._identifier, self._challenge)
         if not hmac.compare_digest(expected, response) or secret is None:
             raise _failure(f"{name!r} has not proven itself")
         mutual = authentication.mutual

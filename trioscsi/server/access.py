@@ -25,6 +25,8 @@ class Rules:
     """Initiator names, or globs of them; empty: anybody who gets this far."""
     open: bool = False
     """Whether others than this machine get this far without an ``allow`` list."""
+    proven: bool = False
+    """Whether initiators have to prove who they are later on: then anybody may try."""
 
     def refusal(self, initiator_name: str, peer: Address) -> str | None:
         """Why this initiator may not log in, or None if it may."""
@@ -32,17 +34,24 @@ class Rules:
             if any(fnmatchcase(initiator_name, pattern) for pattern in self.allow):
                 return None
             return f"{initiator_name} is not among the initiators that are allowed"
-        if self.open or _literal(peer[0]).is_loopback:
+        if self.open or self.proven or _literal(peer[0]).is_loopback:
             return None
         return (
             f"protected mode: {initiator_name} at {peer[0]} is not on this machine; "
-            "name the initiators to allow (--allow), or open the target to all (--open)"
+            "name the initiators to allow (--allow), ask them for a secret (--chap), "
+            "or open the target to all (--open)"
         )
 
     @classmethod
-    def of(cls, allow: Sequence[str], *, open: bool) -> Rules:  # noqa: A002 - as --open says it
+    def of(
+        cls,
+        allow: Sequence[str],
+        *,
+        open: bool,  # noqa: A002 - as --open says it
+        proven: bool = False,
+    ) -> Rules:
         """Rules from what a user wrote; patterns are compared in lower case, as names are."""
-        return cls(tuple(pattern.lower() for pattern in allow), open)
+        return cls(tuple(pattern.lower() for pattern in allow), open, proven)
 
 
 @attrs.frozen

@@ -17,9 +17,10 @@ import trio
 from trioscsi.backends import Abilities, BlockDevice
 from trioscsi.errors import UsageError
 from trioscsi.limits import Limits
-from trioscsi.protocol import Node, normalise
+from trioscsi.protocol import Authentication, Node, normalise
 from trioscsi.scsi import LogicalUnit
 from trioscsi.server.access import Address, Door, Guarded, Rules, format_address
+from trioscsi.server.authentication import Credentials, Password, authentication
 from trioscsi.server.conversation import Conversation, Lender
 from trioscsi.server.jobs import Jobs
 from trioscsi.server.keeper import Keeper
@@ -48,6 +49,11 @@ class Target:
     `trioscsi.text.Offer`: ``max_burst_length``, ``header_digests``, ``initial_r2t`` and so on.
     ``limits`` bounds what peers can cost.  ``state`` is the folder that keeps what must outlive a
     restart (reservations with APTPL, saved mode pages); without it initiators cannot ask for that.
+
+    ``chap`` is the name and the secret with which initiators have to prove who they are, or a
+    mapping of several; ``mutual_chap`` is what the target proves itself with to those who ask.
+    ``chap_algorithms`` are in order of preference (8 SHA3-256, 7 SHA-256, 6 SHA1, 5 MD5).
+    ``discovery_chap`` is as ``chap``, for discovery sessions.
     Raises UsageError for names, numbers and sizes that no target can have.
     """
 
@@ -63,12 +69,18 @@ class Target:
         alias: str | None = None,
         limits: Limits | None = None,
         state: str | Path | None = None,
+        chap: Credentials | None = None,
+        mutual_chap: tuple[str, Password] | None = None,
+        chap_algorithms: Sequence[int] = (8, 7, 6, 5),
+        discovery_chap: Credentials | None = None,
         **negotiation: Any,
     ) -> None:
         self.name = normalise(name)
+        proof = authentication(chap, mutual_chap, chap_algorithms)
+        self.discovery_proof = authentication(discovery_chap, mutual_chap, chap_algorithms)
         self._portals = parse_portals([listen] if isinstance(listen, str) else listen)
         self.limits = limits or Limits()
-        self.rules = Rules.of(allow, open=open)
+        self.rules = Rules.of(allow, open=open, proven=proof is not None)
         self.jobs = Jobs(self.limits.jobs)
         self._keeper = Keeper(None if state is None else Path(state), self.name)
         numbered = dict(enumerate(disks))
@@ -87,9 +99,10 @@ class Target:
         )
         self.node = Node(
             self.name,
-            _offer(self.limits, target_alias=alias, **negotiation),
+            _offer(self.limits, proof, target_alias=alias, **negotiation),
             self.limits,
             has_unit=self._performer.has_unit,
+            authentication=proof,
         )
         self._server: Server | None = None
 
@@ -123,7 +136,12 @@ class Target:
         ``task_status.started`` hands over the addresses that are listened at.  Raises PortalError
         if one cannot be.
         """
-        self._server = Server([self], portals=self._portals, limits=self.limits)
+        self._server = Server(
+            [self],
+            portals=self._portals,
+            limits=self.limits,
+            discovery=self.discovery_proof,
+        )
         await self._server.serve(task_status)
 
     async def stop(self, grace: float = 5.0) -> None:
@@ -145,14 +163,21 @@ class Server:
         portals: Sequence[Portal] = (DEFAULT_LISTEN,),
         *,
         limits: Limits | None = None,
+        discovery: Authentication | None = None,
     ) -> None:
+        """``discovery``: what has to be proven before the targets are named."""
         self._limits = limits or Limits()
         self._targets = {target.name: target for target in targets}
         self._guarded = {
             target.name: Guarded(target.node, target.rules) for target in self._targets.values()
         }
         self._portals = parse_portals(portals)
-        self._discovery = Node("", _offer(self._limits, target_portal_group_tag=None), self._limits)
+        self._discovery = Node(
+            "",
+            _offer(self._limits, discovery, target_portal_group_tag=None),
+            self._limits,
+            authentication=discovery,
+        )
         self._no_disks = Performer("", [], Jobs(0), Keeper(None, ""))
         self._lender = Lender(self._limits.turn_bytes)
         self._reactor = Reactor()
@@ -270,9 +295,11 @@ class Server:
             self._performer_of(node).handle(node.take_events())
 
 
-def _offer(limits: Limits, **settings: Any) -> Offer:
+def _offer(limits: Limits, proof: Authentication | None, **settings: Any) -> Offer:
     """What a target brings to negotiations, within its limits; raises UsageError."""
     settings.setdefault("target_portal_group_tag", _PORTAL_GROUP)
+    if proof is not None:
+        settings["auth_methods"] = ("CHAP",)
     unknown = settings.keys() - {field.name for field in attrs.fields(Offer)}
     if unknown:
         raise UsageError(f"a target has no setting {', '.join(sorted(unknown))}")

@@ -1,0 +1,93 @@
+"""CHAP secrets for the command line: from the environment or a file, never from an argument.
+
+Arguments can be read by anybody on the machine, for as long as a process lives.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+
+import attrs
+
+from trioscsi.errors import UsageError
+
+log = logging.getLogger("trioscsi")
+
+SECRET = "TRIOSCSI_CHAP_SECRET"
+MUTUAL_SECRET = "TRIOSCSI_MUTUAL_CHAP_SECRET"
+
+
+@attrs.frozen
+class Chosen:
+    """Whom to let in, and what the target is: names with their secrets."""
+
+    chap: dict[str, bytes] | None = attrs.field(repr=False)
+    mutual: tuple[str, bytes] | None = attrs.field(repr=False)
+
+
+def choose(
+    user: str | None,
+    mutual_user: str | None,
+    file: Path | None,
+    environment: Mapping[bytes, bytes] = os.environb,
+) -> Chosen:
+    """The secrets for ``--chap``, ``--mutual-chap`` and ``--chap-file``; raises UsageError.
+
+    With a file and no ``user``, all names in the file but ``mutual_user`` may log in.
+    """
+    known = {} if file is None else read(file)
+    if user is None and mutual_user is None and file is None:
+        return Chosen(None, None)
+    chap = {name: secret for name, secret in known.items() if name != mutual_user}
+    if user is not None:
+        chap = {user: _secret(user, known, SECRET, environment)}
+    if not chap:
+        raise UsageError("mutual CHAP needs CHAP: name an initiator with --chap or in --chap-file")
+    mutual = None
+    if mutual_user is not None:
+        mutual = mutual_user, _secret(mutual_user, known, MUTUAL_SECRET, environment)
+    return Chosen(chap, mutual)
+
+
+def read(file: Path) -> dict[str, bytes]:
+    """The names and secrets in a file: one pair a line, a space between; ``#`` begins a comment.
+
+    Raises UsageError if it cannot be read or understood.
+    """
+    try:
+        content = file.read_bytes()
+        mode = file.stat().st_mode
+    except OSError as error:
+        raise UsageError(f"{file}: {error.strerror}") from None
+    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+        log.warning("%s can be read by others than its owner: chmod 600 %s", file, file)
+    found: dict[str, bytes] = {}
+    for number, line in enumerate(content.splitlines(), 1):
+        name, _, secret = line.strip().partition(b" ")
+        if not name or name.startswith(b"#"):
+            continue
+        try:
+            text = name.decode()
+        except UnicodeDecodeError:
+            raise UsageError(f"{file}, line {number}: a name that is not UTF-8") from None
+        if not secret.strip():
+            raise UsageError(f"{file}, line {number}: {text} has no secret after its name")
+        if text in found:
+            raise UsageError(f"{file}, line {number}: {text} has a secret already")
+        found[text] = secret.strip()
+    return found
+
+
+def _secret(
+    name: str, known: Mapping[str, bytes], variable: str, environment: Mapping[bytes, bytes]
+) -> bytes:
+    secret = known.get(name) or environment.get(variable.encode())
+    if not secret:
+        raise UsageError(
+            f"no secret for {name}: set {variable}, or give it in a file with --chap-file"
+        )
+    return secret
