@@ -42,6 +42,11 @@ def test_the_identification_is_padded_text(nexus: Nexus) -> None:
     assert data[8:36] == b"ACME    ANVIL           7   "
 
 
+def test_access_states_change_by_the_target_and_by_initiators(ask: Ask) -> None:
+    data = data_of(ask("12 00 00 0060 00"))
+    assert STANDARD.decode(data)["tpgs"] == 0b11
+
+
 def test_a_page_without_evpd_is_refused(ask: Ask) -> None:
     assert ask("12 00 01 0100 00") == Failed(invalid_field(2, 7))
 

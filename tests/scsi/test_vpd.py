@@ -56,6 +56,7 @@ def test_the_unit_the_port_and_the_target_are_named(unit: LogicalUnit, nexus: Ne
         (0, 3, identity.naa(NAME, 0)),
         (0, 1, b"TRIOSCSIVIRTUAL DISK    " + serial),
         (1, 4, b"\0\0\0\1"),
+        (1, 5, b"\0\0\0\1"),
         (1, 8, f"{NAME},t,0x0001".encode().ljust(36, b"\0")),
         (2, 8, NAME.encode().ljust(28, b"\0")),
     ]

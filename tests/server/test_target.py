@@ -381,3 +381,32 @@ async def test_closing_a_target_closes_the_disks_that_can_be_closed(tmp_path: Pa
     await Target(NAME, MemoryDisk("1MiB"), NullDisk("1MiB"), disk).close()
     # The lock is gone with the descriptor.
     await Target(NAME, FileDisk(tmp_path / "disk.img")).close()
+
+
+# Access states.
+
+
+async def test_the_way_in_has_the_access_state_that_it_is_given(build: Build) -> None:
+    house = build(port_groups={1: "standby", 2: "active/optimized"})
+    peer = await house.log_in()
+    assert (await peer.do(TEST_UNIT_READY)).sense_code == (0x2, 0x040B)
+    house.target.set_access_state(1, "active/non-optimized")
+    assert (await peer.do(TEST_UNIT_READY)).sense_code == (0x6, 0x2A06)
+    assert (await peer.do(TEST_UNIT_READY)).status == 0
+    house.target.access_state_transition_failed()
+    assert (await peer.do(TEST_UNIT_READY)).sense_code == (0x6, 0x2A07)
+
+
+async def test_the_one_way_in_is_active_whatever_its_tag(build: Build) -> None:
+    for tag in (0, 1, 7):
+        peer = await build(target_portal_group_tag=tag).log_in()
+        groups = (await peer.do(bytes.fromhex("a30a00000000000000ff0000"), reads=255)).data
+        number = f"{tag or 1:04x}"
+        assert groups[4:].hex() == f"008f{number}000000010000{number}"
+
+
+def test_an_access_state_that_is_none_is_refused() -> None:
+    with pytest.raises(UsageError, match="'asleep' is no access state"):
+        Target(NAME, disk(), port_groups={1: "asleep"})
+    with pytest.raises(UsageError, match="no target port group 2"):
+        Target(NAME, disk()).set_access_state(2, "standby")

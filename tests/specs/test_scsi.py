@@ -15,6 +15,7 @@ from trioscsi.scsi import (
     capacity,
     inquiry,
     modes,
+    ports,
     supported,
 )
 from trioscsi.scsi import sense as sense_data
@@ -29,7 +30,9 @@ def load(name: str) -> dict[str, Any]:
     return tomllib.loads((SPECS / f"{name}.toml").read_text())
 
 
-OPCODES, SENSE, VPD, MODES = (load(name) for name in ("opcodes", "sense", "vpd", "modes"))
+OPCODES, SENSE, VPD, MODES, ALUA = (
+    load(name) for name in ("opcodes", "sense", "vpd", "modes", "alua")
+)
 
 RECORDS = {
     "Standard INQUIRY data": inquiry.STANDARD,
@@ -44,6 +47,11 @@ RECORDS = {
     "One command": supported.ONE_COMMAND,
     "Command timeouts descriptor": supported.TIMEOUTS_DESCRIPTOR,
     "Task management functions": supported.TASK_FUNCTIONS,
+    "REPORT TARGET PORT GROUPS header": ports.LENGTH_ONLY_HEADER,
+    "REPORT TARGET PORT GROUPS extended header": ports.EXTENDED_HEADER,
+    "Target port group descriptor": ports.GROUP_DESCRIPTOR,
+    "Target port descriptor": ports.PORT_DESCRIPTOR,
+    "Set target port group descriptor": ports.SET_DESCRIPTOR,
     "Mode parameter header(6)": modes.HEADER_6,
     "Mode parameter header(10)": modes.HEADER_10,
     "Short LBA mode parameter block descriptor": modes.SHORT_DESCRIPTOR,
@@ -97,7 +105,7 @@ def test_the_vpd_pages_are_those_of_the_table() -> None:
 
 
 def test_every_record_has_the_fields_of_its_row() -> None:
-    rows = {row["name"]: row for row in VPD["record"] + MODES["record"]}
+    rows = {row["name"]: row for row in VPD["record"] + MODES["record"] + ALUA["record"]}
     assert {name: fields(layout) for name, layout in RECORDS.items()} == {
         name: row["fields"] for name, row in rows.items()
     }
@@ -115,6 +123,25 @@ def test_the_mode_pages_are_those_of_the_table() -> None:
         row["code"]: (row["name"], row["length"], row["fields"], row["default"])
         for row in MODES["page"]
     }
+
+
+def test_the_access_states_are_those_of_the_table() -> None:
+    assert [(state.label, state.value) for state in ports.AccessState] == [
+        (row["name"], row["code"]) for row in ALUA["state"]
+    ]
+    refusing = {row["name"]: row for row in ALUA["state"] if "passes" in row}
+    assert {
+        state.label: (AdditionalSense(sense.code).name, sense.key)
+        for state, sense in ports.REFUSALS.items()
+    } == {name: (row["sense"], SenseKey.NOT_READY) for name, row in refusing.items()}
+    assert {state.label: {*map(row_of, passing)} for state, passing in ports.PASSING.items()} == {
+        name: {*row["passes"]} for name, row in refusing.items()
+    }
+
+
+def row_of(command: tuple[int, int | None]) -> str:
+    opcode, action = command
+    return f"{opcode:02X}" if action is None else f"{opcode:02X}/{action:02X}"
 
 
 @pytest.mark.parametrize("record", [*RECORDS.values(), *(c.layout.record for c in DISK)])

@@ -5,8 +5,8 @@ General layout:
 - ``target`` and ``device``: a CDB in, a ``plan`` out.
 - ``disk``: the table of commands; ``command``: what a row is, and dispatch.
 - ``cache``, ``capacity``, ``condition``, ``inquiry`` with ``vpd`` and ``identity``, ``modes``,
-  ``supported``, ``transfer``, ``verify``: the commands by noun; ``absent``: those to a LUN that
-  addresses nothing.
+  ``ports``, ``supported``, ``transfer``, ``verify``: the commands by noun; ``absent``: those to
+  a LUN that addresses nothing.
 - ``storage``: what commands of several steps are performed on.
 - ``layout``: records of bit fields; ``cdb``: those that are CDBs; ``sense``: those that complain.
 - ``nexus``: what an initiator has not been told yet.
@@ -30,11 +30,13 @@ from trioscsi.scsi.plan import (
     Status,
     Write,
 )
+from trioscsi.scsi.ports import AccessState
 from trioscsi.scsi.sense import AdditionalSense, FieldPointer, Sense, SenseKey
 from trioscsi.scsi.storage import Storage
 from trioscsi.scsi.target import ScsiTarget
 
 __all__ = [
+    "AccessState",
     "AdditionalSense",
     "Done",
     "Failed",

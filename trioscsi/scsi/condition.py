@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from trioscsi.scsi.cache import flush
-from trioscsi.scsi.cdb import Cdb, cdb_layout
-from trioscsi.scsi.command import Access, Command, decoded
+from trioscsi.scsi.cdb import WIRE_LENGTH, Cdb, cdb_layout
+from trioscsi.scsi.command import Access, Command, decoded, guarded
 from trioscsi.scsi.layout import bits, span
-from trioscsi.scsi.plan import Done, Reply
-from trioscsi.scsi.sense import NO_SENSE, START_REQUIRED, unit_attention
+from trioscsi.scsi.plan import Done, Failed, Reply
+from trioscsi.scsi.sense import NO_SENSE, unit_attention
 
 if TYPE_CHECKING:
     from trioscsi.scsi.device import LogicalUnit
@@ -30,7 +30,9 @@ def request_sense(unit: LogicalUnit, cdb: Cdb, nexus: Nexus) -> Plan:
     if attention is not None:
         sense = unit_attention(attention)
     else:
-        sense = START_REQUIRED if unit.stopped else NO_SENSE
+        # What TEST UNIT READY would end with is how the unit is.
+        plan = guarded(unit, bytes(WIRE_LENGTH), nexus)
+        sense = plan.sense if isinstance(plan, Failed) else NO_SENSE
     return Reply(sense.encode(descriptor=bool(cdb["desc"]))[: cdb["allocation_length"]])
 
 

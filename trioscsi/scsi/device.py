@@ -13,6 +13,7 @@ from trioscsi.scsi.cdb import WIRE_LENGTH, whole
 from trioscsi.scsi.command import GUARDED, Concern
 from trioscsi.scsi.disk import DISK
 from trioscsi.scsi.plan import Failed, Refusal
+from trioscsi.scsi.ports import PortGroups
 from trioscsi.scsi.sense import START_REQUIRED, out_of_range, unit_attention
 
 if TYPE_CHECKING:
@@ -109,6 +110,8 @@ class LogicalUnit:
     """All LUNs of the target; it is the target that says."""
     announce: Announce = attrs.field(default=to_nobody, init=False, repr=False)
     """Tells others what a command changed; it is the target that does."""
+    port_groups: PortGroups = attrs.field(factory=PortGroups, init=False, repr=False)
+    """The target port groups of the target."""
     keepsakes: Mapping[str, Keepsake] = attrs.field(factory=dict, init=False, repr=False)
     """What a restart finds again, by the names under which it is saved."""
     _guards: dict[Concern, Guard] = attrs.field(factory=dict, init=False, repr=False)

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from trioscsi.scsi import cache, capacity, condition, inquiry, modes, supported, transfer, verify
+from trioscsi.scsi import (
+    cache,
+    capacity,
+    condition,
+    inquiry,
+    modes,
+    ports,
+    supported,
+    transfer,
+    verify,
+)
 from trioscsi.scsi.command import CommandSet
 
 DISK = CommandSet(
@@ -12,6 +22,7 @@ DISK = CommandSet(
         *condition.COMMANDS,
         *inquiry.COMMANDS,
         *modes.COMMANDS,
+        *ports.COMMANDS,
         *supported.COMMANDS,
         *transfer.COMMANDS,
         *verify.COMMANDS,

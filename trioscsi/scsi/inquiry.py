@@ -49,6 +49,8 @@ _VERSION_DESCRIPTORS = {
     "version_descriptor_3": 0x0460,  # SPC-4
     "version_descriptor_4": 0x04C0,  # SBC-3
 }
+_IMPLICIT_AND_EXPLICIT = 0b11
+"""How asymmetric access states change (SPC-4 section 6.6)."""
 _NO_UNIT = 0b011 << 5 | 0x1F
 """Qualifier and device type of a LUN that addresses nothing (SPC-4 section 6.6)."""
 
@@ -94,6 +96,7 @@ def _standard(unit: LogicalUnit) -> bytes:
         hisup=1,
         response_data_format=2,
         additional_length=STANDARD.length - 5,
+        tpgs=_IMPLICIT_AND_EXPLICIT,
         cmdque=1,
         t10_vendor_identification=_text(unit.vendor, 8),
         product_identification=_text(unit.product, 16),

@@ -19,12 +19,14 @@ class Nexus:
     """One nexus and the unit attentions that it has not been told, in order for each LUN.
 
     Ports are named as the transport names them; ``relative_target_port`` is the target port's
-    number in the target, from 1 (SPC-4 section 7.8).
+    number in the target, and ``target_port_group`` that of its group, both from 1 (SPC-4 sections
+    7.8 and 5.15).
     """
 
     initiator_port: str
     target_port: str
     relative_target_port: int = 1
+    target_port_group: int = 1
     pending: dict[int, list[AdditionalSense]] = attrs.field(factory=dict, init=False)
 
     def establish(self, lun: int, code: AdditionalSense) -> None:

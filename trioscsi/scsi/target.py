@@ -7,8 +7,10 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from trioscsi.errors import UsageError
-from trioscsi.scsi import absent
+from trioscsi.scsi import absent, ports
+from trioscsi.scsi.command import Concern
 from trioscsi.scsi.device import to_nobody
+from trioscsi.scsi.ports import Cause, PortGroups
 from trioscsi.scsi.sense import AdditionalSense
 
 if TYPE_CHECKING:
@@ -18,15 +20,28 @@ if TYPE_CHECKING:
     from trioscsi.scsi.device import LogicalUnit
     from trioscsi.scsi.nexus import Nexus
     from trioscsi.scsi.plan import Plan
+    from trioscsi.scsi.ports import AccessState
 
 _POWER_ON = AdditionalSense.POWER_ON_RESET_OR_BUS_DEVICE_RESET_OCCURRED
 
 
 class ScsiTarget:
-    """The units of one target by LUN, and the nexuses that are told when something changes."""
+    """The units of one target by LUN, and the nexuses that are told when something changes.
 
-    def __init__(self, name: str, units: Iterable[LogicalUnit] = ()) -> None:
+    ``port_groups`` are its target port groups and how they are accessed at first; without them
+    there is one, active and optimized.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        units: Iterable[LogicalUnit] = (),
+        port_groups: Mapping[int, AccessState] | None = None,
+    ) -> None:
+        """Raises UsageError for what no target can have."""
         self.name = name
+        self.port_groups = PortGroups(port_groups)
+        self.port_groups.changed = self._access_states_changed
         self._units: dict[int, LogicalUnit] = {}
         self._nexuses: set[Nexus] = set()
         for unit in units:
@@ -65,6 +80,8 @@ class ScsiTarget:
         self._units[unit.number] = unit
         unit.luns = self._units.keys()
         unit.announce = partial(self.announce, unit.number)
+        unit.port_groups = self.port_groups
+        self._guard(unit)
         self.announce(unit.number, _POWER_ON)
 
     def remove(self, lun: int) -> LogicalUnit:
@@ -72,6 +89,8 @@ class ScsiTarget:
         unit = self._unit(lun)
         del self._units[lun]
         unit.luns, unit.announce = (lun,), to_nobody
+        unit.port_groups = PortGroups()
+        unit.guard(Concern.PORT, None)
         for nexus in self._nexuses:
             nexus.forget(lun)
         self._luns_changed()
@@ -95,6 +114,18 @@ class ScsiTarget:
         for lun in self._units:
             self.reset(lun)
 
+    def set_access_state(self, group: int, state: AccessState) -> None:
+        """Change how a target port group is accessed, as the target sees fit.
+
+        Raises UsageError if there is no such group.
+        """
+        self.port_groups.change({group: state}, Cause.IMPLICIT)
+
+    def access_state_transition_failed(self) -> None:
+        """The target meant to change an access state and could not: all nexuses hear of it."""
+        for lun in self._units:
+            self.announce(lun, AdditionalSense.IMPLICIT_ASYMMETRIC_ACCESS_STATE_TRANSITION_FAILED)
+
     def announce(self, lun: int, code: AdditionalSense, *, but_not_to: Nexus | None = None) -> None:
         """Establish a unit attention of one unit for all nexuses, or all but one."""
         for nexus in self._nexuses:
@@ -110,6 +141,14 @@ class ScsiTarget:
         if lun not in self._units:
             raise UsageError(f"{self.name} has no LUN {lun}")
         return self._units[lun]
+
+    def _access_states_changed(self, *, by: Nexus | None) -> None:
+        for lun, unit in self._units.items():
+            self._guard(unit)
+            self.announce(lun, AdditionalSense.ASYMMETRIC_ACCESS_STATE_CHANGED, but_not_to=by)
+
+    def _guard(self, unit: LogicalUnit) -> None:
+        unit.guard(Concern.PORT, ports.guard if self.port_groups.guarding else None)
 
     def _luns_changed(self) -> None:
         for lun in self._units:

@@ -77,7 +77,7 @@ DESIGNATOR = layout(
 
 _BINARY, _ASCII, _UTF8 = 1, 2, 3
 _UNIT, _PORT, _DEVICE = 0, 1, 2
-_T10_VENDOR_ID, _NAA, _RELATIVE_TARGET_PORT, _SCSI_NAME = 1, 3, 4, 8
+_T10_VENDOR_ID, _NAA, _RELATIVE_TARGET_PORT, _TARGET_PORT_GROUP, _SCSI_NAME = 1, 3, 4, 5, 8
 _ISCSI = 5
 _NON_ROTATING = 1
 
@@ -103,11 +103,13 @@ def _device_identification(unit: LogicalUnit, nexus: Nexus) -> bytes:
     """
     t10 = unit.vendor.ljust(8) + unit.product.ljust(16) + unit.serial
     port = nexus.relative_target_port.to_bytes(4, "big")
+    group = nexus.target_port_group.to_bytes(4, "big")
     return b"".join(
         (
             _designator(_UNIT, _NAA, _BINARY, identity.naa(unit.target_name, unit.number)),
             _designator(_UNIT, _T10_VENDOR_ID, _ASCII, t10.encode("ascii")),
             _designator(_PORT, _RELATIVE_TARGET_PORT, _BINARY, port),
+            _designator(_PORT, _TARGET_PORT_GROUP, _BINARY, group),
             _designator(_PORT, _SCSI_NAME, _UTF8, _scsi_name(nexus.target_port)),
             _designator(_DEVICE, _SCSI_NAME, _UTF8, _scsi_name(unit.target_name)),
         )

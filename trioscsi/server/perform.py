@@ -8,7 +8,7 @@ commands do).
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import Any, Protocol
@@ -30,6 +30,7 @@ from trioscsi.protocol import (
     UnitReset,
 )
 from trioscsi.scsi import (
+    AccessState,
     AdditionalSense,
     Done,
     Failed,
@@ -77,13 +78,21 @@ class Executor(Protocol):
 class Performer:
     """Executes the commands of one target."""
 
-    def __init__(self, name: str, units: Iterable[Unit], jobs: Jobs, keeper: Keeper) -> None:
+    def __init__(
+        self,
+        name: str,
+        units: Iterable[Unit],
+        jobs: Jobs,
+        keeper: Keeper,
+        port_groups: Mapping[int, AccessState] | None = None,
+    ) -> None:
         self._jobs, self._keeper = jobs, keeper
         self._units = {unit.logical.number: unit for unit in units}
         self._by_field = {
             field: unit for number, unit in self._units.items() for field in luns.fields(number)
         }
-        self.target = ScsiTarget(name, (unit.logical for unit in self._units.values()))
+        logical = (unit.logical for unit in self._units.values())
+        self.target = ScsiTarget(name, logical, port_groups)
         self.executors: dict[TargetConnection, Executor] = {}
         self._nexuses: dict[Session, Nexus] = {}
 
@@ -151,9 +160,13 @@ class Performer:
 
     def _nexus_created(self, event: NexusCreated) -> None:
         session = event.session
+        # A portal group is a target port (RFC 7143 section 4.1), and a target port group too.
+        group = session.node.offer.target_portal_group_tag or 1
         nexus = Nexus(
             f"{session.initiator_name},i,0x{session.isid.hex()}",
-            f"{session.node.name},t,0x{session.node.offer.target_portal_group_tag or 0:04x}",
+            f"{session.node.name},t,0x{group:04x}",
+            relative_target_port=group,
+            target_port_group=group,
         )
         self._nexuses[session] = nexus
         self.target.attach(nexus)

@@ -18,7 +18,7 @@ from trioscsi.backends import Abilities, BlockDevice
 from trioscsi.errors import UsageError
 from trioscsi.limits import Limits
 from trioscsi.protocol import Authentication, Node, normalise
-from trioscsi.scsi import LogicalUnit
+from trioscsi.scsi import AccessState, LogicalUnit
 from trioscsi.server.access import Address, Door, Guarded, Rules, format_address
 from trioscsi.server.authentication import Credentials, Password, authentication
 from trioscsi.server.conversation import Conversation, Lender
@@ -35,6 +35,7 @@ log = logging.getLogger("trioscsi")
 DEFAULT_LISTEN = "0.0.0.0:3260"
 _PORTAL_GROUP = 1
 """All portals of a server are one portal group."""
+_OPTIMIZED = AccessState.ACTIVE_OPTIMIZED.label
 
 
 class Target:
@@ -44,6 +45,9 @@ class Target:
     `serve` waits for initiators: ``HOST:PORT``, or sockets that listen already.  ``allow`` are the
     initiator names (or globs) that may log in; with none, only initiators on this machine may,
     unless ``open`` is true.
+
+    ``port_groups`` says how the disks are accessed through each portal group at first, by its tag:
+    ``{1: "active/optimized", 2: "standby"}``; `set_access_state` changes it.
 
     Further keywords are what the target brings to negotiations, by the names of
     `trioscsi.text.Offer`: ``max_burst_length``, ``header_digests``, ``initial_r2t`` and so on.
@@ -73,6 +77,7 @@ class Target:
         mutual_chap: tuple[str, Password] | None = None,
         chap_algorithms: Sequence[int] = (8, 7, 6, 5),
         discovery_chap: Credentials | None = None,
+        port_groups: Mapping[int, str] | None = None,
         **negotiation: Any,
     ) -> None:
         self.name = normalise(name)
@@ -88,6 +93,8 @@ class Target:
             if number in numbered:
                 raise UsageError(f"LUN {number} is given twice")
             numbered[number] = disk
+        offer = _offer(self.limits, proof, target_alias=alias, **negotiation)
+        groups = port_groups or {offer.target_portal_group_tag or 1: _OPTIMIZED}
         self._performer = Performer(
             self.name,
             [
@@ -96,10 +103,11 @@ class Target:
             ],
             self.jobs,
             self._keeper,
+            {tag: AccessState.of(label) for tag, label in groups.items()},
         )
         self.node = Node(
             self.name,
-            _offer(self.limits, proof, target_alias=alias, **negotiation),
+            offer,
             self.limits,
             has_unit=self._performer.has_unit,
             authentication=proof,
@@ -148,6 +156,18 @@ class Target:
         """Ask initiators to log out, wait ``grace`` seconds at most, then close."""
         if self._server is not None:
             await self._server.stop(grace)
+
+    def set_access_state(self, group: int, state: str) -> None:
+        """Change how the disks are accessed through a portal group: all initiators hear of it.
+
+        ``state`` is active/optimized, active/non-optimized, standby, unavailable or transitioning.
+        Raises UsageError for another, and for a group that is not there.
+        """
+        self._performer.target.set_access_state(group, AccessState.of(state))
+
+    def access_state_transition_failed(self) -> None:
+        """Tell all initiators that an access state was to change, and did not."""
+        self._performer.target.access_state_transition_failed()
 
     async def close(self) -> None:
         """Close the disks that can be closed; the target is of no further use."""
