@@ -65,7 +65,8 @@ def test_an_invalid_field_is_encoded_as_the_standard_draws_it() -> None:
 
 
 def test_a_field_of_a_parameter_list_is_not_one_of_the_cdb() -> None:
-    assert sense_data.invalid_parameter(4).encode()[15:].hex() == "800004"
+    data = sense_data.invalid_parameter(4).encode()
+    assert data.hex(" ") == "70 00 05 00 00 00 00 0a 00 00 00 00 26 00 00 80 00 04"
 
 
 @pytest.mark.parametrize(

@@ -326,6 +326,15 @@ async def test_a_command_that_cannot_be_is_refused(build: Build) -> None:
     assert (await peer.do(read10(1 << 31, 1), reads=BLOCK)).sense_code == (5, 0x2100)
 
 
+async def test_sense_data_have_the_format_that_the_initiators_want(build: Build) -> None:
+    peer = await build().log_in()
+    assert (await peer.do(b"\xff" + bytes(15))).sense[0] == 0x70
+    control = bytes.fromhex("0a0a 0610 0000 0000 ffff 0000")
+    select = bytes((0x15, 0x10, 0, 0, 4 + len(control), 0))
+    assert (await peer.do(select, bytes(4) + control)).status == Status.GOOD
+    assert (await peer.do(b"\xff" + bytes(15))).sense[0] == 0x72
+
+
 async def test_a_write_takes_the_blocks_that_came_whole(build: Build) -> None:
     peer = await build().log_in()
     assert (await peer.do(write10(0, 2), b"p" * 700)).status == Status.GOOD

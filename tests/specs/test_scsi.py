@@ -14,6 +14,7 @@ from trioscsi.scsi import (
     SenseKey,
     capacity,
     inquiry,
+    mode_pages,
     modes,
     ports,
     supported,
@@ -115,12 +116,20 @@ def test_every_record_has_the_fields_of_its_row() -> None:
 
 
 def test_the_mode_pages_are_those_of_the_table() -> None:
-    unit = LogicalUnit(0, target_name="iqn.2026-11.example:disk", blocks=1)
+    unit = LogicalUnit(0, target_name="iqn.2026-11.example:disk", blocks=2**21)
     assert {
-        page.code: (page.name, page.layout.length, fields(page.layout), page.default(unit))
-        for page in modes.PAGES.values()
+        page.key: (
+            page.name,
+            page.layout.length,
+            fields(page.layout),
+            {name: value for name, value in page.defaults(unit).items() if value},
+            {name: [*each.takes] for name, each in page.settings.items() if each.takes},
+        )
+        for page in mode_pages.DISK_PAGES.values()
     } == {
-        row["code"]: (row["name"], row["length"], row["fields"], row["default"])
+        (row["code"], row.get("subpage", 0)): tuple(
+            row[key] for key in ("name", "length", "fields", "default", "changeable")
+        )
         for row in MODES["page"]
     }
 
@@ -144,7 +153,14 @@ def row_of(command: tuple[int, int | None]) -> str:
     return f"{opcode:02X}" if action is None else f"{opcode:02X}/{action:02X}"
 
 
-@pytest.mark.parametrize("record", [*RECORDS.values(), *(c.layout.record for c in DISK)])
+@pytest.mark.parametrize(
+    "record",
+    [
+        *RECORDS.values(),
+        *(c.layout.record for c in DISK),
+        *(page.layout for page in mode_pages.DISK_PAGES.values()),
+    ],
+)
 def test_no_two_fields_of_a_record_overlap_and_all_lie_in_it(record: Layout) -> None:
     masks = [record.mask(name) for name in record.fields]
     together = 0

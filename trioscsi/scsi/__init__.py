@@ -4,9 +4,11 @@ General layout:
 
 - ``target`` and ``device``: a CDB in, a ``plan`` out.
 - ``disk``: the table of commands; ``command``: what a row is, and dispatch.
-- ``cache``, ``capacity``, ``condition``, ``inquiry`` with ``vpd`` and ``identity``, ``modes``,
+- ``cache``, ``capacity``, ``condition``, ``inquiry`` with ``vpd`` and ``identity``,
   ``ports``, ``supported``, ``transfer``, ``verify``: the commands by noun; ``absent``: those to
   a LUN that addresses nothing.
+- ``modes`` and ``mode_select``: how mode parameters are told and set; ``mode_pages``: which there
+  are; ``mode_page``: what a row is; ``mode_state``: their values in a unit.
 - ``storage``: what commands of several steps are performed on.
 - ``layout``: records of bit fields; ``cdb``: those that are CDBs; ``sense``: those that complain.
 - ``nexus``: what an initiator has not been told yet.

@@ -12,6 +12,8 @@ from trioscsi.scsi import identity
 from trioscsi.scsi.cdb import WIRE_LENGTH, whole
 from trioscsi.scsi.command import GUARDED, Concern
 from trioscsi.scsi.disk import DISK
+from trioscsi.scsi.mode_pages import DISK_PAGES
+from trioscsi.scsi.mode_state import Modes
 from trioscsi.scsi.plan import Failed, Refusal
 from trioscsi.scsi.ports import PortGroups
 from trioscsi.scsi.sense import START_REQUIRED, out_of_range, unit_attention
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
     from trioscsi.scsi.cdb import Bytes
     from trioscsi.scsi.command import Command, CommandSet, Guard, Perform
+    from trioscsi.scsi.mode_page import Key, ModePage
     from trioscsi.scsi.nexus import Nexus
     from trioscsi.scsi.plan import Plan
     from trioscsi.scsi.sense import AdditionalSense
@@ -37,6 +40,12 @@ def _within(low: int, high: int) -> Callable[[object, attrs.Attribute[int], int]
 def _power_of_two(_unit: object, attribute: attrs.Attribute[int], value: int) -> None:
     if not 512 <= value <= 65_536 or value.bit_count() != 1:
         raise UsageError(f"{attribute.name} is a power of two from 512 to 65536, not {value}")
+
+
+def _protect(unit: LogicalUnit, _attribute: attrs.Attribute[bool], read_only: bool) -> bool:
+    """Writes look at one attribute: it follows this one and the software write protection."""
+    unit.write_protected = read_only or bool(unit.modes.swp)
+    return read_only
 
 
 def _ascii(limit: int) -> Callable[[object, attrs.Attribute[str], str], None]:
@@ -83,7 +92,7 @@ class LogicalUnit:
     target_name: str
     block_size: int = attrs.field(default=512, validator=_power_of_two)
     blocks: int = attrs.field(validator=_within(1, 2**64 - 1))
-    read_only: bool = False
+    read_only: bool = attrs.field(default=False, on_setattr=_protect)
     physical_block_size: int = attrs.field(
         default=attrs.Factory(lambda unit: unit.block_size, takes_self=True),
         validator=_power_of_two,
@@ -104,6 +113,11 @@ class LogicalUnit:
     clock: Callable[[], float] = attrs.field(default=lambda: 0.0, repr=False)
 
     commands: ClassVar[CommandSet] = DISK
+    mode_pages: ClassVar[Mapping[Key, ModePage]] = DISK_PAGES
+    modes: Modes = attrs.field(init=False, repr=False)
+    """The mode parameters."""
+    write_protected: bool = attrs.field(init=False)
+    """Whether writes are refused, as the disk is read-only or software said so (SWP)."""
     maximum_blocks: int = attrs.field(init=False)
     """The blocks of one command at most: a whole number of physical blocks."""
     luns: Collection[int] = attrs.field(init=False)
@@ -112,7 +126,7 @@ class LogicalUnit:
     """Tells others what a command changed; it is the target that does."""
     port_groups: PortGroups = attrs.field(factory=PortGroups, init=False, repr=False)
     """The target port groups of the target."""
-    keepsakes: Mapping[str, Keepsake] = attrs.field(factory=dict, init=False, repr=False)
+    keepsakes: dict[str, Keepsake] = attrs.field(factory=dict, init=False, repr=False)
     """What a restart finds again, by the names under which it is saved."""
     _guards: dict[Concern, Guard] = attrs.field(factory=dict, init=False, repr=False)
     _run: list[Perform] = attrs.field(init=False, repr=False)
@@ -124,6 +138,11 @@ class LogicalUnit:
         self.maximum_blocks = physical * self.blocks_per_physical_block
         self.luns = (self.number,)
         self._run = self.commands.table
+        self.modes = self.keepsakes["modes"] = Modes(self, self.mode_pages)
+        self.modes.watch(self._follow_modes)
+
+    def _follow_modes(self) -> None:
+        self.write_protected = self.read_only or bool(self.modes.swp)
 
     def execute(self, cdb: Bytes, nexus: Nexus) -> Plan:
         """The plan for one command; it never raises, whatever the bytes."""
@@ -152,6 +171,7 @@ class LogicalUnit:
     def reset(self) -> None:
         """Be as after power on, but for what outlives that (SAM-5 section 6.3.3)."""
         self.stopped = False
+        self.modes.reset()
 
     def forget(self, nexus: Nexus) -> None:
         """A nexus has ended: nothing is held for it any more (SAM-5 section 6.3.4)."""
@@ -160,11 +180,6 @@ class LogicalUnit:
     def blocks_per_physical_block(self) -> int:
         """How many logical blocks storage writes at once."""
         return self.physical_block_size // self.block_size
-
-    @property
-    def write_protected(self) -> bool:
-        """Whether writes are refused."""
-        return self.read_only
 
     @property
     def guards(self) -> Collection[Guard]:

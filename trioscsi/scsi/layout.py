@@ -40,10 +40,12 @@ class Layout:
     length: int
     fields: Mapping[str, Field]
     _places: Mapping[str, tuple[int, int]] = attrs.field(init=False, repr=False)
+    _known: int = attrs.field(init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         places = {name: self._place(field) for name, field in self.fields.items()}
         object.__setattr__(self, "_places", places)
+        object.__setattr__(self, "_known", self.mask(*self.fields))
 
     def _place(self, field: Field) -> tuple[int, int]:
         """How far a field is shifted in the record read as one number, and its unshifted mask."""
@@ -54,6 +56,14 @@ class Layout:
         """The bits of the fields ``names``, in the record read as one number."""
         places = (self._places[name] for name in names)
         return sum(mask << shift for shift, mask in places)
+
+    def stray(self, record: bytes | bytearray | memoryview) -> tuple[int, int] | None:
+        """Byte and bit of the first bit that is set and belongs to no field, if there is one."""
+        bad = int.from_bytes(record[: self.length], "big") & ~self._known
+        if not bad:
+            return None
+        position = self.length * 8 - bad.bit_length()
+        return position // 8, 7 - position % 8
 
     def decode(self, record: bytes | bytearray | memoryview) -> dict[str, int]:
         """The value of each field; bytes beyond the layout's length are ignored."""

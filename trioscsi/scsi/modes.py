@@ -1,21 +1,19 @@
-"""Mode pages and MODE SENSE (SPC-4 sections 6.13, 6.14 and 7.5; SBC-3 section 6)."""
+"""MODE SENSE, and what mode parameters look like (SPC-4 sections 6.13, 6.14 and 7.5)."""
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
 from typing import TYPE_CHECKING
-
-import attrs
 
 from trioscsi.scsi.cdb import Cdb, cdb_layout
 from trioscsi.scsi.command import Access, Command, decoded
-from trioscsi.scsi.layout import Layout, bits, layout, span
+from trioscsi.scsi.layout import bits, layout, span
 from trioscsi.scsi.plan import Refusal, Reply
 from trioscsi.scsi.sense import SAVING_PARAMETERS_NOT_SUPPORTED
 
 if TYPE_CHECKING:
     from trioscsi.scsi.device import LogicalUnit
+    from trioscsi.scsi.mode_page import Key, Values
     from trioscsi.scsi.nexus import Nexus
     from trioscsi.scsi.plan import Plan
 
@@ -51,96 +49,16 @@ class PageControl(enum.IntEnum):
     SAVED = 3
 
 
-@attrs.frozen
-class ModePage:
-    """A mode page: its fields, and their values for a unit by default (zero if not said)."""
-
-    code: int
-    name: str
-    layout: Layout
-    default: Callable[[LogicalUnit], dict[str, int]]
-
-    def encode(self, unit: LogicalUnit, control: PageControl) -> bytes:
-        """The page's bytes; nothing is changeable yet, so that current values are defaults."""
-        changeable = control is PageControl.CHANGEABLE
-        return self.layout.encode(
-            page_code=self.code,
-            page_length=self.layout.length - 2,
-            **({} if changeable else self.default(unit)),
-        )
-
-
-_HEADER = {"ps": bits(0, 7), "spf": bits(0, 6), "page_code": bits(0, 5, 0), "page_length": span(1)}
-
-CACHING = ModePage(
-    0x08,
-    "Caching",
-    layout(
-        20,
-        **_HEADER,
-        ic=bits(2, 7),
-        abpf=bits(2, 6),
-        cap=bits(2, 5),
-        disc=bits(2, 4),
-        size=bits(2, 3),
-        wce=bits(2, 2),
-        mf=bits(2, 1),
-        rcd=bits(2, 0),
-        demand_read_retention_priority=bits(3, 7, 4),
-        write_retention_priority=bits(3, 3, 0),
-        disable_prefetch_transfer_length=span(4, 5),
-        minimum_prefetch=span(6, 7),
-        maximum_prefetch=span(8, 9),
-        maximum_prefetch_ceiling=span(10, 11),
-        fsw=bits(12, 7),
-        lbcss=bits(12, 6),
-        dra=bits(12, 5),
-        nv_dis=bits(12, 0),
-        number_of_cache_segments=span(13),
-        cache_segment_size=span(14, 15),
-    ),
-    lambda unit: {"wce": unit.write_cache},
-)
-CONTROL = ModePage(
-    0x0A,
-    "Control",
-    layout(
-        12,
-        **_HEADER,
-        tst=bits(2, 7, 5),
-        tmf_only=bits(2, 4),
-        dpicz=bits(2, 3),
-        d_sense=bits(2, 2),
-        gltsd=bits(2, 1),
-        rlec=bits(2, 0),
-        queue_algorithm_modifier=bits(3, 7, 4),
-        nuar=bits(3, 3),
-        qerr=bits(3, 2, 1),
-        rac=bits(4, 6),
-        ua_intlck_ctrl=bits(4, 5, 4),
-        swp=bits(4, 3),
-        ato=bits(5, 7),
-        tas=bits(5, 6),
-        atmpe=bits(5, 5),
-        rwwp=bits(5, 4),
-        autoload_mode=bits(5, 2, 0),
-        busy_timeout_period=span(8, 9),
-        extended_self_test_completion_time=span(10, 11),
-    ),
-    # Commands are reordered as storage answers; log parameters are not saved; no task is busy
-    # for a time that we could tell.
-    lambda _unit: {"gltsd": 1, "queue_algorithm_modifier": 1, "busy_timeout_period": 0xFFFF},
-)
-PAGES = {page.code: page for page in (CACHING, CONTROL)}
-
-
 @decoded
 def mode_sense_6(unit: LogicalUnit, cdb: Cdb, _nexus: Nexus) -> Plan:
     """MODE SENSE(6)."""
     pages = _pages(unit, cdb)
-    descriptor = _short_descriptor(unit, cdb)
+    descriptor = b"" if cdb["dbd"] else short_descriptor(unit)
+    length = HEADER_6.length - 1 + len(descriptor) + len(pages)
+    if length > 0xFF:  # it could not say how much there is
+        raise cdb.refusal("page_code")
     data = HEADER_6.encode(
-        mode_data_length=HEADER_6.length - 1 + len(descriptor) + len(pages),
+        mode_data_length=length,
         wp=unit.write_protected,
         dpofua=1,
         block_descriptor_length=len(descriptor),
@@ -153,7 +71,10 @@ def mode_sense_10(unit: LogicalUnit, cdb: Cdb, _nexus: Nexus) -> Plan:
     """MODE SENSE(10); with LLBAA the block descriptor is long, as it then always fits."""
     pages = _pages(unit, cdb)
     long = cdb["llbaa"] and not cdb["dbd"]
-    descriptor = _long_descriptor(unit) if long else _short_descriptor(unit, cdb)
+    if cdb["dbd"]:
+        descriptor = b""
+    else:
+        descriptor = long_descriptor(unit) if long else short_descriptor(unit)
     data = HEADER_10.encode(
         mode_data_length=HEADER_10.length - 2 + len(descriptor) + len(pages),
         wp=unit.write_protected,
@@ -165,28 +86,56 @@ def mode_sense_10(unit: LogicalUnit, cdb: Cdb, _nexus: Nexus) -> Plan:
 
 
 def _pages(unit: LogicalUnit, cdb: Cdb) -> bytes:
-    code, subpage = cdb["page_code"], cdb["subpage_code"]
+    keys = _wanted(unit, cdb)
     control = PageControl(cdb["pc"])
-    if code != ALL_PAGES and code not in PAGES:
-        raise cdb.refusal("page_code")
-    if subpage not in (0, ALL_SUBPAGES):
-        raise cdb.refusal("subpage_code")
-    if control is PageControl.SAVED:
+    if control is PageControl.SAVED and not unit.keeps_state:
         raise Refusal(SAVING_PARAMETERS_NOT_SUPPORTED)
-    wanted = PAGES.values() if code == ALL_PAGES else (PAGES[code],)
-    return b"".join(page.encode(unit, control) for page in wanted)
+    return b"".join(
+        unit.mode_pages[key].encode(
+            _values(unit, key, control),
+            saveable=unit.keeps_state and bool(unit.mode_pages[key].changeable(unit)),
+        )
+        for key in keys
+    )
 
 
-def _short_descriptor(unit: LogicalUnit, cdb: Cdb) -> bytes:
-    if cdb["dbd"]:
-        return b""
+def _wanted(unit: LogicalUnit, cdb: Cdb) -> list[Key]:
+    """The pages that a command asks for, in ascending order."""
+    code, subpage = cdb["page_code"], cdb["subpage_code"]
+    keys = sorted(key for key in unit.mode_pages if code in (key[0], ALL_PAGES))
+    if not keys:
+        raise cdb.refusal("page_code")
+    if subpage == ALL_SUBPAGES:
+        return keys
+    keys = [key for key in keys if key[1] == subpage]
+    if not keys or (code == ALL_PAGES and subpage):
+        raise cdb.refusal("subpage_code")
+    return keys
+
+
+def _values(unit: LogicalUnit, key: Key, control: PageControl) -> Values:
+    page, modes = unit.mode_pages[key], unit.modes
+    match control:
+        case PageControl.CURRENT:
+            return modes.current(key)
+        case PageControl.CHANGEABLE:
+            return page.changeable(unit)
+        case PageControl.DEFAULT:
+            return page.defaults(unit)
+        case PageControl.SAVED:
+            return modes.saved(key)
+
+
+def short_descriptor(unit: LogicalUnit) -> bytes:
+    """The short LBA block descriptor; a capacity that it cannot hold is all ones."""
     return SHORT_DESCRIPTOR.encode(
         number_of_logical_blocks=min(unit.blocks, 0xFFFFFFFF),
         logical_block_length=unit.block_size,
     )
 
 
-def _long_descriptor(unit: LogicalUnit) -> bytes:
+def long_descriptor(unit: LogicalUnit) -> bytes:
+    """The long LBA block descriptor."""
     return LONG_DESCRIPTOR.encode(
         number_of_logical_blocks=unit.blocks, logical_block_length=unit.block_size
     )

@@ -319,8 +319,13 @@ class Performer:
     def _check_condition(self, task: Task, sense: Sense) -> None:
         # Whatever came of it, the data that a plan takes was taken before it was performed.
         taken = 0 if task.plan is None else task.plan.data_out
+        unit = self._by_field.get(task.lun)
+        descriptor = unit is not None and bool(unit.logical.modes.d_sense)
         task.connection.finish(
-            task, Status.CHECK_CONDITION, sense=sense.encode(), transferred=taken
+            task,
+            Status.CHECK_CONDITION,
+            sense=sense.encode(descriptor=descriptor),
+            transferred=taken,
         )
 
     def _unit(self, task: Task) -> Unit:
