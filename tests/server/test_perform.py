@@ -269,6 +269,15 @@ async def test_storage_that_fails_is_a_medium_error_and_a_line_in_the_log(
     assert (await peer.do(TEST_UNIT_READY)).status == Status.GOOD
 
 
+async def test_what_storage_fails_is_counted(build: Build) -> None:
+    disk = Failing(Cached(), read=[range(2**63)])
+    house = build(disk)
+    peer = await house.log_in()
+    await peer.do(read10(5, 1), reads=BLOCK)
+    (unit,) = house.target.performer.units
+    assert (unit.logical.counters.reads, unit.logical.counters.failed_reads) == (1, 1)
+
+
 async def test_storage_may_fail_at_once(build: Build) -> None:
     class Broken(MemoryDisk):
         def read_now(self, lba: int, blocks: int) -> memoryview:

@@ -14,6 +14,8 @@ from trioscsi.scsi import (
     SenseKey,
     capacity,
     inquiry,
+    log,
+    log_pages,
     mode_pages,
     modes,
     ports,
@@ -31,8 +33,8 @@ def load(name: str) -> dict[str, Any]:
     return tomllib.loads((SPECS / f"{name}.toml").read_text())
 
 
-OPCODES, SENSE, VPD, MODES, ALUA = (
-    load(name) for name in ("opcodes", "sense", "vpd", "modes", "alua")
+OPCODES, SENSE, VPD, MODES, ALUA, LOG = (
+    load(name) for name in ("opcodes", "sense", "vpd", "modes", "alua", "log")
 )
 
 RECORDS = {
@@ -57,6 +59,12 @@ RECORDS = {
     "Mode parameter header(10)": modes.HEADER_10,
     "Short LBA mode parameter block descriptor": modes.SHORT_DESCRIPTOR,
     "Long LBA mode parameter block descriptor": modes.LONG_DESCRIPTOR,
+    "Log page header": log.PAGE_HEADER,
+    "Log parameter header": log.PARAMETER_HEADER,
+    "Temperature log parameter": log_pages.TEMPERATURE,
+    "Background scan status log parameter": log_pages.BACKGROUND_SCAN_STATUS,
+    "General access statistics and performance log parameter": log_pages.STATISTICS,
+    "Informational exceptions log parameter": log_pages.INFORMATIONAL_EXCEPTIONS,
 }
 
 
@@ -106,7 +114,7 @@ def test_the_vpd_pages_are_those_of_the_table() -> None:
 
 
 def test_every_record_has_the_fields_of_its_row() -> None:
-    rows = {row["name"]: row for row in VPD["record"] + MODES["record"] + ALUA["record"]}
+    rows = {row["name"]: row for table in (VPD, MODES, ALUA, LOG) for row in table["record"]}
     assert {name: fields(layout) for name, layout in RECORDS.items()} == {
         name: row["fields"] for name, row in rows.items()
     }
@@ -151,6 +159,15 @@ def test_the_access_states_are_those_of_the_table() -> None:
 def row_of(command: tuple[int, int | None]) -> str:
     opcode, action = command
     return f"{opcode:02X}" if action is None else f"{opcode:02X}/{action:02X}"
+
+
+def test_the_log_pages_and_their_parameters_are_those_of_the_table() -> None:
+    unit = LogicalUnit(0, target_name="iqn.2026-11.example:disk", blocks=1)
+    assert {
+        f"{page.code:02X}": [page.name, *(each.code for each in page.parameters(unit))]
+        for page in log_pages.PAGES
+    } == LOG["pages"]
+    assert [page.code for page in log_pages.PAGES] == sorted(page.code for page in log_pages.PAGES)
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,12 @@ General layout:
 
 - ``target`` and ``device``: a CDB in, a ``plan`` out.
 - ``disk``: the table of commands; ``command``: what a row is, and dispatch.
-- ``cache``, ``capacity``, ``condition``, ``inquiry`` with ``vpd`` and ``identity``,
+- ``cache``, ``capacity``, ``condition``, ``inquiry`` with ``vpd`` and ``identity``, ``logs``,
   ``ports``, ``supported``, ``transfer``, ``verify``: the commands by noun; ``absent``: those to
   a LUN that addresses nothing.
 - ``modes`` and ``mode_select``: how mode parameters are told and set; ``mode_pages``: which there
   are; ``mode_page``: what a row is; ``mode_state``: their values in a unit.
+- ``counters``: what commands have done; ``log_pages``: what is told of it; ``log``: how.
 - ``storage``: what commands of several steps are performed on.
 - ``layout``: records of bit fields; ``cdb``: those that are CDBs; ``sense``: those that complain.
 - ``nexus``: what an initiator has not been told yet.

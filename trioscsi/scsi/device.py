@@ -11,7 +11,9 @@ from trioscsi.errors import UsageError
 from trioscsi.scsi import identity
 from trioscsi.scsi.cdb import WIRE_LENGTH, whole
 from trioscsi.scsi.command import GUARDED, Concern
+from trioscsi.scsi.counters import Counters
 from trioscsi.scsi.disk import DISK
+from trioscsi.scsi.log import Log
 from trioscsi.scsi.mode_pages import DISK_PAGES
 from trioscsi.scsi.mode_state import Modes
 from trioscsi.scsi.plan import Failed, Refusal
@@ -126,6 +128,12 @@ class LogicalUnit:
     """Tells others what a command changed; it is the target that does."""
     port_groups: PortGroups = attrs.field(factory=PortGroups, init=False, repr=False)
     """The target port groups of the target."""
+    counters: Counters = attrs.field(factory=Counters, init=False, repr=False)
+    """What commands have done since the unit was made."""
+    log: Log = attrs.field(factory=Log, init=False, repr=False)
+    """What of that the log pages leave out."""
+    powered_on: float = attrs.field(init=False, repr=False)
+    """When the unit was made, by its clock."""
     keepsakes: dict[str, Keepsake] = attrs.field(factory=dict, init=False, repr=False)
     """What a restart finds again, by the names under which it is saved."""
     _guards: dict[Concern, Guard] = attrs.field(factory=dict, init=False, repr=False)
@@ -137,7 +145,9 @@ class LogicalUnit:
         physical = self.maximum_transfer // self.physical_block_size
         self.maximum_blocks = physical * self.blocks_per_physical_block
         self.luns = (self.number,)
+        self.powered_on = self.clock()
         self._run = self.commands.table
+        self.keepsakes["log"] = self.log
         self.modes = self.keepsakes["modes"] = Modes(self, self.mode_pages)
         self.modes.watch(self._follow_modes)
 

@@ -48,6 +48,9 @@ def read(layout: CdbLayout) -> Perform:
             layout.check(cdb)
         if lba + (blocks or 1) > unit.blocks or blocks > unit.maximum_blocks:
             raise _out_of_bounds(unit, lba, blocks, layout)
+        counters = unit.counters
+        counters.reads += 1
+        counters.blocks_read += blocks
         return Read(lba, blocks, flags & _FUA != 0)
 
     return run
@@ -66,6 +69,9 @@ def write(layout: CdbLayout) -> Perform:
             raise Refusal(WRITE_PROTECTED)
         if lba + (blocks or 1) > unit.blocks or blocks > unit.maximum_blocks:
             raise _out_of_bounds(unit, lba, blocks, layout)
+        counters = unit.counters
+        counters.writes += 1
+        counters.blocks_written += blocks
         return Write(lba, blocks, flags & _FUA != 0, blocks * unit.block_size)
 
     return run
@@ -75,6 +81,7 @@ def write(layout: CdbLayout) -> Perform:
 def read_6(unit: LogicalUnit, cdb: Cdb, _nexus: Nexus) -> Plan:
     """READ(6), where a transfer length of zero is 256 blocks."""
     lba, blocks = _range_6(unit, cdb)
+    unit.counters.read(blocks)
     return Read(lba, blocks, fua=False)
 
 
@@ -84,6 +91,7 @@ def write_6(unit: LogicalUnit, cdb: Cdb, _nexus: Nexus) -> Plan:
     if unit.write_protected:
         raise Refusal(WRITE_PROTECTED)
     lba, blocks = _range_6(unit, cdb)
+    unit.counters.wrote(blocks)
     return Write(lba, blocks, fua=False, data_out=blocks * unit.block_size)
 
 

@@ -70,6 +70,7 @@ def verify(unit: LogicalUnit, cdb: Cdb, _nexus: Nexus) -> Plan:
     unit.check_lba(lba, blocks)
     if blocks > unit.maximum_blocks:
         raise cdb.refusal("verification_length")
+    unit.counters.verified(blocks)
     if not blocks:
         return Done()
     compare = _COMPARE[cdb["bytchk"]]

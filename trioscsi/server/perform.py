@@ -312,6 +312,7 @@ class Performer:
 
     def _storage_failed(self, task: Task, plan: Plan, error: BackendError) -> None:
         log.error("%s: storage failed: %s", self.target.name, error)
+        self._unit(task).logical.counters.failed(plan)
         reading = isinstance(plan, Read) or (isinstance(plan, Procedure) and plan.reads)
         code = AdditionalSense.UNRECOVERED_READ_ERROR if reading else AdditionalSense.WRITE_ERROR
         self._check_condition(task, Sense(SenseKey.MEDIUM_ERROR, code))

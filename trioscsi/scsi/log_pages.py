@@ -1,0 +1,96 @@
+"""The log pages of a disk (SPC-4 section 7.3; SBC-3 section 6.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from trioscsi.scsi.layout import layout, span
+from trioscsi.scsi.log import LogPage, Parameter, counter
+
+if TYPE_CHECKING:
+    from trioscsi.scsi.counters import Counters
+    from trioscsi.scsi.device import LogicalUnit
+
+TEMPERATURE = layout(2, temperature=span(1))
+BACKGROUND_SCAN_STATUS = layout(
+    12,
+    accumulated_power_on_minutes=span(0, 3),
+    background_scan_status=span(5),
+    number_of_background_scans_performed=span(6, 7),
+    background_scan_progress=span(8, 9),
+    number_of_background_medium_scans_performed=span(10, 11),
+)
+STATISTICS = layout(
+    64,
+    number_of_read_commands=span(0, 7),
+    number_of_write_commands=span(8, 15),
+    number_of_logical_blocks_received=span(16, 23),
+    number_of_logical_blocks_transmitted=span(24, 31),
+    read_command_processing_intervals=span(32, 39),
+    write_command_processing_intervals=span(40, 47),
+    weighted_number_of_commands=span(48, 55),
+    weighted_command_processing=span(56, 63),
+)
+INFORMATIONAL_EXCEPTIONS = layout(4, additional_sense=span(0, 1), temperature=span(2))
+
+_UNKNOWN_TEMPERATURE = 0xFF
+_ROOM = (1 << 64) - 1
+
+
+def _errors(
+    code: int, name: str, blocks: Callable[[Counters], int], failed: Callable[[Counters], int]
+) -> LogPage:
+    """An error counter page (SPC-4 section 7.3.8): storage corrects no error that we hear of."""
+    parameters = (
+        *(counter(parameter, 4, lambda _unit, _counters: 0) for parameter in range(5)),
+        counter(0x0005, 8, lambda unit, counters: blocks(counters) * unit.block_size),
+        counter(0x0006, 4, lambda _unit, counters: failed(counters)),
+    )
+    return LogPage(code, name, lambda _unit: parameters)
+
+
+def _temperature(_unit: LogicalUnit, _counters: Counters) -> bytes:
+    return TEMPERATURE.encode(temperature=_UNKNOWN_TEMPERATURE)
+
+
+def _background_scan_status(unit: LogicalUnit, _counters: Counters) -> bytes:
+    """No background scan is ever made: storage looks after itself."""
+    minutes = int(unit.clock() - unit.powered_on) // 60
+    return BACKGROUND_SCAN_STATUS.encode(accumulated_power_on_minutes=minutes)
+
+
+def _statistics(_unit: LogicalUnit, counters: Counters) -> bytes:
+    """The intervals are zero: no command is timed, as that would cost each one of them."""
+    return STATISTICS.encode(
+        number_of_read_commands=counters.reads & _ROOM,
+        number_of_write_commands=counters.writes & _ROOM,
+        number_of_logical_blocks_received=counters.blocks_written & _ROOM,
+        number_of_logical_blocks_transmitted=counters.blocks_read & _ROOM,
+    )
+
+
+def _informational_exceptions(_unit: LogicalUnit, _counters: Counters) -> bytes:
+    """No failure is ever predicted."""
+    return INFORMATIONAL_EXCEPTIONS.encode(temperature=_UNKNOWN_TEMPERATURE)
+
+
+def _page(code: int, name: str, *parameters: Parameter) -> LogPage:
+    return LogPage(code, name, lambda _unit: parameters)
+
+
+PAGES = (
+    _errors(0x02, "Write Error Counters", lambda c: c.blocks_written, lambda c: c.failed_writes),
+    _errors(0x03, "Read Error Counters", lambda c: c.blocks_read, lambda c: c.failed_reads),
+    _errors(
+        0x05, "Verify Error Counters", lambda c: c.blocks_verified, lambda c: c.failed_verifies
+    ),
+    _page(0x0D, "Temperature", Parameter(0x0000, _temperature)),
+    _page(0x15, "Background Scan", Parameter(0x0000, _background_scan_status)),
+    _page(
+        0x19,
+        "General Statistics and Performance",
+        Parameter(0x0001, _statistics, resettable=True),
+    ),
+    _page(0x2F, "Informational Exceptions", Parameter(0x0000, _informational_exceptions)),
+)
