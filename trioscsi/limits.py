@@ -30,6 +30,8 @@ class Limits:
     """Immediate commands of one session that are not answered (section 4.2.2.1)."""
     transfer: int = attrs.field(default=16 * 2**20, validator=ge(65_536))
     """The data of one SCSI command."""
+    write_same: int = attrs.field(default=2**30, validator=ge(65_536))
+    """What one WRITE SAME command writes, with the few bytes that come with it."""
     jobs: int = attrs.field(default=64, validator=ge(1))
     """Commands of one target that were answered before they were done (with the IMMED bit)."""
     write_buffers: int = attrs.field(default=64 * 2**20, validator=ge(65_536))

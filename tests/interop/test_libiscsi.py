@@ -11,10 +11,14 @@ from tests.interop.serving import NAME, Serving, serving
 from tests.interop.tools import run
 
 SUITES = [  # as "iscsi-test-cu --list" names them
+    "SCSI.CompareAndWrite",
     "SCSI.Inquiry",
     "SCSI.Mandatory",
     "SCSI.ModeSense6",
     "SCSI.NoMedia",
+    "SCSI.OrWrite",
+    "SCSI.Prefetch10",
+    "SCSI.Prefetch16",
     "SCSI.Read6",
     "SCSI.Read10",
     "SCSI.Read12",
@@ -30,6 +34,11 @@ SUITES = [  # as "iscsi-test-cu --list" names them
     "SCSI.Write10",
     "SCSI.Write12",
     "SCSI.Write16",
+    "SCSI.WriteSame10",
+    "SCSI.WriteSame16",
+    "SCSI.WriteVerify10",
+    "SCSI.WriteVerify12",
+    "SCSI.WriteVerify16",
 ]
 SUITES_OF_THE_TRANSPORT = [
     "iSCSI.iSCSIResiduals",

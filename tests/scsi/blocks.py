@@ -79,6 +79,13 @@ class Blocks:
     async def flush(self) -> None:
         self._do("flush")
 
+    async def compare_and_write(self, lba: int, expected: Buffer, data: Buffer) -> int | None:
+        found = await self.read(lba, len(data) // self.unit.block_size)
+        if found != expected:
+            return next(i for i in range(len(data)) if found[i] != expected[i])
+        await self.write(lba, data)
+        return None
+
     async def zero(self, lba: int, blocks: int) -> None:
         self._do("zero", lba, blocks)
         place = self._place(lba, blocks)

@@ -6,15 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.scsi.cdbs import plain
 from trioscsi.scsi import Failed, LogicalUnit, Nexus, Plan
-from trioscsi.scsi.cdb import cdb_layout, whole
+from trioscsi.scsi.cdb import cdb_layout, cdb_layout_32, whole
 from trioscsi.scsi.disk import DISK
 from trioscsi.scsi.layout import bits, span
 from trioscsi.scsi.plan import Refusal
 from trioscsi.scsi.sense import invalid_field
 
 LAYOUT = cdb_layout(10, {"protect": bits(1, 7, 5)}, service_action=bits(1, 4, 0), length=span(7, 8))
-UNIT = LogicalUnit(0, target_name="iqn.2026-11.example:disk", blocks=2**64 - 1)
+UNIT = LogicalUnit(0, target_name="iqn.2026-11.example:disk", blocks=2**64 - 1, thin=True)
 
 
 def test_fields_are_found_by_name() -> None:
@@ -48,20 +49,21 @@ def test_usage_data_has_the_bits_that_are_looked_at() -> None:
     assert LAYOUT.usage(0xA3, None).hex() == "a31f0000000000ffff00"
 
 
+def test_usage_data_of_32_bytes_has_the_length_and_the_service_action_as_they_are() -> None:
+    layout = cdb_layout_32({"protect": bits(10, 7, 5)}, {"tag": span(20, 23)}, fua=bits(10, 3))
+    assert layout.usage(0x7F, 0x0B).hex() == "7f00000000000018000b08" + "00" * 21
+
+
 def reserved_bits() -> list[tuple[bytes, int, int]]:
     """Each bit of each command that no field has: the CDB with it set, and where it is."""
     found = []
     for command in DISK:
         layout = command.layout
-        plain = layout.record.encode(
-            **({} if command.service_action is None else {"service_action": command.service_action})
-        )
         taken = layout.record.mask(*layout.record.fields)
         for position in range((layout.length - 1) * 8):
             if not taken >> position & 1:
-                number = int.from_bytes(plain, "big") | 1 << position
+                number = int.from_bytes(plain(command), "big") | 1 << position
                 cdb = number.to_bytes(layout.length, "big")
-                cdb = bytes((command.opcode,)) + cdb[1:]
                 found.append((cdb, layout.length - 1 - position // 8, position % 8))
     return found
 
@@ -78,8 +80,19 @@ def test_any_value_in_a_field_that_must_be_zero_is_refused(nexus: Nexus) -> None
         for name in command.layout.zero:
             field = command.layout.record.fields[name]
             for value in (1, 2**field.width - 1):
-                cdb = bytes((command.opcode,)) + command.layout.record.encode(**{name: value})[1:]
+                cdb = plain(command, **{name: value})
                 assert UNIT.execute(cdb, nexus) == Failed(invalid_field(field.byte, field.bit))
+
+
+def test_what_is_in_an_ignored_field_makes_no_difference(nexus: Nexus) -> None:
+    ignoring = [(c, name) for c in DISK for name in c.layout.ignored]
+    assert len(ignoring) > 30
+    for command, name in ignoring:
+        most = 2 ** command.layout.record.fields[name].width - 1
+        same = UNIT.execute(plain(command), nexus)
+        assert UNIT.execute(plain(command, **{name: most}), nexus) == same
+        mask = command.layout.record.mask(name)
+        assert not int.from_bytes(command.usage, "big") & mask
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import attrs
 import pytest
 
 from trioscsi.scsi import Done, Failed, LogicalUnit, Nexus, Plan
@@ -126,6 +127,31 @@ def test_a_stopped_unit_performs_what_needs_no_medium(run: Callable[..., Plan]) 
 
 def test_the_exempt_opcodes_are_those_that_no_attention_holds_up() -> None:
     assert COMMANDS.exempt == {0x5E}
+
+
+def test_a_unit_may_lack_what_a_command_needs(unit: LogicalUnit, nexus: Nexus) -> None:
+    def is_thin(unit: LogicalUnit) -> bool:
+        return unit.thin
+
+    plain, action = attrs.evolve(PLAIN, needs=is_thin), attrs.evolve(FIRST, needs=is_thin)
+
+    class Thin(LogicalUnit):
+        commands = CommandSet((plain, action))
+
+    unit = Thin(0, target_name="iqn.x", blocks=8)
+    assert not plain.is_of(unit)
+    for stopped in (False, True):
+        unit.stopped = stopped
+        assert unit.execute(bytes((0x40,)), nexus) == Failed(invalid_field(1))
+        assert unit.execute(bytes((0x40,)).ljust(16, b"\0"), nexus) == Failed(
+            INVALID_COMMAND_OPERATION_CODE
+        )
+        assert unit.execute(bytes((0x5E, 1)).ljust(16, b"\0"), nexus) == Failed(invalid_field(1, 4))
+    unit.thin, unit.stopped = True, False
+    assert plain.is_of(unit)
+    for opcode, service_action in ((0x40, 0), (0x5E, 1)):
+        cdb = bytes((opcode, service_action)).ljust(16, b"\0")
+        assert unit.execute(cdb, nexus) == Done()
 
 
 def test_usage_data_shows_the_service_action() -> None:

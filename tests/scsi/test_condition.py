@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.scsi.cdbs import plain
 from trioscsi.scsi import (
     AdditionalSense,
     Done,
@@ -62,8 +63,7 @@ def test_a_stopped_unit_waits_for_its_start(ask: Ask) -> None:
 def test_every_command_on_the_medium_needs_a_started_unit(unit: LogicalUnit, nexus: Nexus) -> None:
     unit.stopped = True
     for command in DISK:
-        cdb = bytes((command.opcode, command.service_action or 0)).ljust(16, b"\0")
-        assert (unit.execute(cdb, nexus) == Failed(START_REQUIRED)) is command.medium
+        assert (unit.execute(plain(command), nexus) == Failed(START_REQUIRED)) is command.medium
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import pytest
 
 from trioscsi.scsi import Failed, LogicalUnit, Nexus, Plan, Read, Write
 from trioscsi.scsi.sense import WRITE_PROTECTED, invalid_field, out_of_range
+from trioscsi.scsi.transfer import whole_blocks
 
 Ask = Callable[[str], Plan]
 
@@ -14,6 +15,10 @@ FOUR_AT_258 = {
     10: "{} 00 00000102 00 0004 00",
     12: "{} 00 00000102 00000004 00 00",
     16: "{} 00 0000000000000102 00000004 00 00",
+}
+LONGEST = {  # flags, LBA, blocks
+    "read": "7f 00 00000000 00 18 0009 {:02x} 00 {:016x} 00000000 0000 0000 {:08x}",
+    "write": "7f 00 00000000 00 18 000b {:02x} 00 {:016x} 00000000 0000 0000 {:08x}",
 }
 READS = {6: "08", 10: "28", 12: "a8", 16: "88"}
 WRITES = {6: "0a", 10: "2a", 12: "aa", 16: "8a"}
@@ -38,6 +43,29 @@ def test_fua_is_passed_on_and_dpo_taken(ask: Ask, length: int) -> None:
         write = FOUR_AT_258[length].format(WRITES[length]).replace(" 00", f" {flags}", 1)
         assert ask(read) == Read(258, 4, fua)
         assert ask(write) == Write(258, 4, fua, 2048)
+
+
+def test_read_and_write_of_32_bytes(ask: Ask, unit: LogicalUnit) -> None:
+    assert ask(LONGEST["read"].format(0x10, 258, 4)) == Read(258, 4, fua=False)
+    assert ask(LONGEST["read"].format(0x08, 258, 4)) == Read(258, 4, fua=True)
+    assert ask(LONGEST["write"].format(0x10, 258, 4)) == Write(258, 4, False, 2048)
+    assert ask(LONGEST["write"].format(0x08, 258, 4)) == Write(258, 4, True, 2048)
+    for cdb in LONGEST.values():
+        assert ask(cdb.format(0x20, 258, 4)) == Failed(invalid_field(10, 7))
+        assert ask(cdb.format(0, 999, 2)) == Failed(out_of_range(1000))
+        assert ask(cdb.format(0, 1000, 0)) == Failed(out_of_range(1000))
+    unit.read_only = True
+    assert ask(LONGEST["write"].format(0, 258, 4)) == Failed(WRITE_PROTECTED)
+
+
+def test_a_group_number_changes_nothing(ask: Ask) -> None:
+    assert ask("28 00 00000102 1f 0004 00") == Read(258, 4, fua=False)
+    assert ask("8a 00 0000000000000102 00000004 1f 00") == Write(258, 4, False, 2048)
+
+
+@pytest.mark.parametrize(("sent", "whole"), [(0, 0), (511, 0), (512, 512), (1500, 1024)])
+def test_of_the_data_that_came_whole_blocks_count(sent: int, whole: int) -> None:
+    assert whole_blocks(memoryview(bytes(sent)), 512) == bytes(whole)
 
 
 @LONG

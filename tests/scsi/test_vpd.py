@@ -104,6 +104,18 @@ def test_block_limits_say_the_maximum_transfer_in_blocks(nexus: Nexus) -> None:
     assert fields["maximum_unmap_lba_count"] == 0
 
 
+def test_block_limits_say_what_single_commands_may_have(nexus: Nexus) -> None:
+    unit = LogicalUnit(
+        0, target_name=NAME, blocks=8, maximum_transfer=100 * 2**10, maximum_same=2**20
+    )
+    fields = vpd.BLOCK_LIMITS_PAGE.decode(page(unit, 0xB0, nexus))
+    assert fields["maximum_transfer_length"] == 200
+    assert fields["maximum_compare_and_write_length"] == 100
+    assert fields["maximum_prefetch_length"] == 200
+    assert fields["maximum_write_same_length"] == 2048
+    assert fields["wsnz"] == 0
+
+
 def test_nothing_rotates(unit: LogicalUnit, nexus: Nexus) -> None:
     data = page(unit, 0xB1, nexus)
     assert len(data) == 64

@@ -25,6 +25,7 @@ from trioscsi.protocol import TasksAborted
 from trioscsi.scsi import (
     Done,
     Failed,
+    Met,
     Outcome,
     Plan,
     Procedure,
@@ -183,6 +184,7 @@ Planned: TypeAlias = Callable[[Plan], Awaitable[Peer]]
     ("outcome", "answer"),
     [
         (Done(), (Status.GOOD, b"", b"")),
+        (Met(), (Status.CONDITION_MET, b"", b"")),
         (Refused(Status.RESERVATION_CONFLICT), (Status.RESERVATION_CONFLICT, b"", b"")),
         (Reply(b"told"), (Status.GOOD, b"told", b"")),
     ],

@@ -8,7 +8,7 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from trioscsi import MemoryDisk, ReadOnly
+from trioscsi import MemoryDisk, ReadOnly, Slow
 from trioscsi.backends import Extent
 from trioscsi.scsi import LogicalUnit
 from trioscsi.server.jobs import Jobs
@@ -75,6 +75,39 @@ async def test_what_a_disk_cannot_do_is_done_with_what_it_can(make: Make) -> Non
     assert disk.writes == [2**20, 4094 * BLOCK - 2**20]
     assert disk.data == b"x" * BLOCK + bytes(4094 * BLOCK) + b"x" * BLOCK
     assert await storage.extents(3, 5) == [Extent(3, 5, mapped=True)]
+
+
+@pytest.mark.parametrize("disk", [MemoryDisk("1MiB"), Plain()])
+async def test_blocks_are_replaced_if_they_are_as_expected(make: Make, disk: Any) -> None:
+    storage = make(disk)
+    await storage.write(4, b"o" * 2 * BLOCK)
+    expected = b"o" * 700 + b"x" + b"o" * 323
+    assert await storage.compare_and_write(4, expected, b"n" * 2 * BLOCK) == 700
+    assert await storage.read(4, 2) == b"o" * 2 * BLOCK
+    assert await storage.compare_and_write(4, b"o" * 2 * BLOCK, b"n" * 2 * BLOCK) is None
+    assert await storage.read(4, 2) == b"n" * 2 * BLOCK
+    async with storage.exclusive(4, 2) as alone:
+        assert await alone.compare_and_write(4, b"n" * 2 * BLOCK, b"m" * 2 * BLOCK) is None
+    assert await storage.read(4, 2) == b"m" * 2 * BLOCK
+
+
+async def test_nothing_comes_between_comparing_and_writing(
+    make: Make, autojump_clock: MockClock
+) -> None:
+    storage = make(Slow(Plain(), read_ms=10, write_ms=10))  # type: ignore[arg-type]
+
+    async def add_one() -> None:
+        while True:
+            found = bytes(await storage.read(0, 1))
+            number = int.from_bytes(found, "big") + 1
+            if await storage.compare_and_write(0, found, number.to_bytes(BLOCK, "big")) is None:
+                return
+
+    before = int.from_bytes(await storage.read(0, 1), "big")
+    async with trio.open_nursery() as nursery:
+        for _ in range(10):
+            nursery.start_soon(add_one)
+    assert int.from_bytes(await storage.read(0, 1), "big") == before + 10
 
 
 async def test_blocks_can_be_had_alone(make: Make, autojump_clock: MockClock) -> None:

@@ -94,9 +94,10 @@ def test_the_commands_are_those_of_the_table_in_its_order() -> None:
     ids=[command.name for command in DISK],
 )
 def test_each_cdb_has_the_fields_of_its_row(command: Any, row: dict[str, Any]) -> None:
-    zero = row.get("zero", {})
-    assert fields(command.layout.record) == row["fields"] | zero
+    zero, ignored = row.get("zero", {}), row.get("ignored", {})
+    assert fields(command.layout.record) == row["fields"] | zero | ignored
     assert command.layout.zero == zero.keys()
+    assert command.layout.ignored == ignored.keys()
 
 
 def test_the_sense_keys_and_codes_are_those_of_the_table() -> None:

@@ -3,7 +3,7 @@
 `BlockDevice` says what a backend is; ``examples/own_backend.py`` is one in 25 lines.
 """
 
-from trioscsi.backends.base import Abilities, BlockDevice, Buffer, Extent
+from trioscsi.backends.base import Abilities, BlockDevice, Buffer, Extent, first_difference
 from trioscsi.backends.file import FileDisk
 from trioscsi.backends.memory import MemoryDisk
 from trioscsi.backends.sizes import format_size, parse_size
@@ -26,6 +26,7 @@ __all__ = [
     "Slow",
     "SyncDevice",
     "Wrapper",
+    "first_difference",
     "format_size",
     "in_thread",
     "open_disk",

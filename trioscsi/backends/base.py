@@ -130,4 +130,12 @@ def first_difference(actual: Buffer, expected: Buffer) -> int | None:
     """The offset of the first byte in which two buffers of one length differ, or None."""
     if actual == expected:
         return None
-    return next(i for i, (a, b) in enumerate(zip(actual, expected, strict=True)) if a != b)
+    actual, expected = memoryview(actual), memoryview(expected)
+    low, high = 0, len(actual)  # there is a difference in between; halving is quick
+    while high - low > 1:
+        middle = (low + high) // 2
+        if actual[low:middle] != expected[low:middle]:
+            high = middle
+        else:
+            low = middle
+    return low

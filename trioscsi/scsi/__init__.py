@@ -4,9 +4,9 @@ General layout:
 
 - ``target`` and ``device``: a CDB in, a ``plan`` out.
 - ``disk``: the table of commands; ``command``: what a row is, and dispatch.
-- ``cache``, ``capacity``, ``condition``, ``inquiry`` with ``vpd`` and ``identity``, ``logs``,
-  ``ports``, ``supported``, ``transfer``, ``verify``: the commands by noun; ``absent``: those to
-  a LUN that addresses nothing.
+- ``cache``, ``capacity``, ``compare``, ``condition``, ``inquiry`` with ``vpd`` and ``identity``,
+  ``logs``, ``orwrite``, ``ports``, ``prefetch``, ``same``, ``supported``, ``transfer``,
+  ``verify``: the commands by noun; ``absent``: those to a LUN that addresses nothing.
 - ``modes`` and ``mode_select``: how mode parameters are told and set; ``mode_pages``: which there
   are; ``mode_page``: what a row is; ``mode_state``: their values in a unit.
 - ``counters``: what commands have done; ``log_pages``: what is told of it; ``log``: how.
@@ -22,6 +22,7 @@ from trioscsi.scsi.nexus import Nexus
 from trioscsi.scsi.plan import (
     Done,
     Failed,
+    Met,
     Outcome,
     Plan,
     Procedure,
@@ -45,6 +46,7 @@ __all__ = [
     "Failed",
     "FieldPointer",
     "LogicalUnit",
+    "Met",
     "Nexus",
     "Outcome",
     "Plan",

@@ -10,6 +10,7 @@ from trioscsi.scsi.cdb import Cdb, cdb_layout
 from trioscsi.scsi.command import Access, Command, decoded
 from trioscsi.scsi.layout import bits, span
 from trioscsi.scsi.plan import Done, Procedure
+from trioscsi.scsi.transfer import GROUP_10, GROUP_16
 
 if TYPE_CHECKING:
     from trioscsi.scsi.device import LogicalUnit
@@ -47,14 +48,16 @@ _IMMED = bits(1, 1)
 
 SYNCHRONIZE_CACHE_10 = cdb_layout(
     10,
-    {"group_number": bits(6, 4, 0)},
+    None,
+    GROUP_10,
     immed=_IMMED,
     logical_block_address=span(2, 5),
     number_of_logical_blocks=span(7, 8),
 )
 SYNCHRONIZE_CACHE_16 = cdb_layout(
     16,
-    {"group_number": bits(14, 4, 0)},
+    None,
+    GROUP_16,
     immed=_IMMED,
     logical_block_address=span(2, 9),
     number_of_logical_blocks=span(10, 13),

@@ -3,6 +3,10 @@
 A layout names the fields that a command has. Any other bit is reserved, and a reserved bit that
 is set is refused, as is the CONTROL byte: there is no NACA here (SAM-5 section 5.2). From
 the same layout comes the CDB usage data of REPORT SUPPORTED OPERATION CODES.
+
+Two kinds of field are there and make no difference. Protection information and the like must not
+be asked for: only zero is taken. A group number (SBC-3 section 4.22), or what a block's protection
+information is expected to be, may be said and is passed over: usage data shows no bit of it.
 """
 
 from __future__ import annotations
@@ -11,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from trioscsi.scsi.layout import Field, Layout
+from trioscsi.scsi.layout import Field, Layout, bits, span
 from trioscsi.scsi.plan import Refusal
 from trioscsi.scsi.sense import invalid_field
 
@@ -23,15 +27,18 @@ Bytes = bytes | bytearray | memoryview
 WIRE_LENGTH = 16
 """What a transport hands over at least, whatever the command."""
 
+ADDITIONAL_CDB_LENGTH = "additional_cdb_length"
+
 _LENGTHS = (6, 10, 10, None, 16, 12, None, None)
 
 
 @attrs.frozen
 class CdbLayout:
-    """The fields of one command. Those in ``zero`` exist, but only zero is taken in them."""
+    """The fields of one command: in those of ``zero`` only zero is taken, in ``ignored`` all."""
 
     record: Layout
-    zero: frozenset[str]
+    zero: frozenset[str] = frozenset()
+    ignored: frozenset[str] = frozenset()
     _reserved: int = attrs.field(init=False, repr=False)
     _refused: Mapping[str, int] = attrs.field(init=False, repr=False)
 
@@ -47,13 +54,15 @@ class CdbLayout:
         return self.record.length
 
     def usage(self, opcode: int, service_action: int | None) -> bytes:
-        """The bits that we look at; the opcode and service action as they are."""
-        names = [name for name in self.record.fields if name not in self.zero]
-        mask = self.record.mask(*names) | opcode << (self.length - 1) * 8
+        """The bits that we look at; the opcode, service action and length as they are."""
+        shown = {}
         if service_action is not None:
-            shown = self.record.encode(service_action=service_action)
-            mask = mask & ~self.record.mask("service_action") | int.from_bytes(shown, "big")
-        return mask.to_bytes(self.length, "big")
+            shown["service_action"] = service_action
+        if ADDITIONAL_CDB_LENGTH in self.record.fields:
+            shown[ADDITIONAL_CDB_LENGTH] = self.length - 8
+        names = self.record.fields.keys() - self.zero - self.ignored - shown.keys()
+        mask = self.record.mask(*names) | int.from_bytes(self.record.encode(**shown), "big")
+        return (mask | opcode << (self.length - 1) * 8).to_bytes(self.length, "big")
 
     def check(self, cdb: Bytes) -> None:
         """Raise Refusal for the first bit set that must not be, in the order of the CDB."""
@@ -93,11 +102,33 @@ class Cdb:
 
 
 def cdb_layout(
-    length: int, zero: Mapping[str, Field] | None = None, /, **fields: Field
+    length: int,
+    zero: Mapping[str, Field] | None = None,
+    ignored: Mapping[str, Field] | None = None,
+    /,
+    **fields: Field,
 ) -> CdbLayout:
-    """A CDB of ``length`` bytes with these fields; in those of ``zero``, only zero is taken."""
-    zero = zero or {}
-    return CdbLayout(Layout(length, {**zero, **fields}), frozenset(zero))
+    """A CDB of ``length`` bytes with these fields.
+
+    In those of ``zero`` only zero is taken; what is in those of ``ignored`` makes no difference.
+    """
+    zero, ignored = zero or {}, ignored or {}
+    record = Layout(length, {**zero, **ignored, **fields})
+    return CdbLayout(record, frozenset(zero), frozenset(ignored))
+
+
+def cdb_layout_32(
+    zero: Mapping[str, Field], ignored: Mapping[str, Field] | None = None, /, **fields: Field
+) -> CdbLayout:
+    """A CDB of 32 bytes, which all begin alike (SPC-4 section 4.2): CONTROL is the second byte."""
+    return cdb_layout(
+        32,
+        zero,
+        {"group_number": bits(6, 4, 0), **(ignored or {})},
+        service_action=span(8, 9),
+        **{ADDITIONAL_CDB_LENGTH: span(7)},
+        **fields,
+    )
 
 
 def whole(cdb: Bytes) -> bytes:

@@ -69,7 +69,7 @@ class Command:
 
     ``medium``: it needs a unit that is started. ``attention``: it is not performed while a unit
     attention is pending, but reports that (SAM-5 section 5.14 exempts three commands).
-    ``access``: see `Access`.
+    ``access``: see `Access`. ``needs``: whether a unit has the command; without it, every one has.
     """
 
     opcode: int
@@ -80,6 +80,28 @@ class Command:
     medium: bool = attrs.field(default=False, kw_only=True)
     attention: bool = attrs.field(default=True, kw_only=True)
     access: Access = attrs.field(kw_only=True)
+    needs: Callable[[LogicalUnit], bool] | None = attrs.field(default=None, kw_only=True)
+
+    def run(self) -> Perform:
+        """What performs the command."""
+        perform, needs = self.bind(self.layout), self.needs
+        if needs is None:
+            return perform
+
+        def run(unit: LogicalUnit, cdb: Bytes, nexus: Nexus) -> Plan:
+            return (perform if needs(unit) else self.absent)(unit, cdb, nexus)
+
+        return run
+
+    def absent(self, _unit: LogicalUnit, _cdb: Bytes, _nexus: Nexus) -> Plan:
+        """What a unit answers that has not what the command needs."""
+        if self.service_action is None:
+            return Failed(INVALID_COMMAND_OPERATION_CODE)
+        raise self.layout.refusal("service_action")
+
+    def is_of(self, unit: LogicalUnit) -> bool:
+        """Whether the unit has the command."""
+        return self.needs is None or self.needs(unit)
 
     @property
     def usage(self) -> bytes:
@@ -104,9 +126,7 @@ class CommandSet:
         self.exempt = frozenset(command.opcode for command in commands if not command.attention)
         self.table: list[Perform] = [_unknown] * OPCODES
         for opcode in {command.opcode for command in self}:
-            actions = {
-                action: command.bind(command.layout) for action, command in self.of(opcode).items()
-            }
+            actions = {action: command.run() for action, command in self.of(opcode).items()}
             run = actions[None] if None in actions else _by_service_action(actions)
             self.table[opcode] = _of_32_bytes(actions) if opcode == VARIABLE_LENGTH else run
 
@@ -162,7 +182,7 @@ def _unknown(_unit: LogicalUnit, _cdb: Bytes, _nexus: Nexus) -> Plan:
 def guarded(unit: LogicalUnit, cdb: Bytes, nexus: Nexus) -> Plan:
     """Perform a command of a unit that has guards, if none of them objects."""
     command = unit.commands.find(cdb)
-    if command is not None:
+    if command is not None and command.is_of(unit):
         for guard in unit.guards:
             plan = guard(unit, command, cdb, nexus)
             if plan is not None:

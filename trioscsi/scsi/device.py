@@ -80,12 +80,12 @@ def to_nobody(code: AdditionalSense, *, but_not_to: Nexus | None = None) -> None
 class LogicalUnit:
     """A disk of ``blocks`` logical blocks of ``block_size`` bytes.
 
-    ``physical_block_size`` is what storage writes at once, and ``maximum_transfer`` bounds the
-    data of one command; both in bytes. ``write_cache`` says that a write may be lost until it
-    is flushed, ``keeps_state`` that `Storage.save` is possible. ``clock`` tells the time in
-    seconds, from any start. The NAA designator, and ``serial`` if it is not given, follow from
-    the target name and the LUN. ``thin`` is not reported until there is a command to unmap
-    blocks.
+    ``physical_block_size`` is what storage writes at once, ``maximum_transfer`` bounds the data of
+    one command, and ``maximum_same`` what one WRITE SAME writes; all in bytes. ``write_cache`` says
+    that a write may be lost until it is flushed, ``keeps_state`` that `Storage.save` is possible.
+    ``clock`` tells the time in seconds, from any start. The NAA designator, and ``serial`` if it is
+    not given, follow from the target name and the LUN. ``thin`` is not reported until there is a
+    command to unmap blocks.
 
     Raises UsageError for what no disk can be.
     """
@@ -111,6 +111,7 @@ class LogicalUnit:
     product: str = attrs.field(default="VIRTUAL DISK", validator=_ascii(16))
     revision: str = attrs.field(default="1", validator=_ascii(4))
     maximum_transfer: int = attrs.field(default=16 * 2**20, validator=_within(65_536, 2**32))
+    maximum_same: int = attrs.field(default=2**30, validator=_within(65_536, 2**63))
     keeps_state: bool = False
     clock: Callable[[], float] = attrs.field(default=lambda: 0.0, repr=False)
 
@@ -190,6 +191,16 @@ class LogicalUnit:
     def blocks_per_physical_block(self) -> int:
         """How many logical blocks storage writes at once."""
         return self.physical_block_size // self.block_size
+
+    @property
+    def maximum_same_blocks(self) -> int:
+        """The blocks of one WRITE SAME at most."""
+        return self.maximum_same // self.block_size
+
+    @property
+    def maximum_compared_blocks(self) -> int:
+        """The blocks of one COMPARE AND WRITE at most, whose data are twice as many."""
+        return min(0xFF, self.maximum_blocks // 2)
 
     @property
     def guards(self) -> Collection[Guard]:

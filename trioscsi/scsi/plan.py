@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import attrs
 
-from trioscsi.scsi.sense import Sense
+from trioscsi.scsi.sense import Sense, invalid_data_out
 
 if TYPE_CHECKING:
     from trioscsi.scsi.storage import Storage
@@ -38,6 +38,13 @@ class Status(enum.IntEnum):
 @attrs.define
 class Done:
     """GOOD status, no data."""
+
+    data_out: ClassVar[int] = 0
+
+
+@attrs.define
+class Met:
+    """CONDITION MET status, no data: all of what was asked for is so."""
 
     data_out: ClassVar[int] = 0
 
@@ -114,6 +121,10 @@ class Procedure:
     """Whether storage that fails could not read, rather than not write."""
     data_out: int = attrs.field(default=0, kw_only=True)
 
+    def inexact(self) -> Sense:
+        """What is wrong with a number of bytes that is not ``exact``."""
+        return invalid_data_out()
+
     async def perform(self, storage: Storage, data: memoryview) -> Outcome:
         """Take the steps, with the data that came, and say how the command ends.
 
@@ -123,7 +134,7 @@ class Procedure:
         raise NotImplementedError
 
 
-Outcome = Done | Reply | Failed | Refused
+Outcome = Done | Met | Reply | Failed | Refused
 """How a command ends."""
 
 Plan = Outcome | Read | Write | Receive | Procedure

@@ -39,6 +39,12 @@ class Storage(Protocol):
     async def flush(self) -> None:
         """Make durable what was written."""
 
+    async def compare_and_write(self, lba: int, expected: Buffer, data: Buffer) -> int | None:
+        """Replace the blocks from ``lba`` on if they are as expected; nothing comes in between.
+
+        None: they were. A number: the offset of the first byte that differs; nothing is written.
+        """
+
     async def zero(self, lba: int, blocks: int) -> None:
         """Replace blocks by zeroes, with as little writing as storage can do."""
 

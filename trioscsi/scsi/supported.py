@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from trioscsi import lun
-from trioscsi.scsi.cdb import Cdb, cdb_layout
+from trioscsi.scsi.cdb import WIRE_LENGTH, Cdb, cdb_layout
 from trioscsi.scsi.command import Access, Command, decoded
 from trioscsi.scsi.layout import bits, layout, span
 from trioscsi.scsi.plan import Reply
@@ -83,7 +83,7 @@ def report_supported_operation_codes(unit: LogicalUnit, cdb: Cdb, _nexus: Nexus)
     """REPORT SUPPORTED OPERATION CODES (SPC-4 section 6.35)."""
     timeouts = bool(cdb["rctd"])
     if cdb["reporting_options"] == 0b000:
-        data = _all_commands(unit.commands, timeouts=timeouts)
+        data = _all_commands([c for c in unit.commands if c.is_of(unit)], timeouts=timeouts)
     else:
         data = _one_command(_asked_for(unit, cdb), timeouts=timeouts)
     return Reply(data[: cdb["allocation_length"]])
@@ -91,7 +91,8 @@ def report_supported_operation_codes(unit: LogicalUnit, cdb: Cdb, _nexus: Nexus)
 
 def _asked_for(unit: LogicalUnit, cdb: Cdb) -> Command | None:
     """The command that a report about one command is about, or None if we do not have it."""
-    commands = unit.commands.of(cdb["requested_operation_code"])
+    of_opcode = unit.commands.of(cdb["requested_operation_code"])
+    commands = {action: command for action, command in of_opcode.items() if command.is_of(unit)}
     action = cdb["requested_service_action"]
     plain = commands.get(None)
     match cdb["reporting_options"]:
@@ -110,6 +111,8 @@ def _asked_for(unit: LogicalUnit, cdb: Cdb) -> Command | None:
 
 
 def _all_commands(commands: Iterable[Command], *, timeouts: bool) -> bytes:
+    # Initiators have room for the usage data of 16 bytes and ask for it of all that is listed:
+    # longer CDBs are described to those who ask for one.
     descriptors = b"".join(
         COMMAND_DESCRIPTOR.encode(
             operation_code=command.opcode,
@@ -120,6 +123,7 @@ def _all_commands(commands: Iterable[Command], *, timeouts: bool) -> bytes:
         )
         + _timeouts(present=timeouts)
         for command in commands
+        if command.layout.length <= WIRE_LENGTH
     )
     return len(descriptors).to_bytes(4, "big") + descriptors
 

@@ -1,4 +1,4 @@
-"""VERIFY of all lengths (SBC-3 section 5)."""
+"""VERIFY, and WRITE AND VERIFY, of all lengths (SBC-3 section 5)."""
 
 from __future__ import annotations
 
@@ -6,13 +6,23 @@ from typing import TYPE_CHECKING, Literal
 
 import attrs
 
-from trioscsi.scsi.cdb import Cdb, cdb_layout
-from trioscsi.scsi.command import Access, Command, decoded
+from trioscsi.scsi.cdb import Cdb, cdb_layout, cdb_layout_32
+from trioscsi.scsi.command import VARIABLE_LENGTH, Access, Command, decoded
 from trioscsi.scsi.layout import bits, span
 from trioscsi.scsi.plan import Done, Failed, Procedure
 from trioscsi.scsi.sense import miscompare
+from trioscsi.scsi.transfer import (
+    EXPECTED_TAGS,
+    GROUP_10,
+    GROUP_12,
+    GROUP_16,
+    blocks_of,
+    blocks_to_write,
+    whole_blocks,
+)
 
 if TYPE_CHECKING:
+    from trioscsi.scsi.cdb import CdbLayout
     from trioscsi.scsi.device import LogicalUnit
     from trioscsi.scsi.nexus import Nexus
     from trioscsi.scsi.plan import Outcome, Plan
@@ -48,6 +58,34 @@ class Verify(Procedure):
         return Done()
 
 
+@attrs.define
+class WriteAndVerify(Procedure):
+    """Write the data from ``lba`` on, durably, and read the ``blocks`` back.
+
+    ``compare``: what is read must be what was written. Nobody else may write in between.
+    """
+
+    lba: int
+    blocks: int
+    compare: bool
+    data_out: int
+
+    async def perform(self, storage: Storage, data: memoryview) -> Outcome:
+        """See `Procedure.perform`."""
+        block_size = self.data_out // self.blocks
+        data = whole_blocks(data, block_size)
+        blocks = len(data) // block_size
+        if not blocks:
+            return Done()
+        async with storage.exclusive(self.lba, blocks) as alone:
+            await alone.write(self.lba, data)
+            await alone.flush()
+            found = memoryview(await alone.read(self.lba, blocks))
+            if self.compare and found != data:
+                return Failed(miscompare(first_difference(found, data)))
+        return Done()
+
+
 def first_difference(left: Buffer, right: Buffer) -> int:
     """The offset of the first byte that differs, found by halving; there must be one."""
     left, right = memoryview(left), memoryview(right)
@@ -66,10 +104,7 @@ def verify(unit: LogicalUnit, cdb: Cdb, _nexus: Nexus) -> Plan:
     """VERIFY of all lengths."""
     if cdb["bytchk"] not in _COMPARE:
         raise cdb.refusal("bytchk")
-    lba, blocks = cdb["logical_block_address"], cdb["verification_length"]
-    unit.check_lba(lba, blocks)
-    if blocks > unit.maximum_blocks:
-        raise cdb.refusal("verification_length")
+    lba, blocks = blocks_of(unit, cdb, "verification_length")
     unit.counters.verified(blocks)
     if not blocks:
         return Done()
@@ -78,32 +113,66 @@ def verify(unit: LogicalUnit, cdb: Cdb, _nexus: Nexus) -> Plan:
     return Verify(lba, blocks, compare, sent * unit.block_size)
 
 
-_VERIFY = {"dpo": bits(1, 4), "bytchk": bits(1, 2, 1)}
-_VRPROTECT = bits(1, 7, 5)
+@decoded
+def write_and_verify(unit: LogicalUnit, cdb: Cdb, _nexus: Nexus) -> Plan:
+    """WRITE AND VERIFY of all lengths; one block cannot stand for all that were written."""
+    if cdb["bytchk"] not in (0b00, 0b01):
+        raise cdb.refusal("bytchk")
+    lba, blocks = blocks_to_write(unit, cdb, "transfer_length")
+    unit.counters.wrote(blocks)
+    unit.counters.verified(blocks)
+    if not blocks:
+        return Done()
+    return WriteAndVerify(lba, blocks, cdb["bytchk"] == 0b01, blocks * unit.block_size)
 
-VERIFY_10 = cdb_layout(
-    10,
-    {"vrprotect": _VRPROTECT, "group_number": bits(6, 4, 0)},
-    logical_block_address=span(2, 5),
-    verification_length=span(7, 8),
-    **_VERIFY,
-)
-VERIFY_12 = cdb_layout(
-    12,
-    {"vrprotect": _VRPROTECT, "group_number": bits(10, 4, 0)},
-    logical_block_address=span(2, 5),
-    verification_length=span(6, 9),
-    **_VERIFY,
-)
-VERIFY_16 = cdb_layout(
-    16,
-    {"vrprotect": _VRPROTECT, "group_number": bits(14, 4, 0)},
-    logical_block_address=span(2, 9),
-    verification_length=span(10, 13),
-    **_VERIFY,
-)
+
+def _layouts(protect: str, length: str) -> dict[int, CdbLayout]:
+    """The CDBs of 10, 12, 16 and 32 bytes, which differ in the names of two fields only."""
+    zero, flags = {protect: bits(1, 7, 5)}, {"dpo": bits(1, 4), "bytchk": bits(1, 2, 1)}
+    near, far = {"logical_block_address": span(2, 5)}, {"logical_block_address": span(2, 9)}
+    return {
+        10: cdb_layout(10, zero, GROUP_10, **flags, **near, **{length: span(7, 8)}),
+        12: cdb_layout(12, zero, GROUP_12, **flags, **near, **{length: span(6, 9)}),
+        16: cdb_layout(16, zero, GROUP_16, **flags, **far, **{length: span(10, 13)}),
+        32: cdb_layout_32(
+            {protect: bits(10, 7, 5)},
+            EXPECTED_TAGS,
+            dpo=bits(10, 4),
+            bytchk=bits(10, 2, 1),
+            logical_block_address=span(12, 19),
+            **{length: span(28, 31)},
+        ),
+    }
+
+
+VERIFY = _layouts("vrprotect", "verification_length")
+WRITE_AND_VERIFY = _layouts("wrprotect", "transfer_length")
 
 COMMANDS = tuple(
-    Command(opcode, f"VERIFY({layout.length})", layout, verify, medium=True, access=Access.READ)
-    for opcode, layout in ((0x2F, VERIFY_10), (0x8F, VERIFY_16), (0xAF, VERIFY_12))
+    Command(
+        opcode,
+        f"{name}({length})",
+        layouts[length],
+        perform,
+        service_action=action,
+        medium=True,
+        access=access,
+    )
+    for name, layouts, perform, access, opcodes in (
+        (
+            "VERIFY",
+            VERIFY,
+            verify,
+            Access.READ,
+            {10: (0x2F, None), 12: (0xAF, None), 16: (0x8F, None), 32: (VARIABLE_LENGTH, 0x0A)},
+        ),
+        (
+            "WRITE AND VERIFY",
+            WRITE_AND_VERIFY,
+            write_and_verify,
+            Access.WRITE,
+            {10: (0x2E, None), 12: (0xAE, None), 16: (0x8E, None), 32: (VARIABLE_LENGTH, 0x0C)},
+        ),
+    )
+    for length, (opcode, action) in opcodes.items()
 )

@@ -139,8 +139,11 @@ def _scsi_name(name: str) -> bytes:
 def _block_limits(unit: LogicalUnit, _nexus: Nexus) -> bytes:
     return _content(
         BLOCK_LIMITS_PAGE.encode(
+            maximum_compare_and_write_length=unit.maximum_compared_blocks,
             optimal_transfer_length_granularity=unit.blocks_per_physical_block,
             maximum_transfer_length=unit.maximum_blocks,
+            maximum_prefetch_length=unit.maximum_blocks,
+            maximum_write_same_length=unit.maximum_same_blocks,
         )
     )
 

@@ -35,6 +35,7 @@ from trioscsi.scsi import (
     Done,
     Failed,
     LogicalUnit,
+    Met,
     Nexus,
     Plan,
     Procedure,
@@ -49,7 +50,7 @@ from trioscsi.scsi import (
     Status,
     Write,
 )
-from trioscsi.scsi.sense import invalid_data_out
+from trioscsi.scsi.transfer import whole_blocks
 from trioscsi.server.jobs import Jobs
 from trioscsi.server.keeper import Keeper
 from trioscsi.server.storage import Unit, UnitStorage
@@ -130,7 +131,7 @@ class Performer:
         number = None if unit is None else unit.logical.number
         plan = task.plan = self.target.execute(number, task.cdb, self._nexuses[session])
         if isinstance(plan, Procedure) and plan.exact and plan.data_out != task.expected_out:
-            plan = task.plan = Failed(invalid_data_out())
+            plan = task.plan = Failed(plan.inexact())
         if not plan.data_out or task.connection.want(task, plan.data_out, self._window):
             self._perform(task, plan)
 
@@ -210,6 +211,10 @@ class Performer:
         task.connection.finish(task, transferred=task.plan.data_out)
         return True
 
+    def _met(self, task: Task, plan: Met) -> bool:
+        task.connection.finish(task, Status.CONDITION_MET)
+        return True
+
     def _reply(self, task: Task, plan: Reply) -> bool:
         task.connection.finish(task, data=plan.data)
         return True
@@ -273,6 +278,7 @@ class Performer:
 
     _plans: dict[type, Callable[[Performer, Task, Any], bool]] = {
         Done: _done,
+        Met: _met,
         Reply: _reply,
         Failed: _failed,
         Refused: _refused,
@@ -337,9 +343,4 @@ class Performer:
 
 
 def _whole_blocks(task: Task, unit: Unit) -> memoryview:
-    """The data that came with a command, less a last block that came only in part.
-
-    That happens when the initiator expected to send less than its CDB says; the residual tells it.
-    """
-    block = unit.logical.block_size
-    return memoryview(task.data)[: len(task.data) // block * block]
+    return whole_blocks(memoryview(task.data), unit.logical.block_size)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 import attrs
 
-from trioscsi.backends import Abilities, BlockDevice, Buffer, Extent
+from trioscsi.backends import Abilities, BlockDevice, Buffer, Extent, first_difference
 from trioscsi.scsi import LogicalUnit
 from trioscsi.server.ranges import Ranges
 
@@ -61,6 +61,19 @@ class UnitStorage:
         """See `Storage.flush`."""
         if self.unit.can.flush is not None:
             await self.unit.can.flush()
+
+    async def compare_and_write(self, lba: int, expected: Buffer, data: Buffer) -> int | None:
+        """See `Storage.compare_and_write`."""
+        blocks = len(data) // self.unit.disk.block_size
+        compare_and_write = self.unit.can.compare_and_write
+        if compare_and_write is not None:
+            async with self._sharing(lba, blocks):
+                return await compare_and_write(lba, expected, data)
+        async with nullcontext(self) if self.alone else self.exclusive(lba, blocks) as alone:
+            offset = first_difference(await alone.read(lba, blocks), expected)
+            if offset is None:
+                await alone.write(lba, data)
+            return offset
 
     async def zero(self, lba: int, blocks: int) -> None:
         """See `Storage.zero`."""
