@@ -18,11 +18,16 @@ NAMES = b"InitiatorName=iqn.2025-12.local:me\0TargetName=iqn.2025-12.local:disk\
 class Door:
     """Lets everybody in to one target."""
 
+    portal_group = 1
+
     def __init__(self, node):
         self._node = node
 
     def node(self, initiator_name, target_name):
         return self._node
+
+    def proven(self, initiator_name, target_name):
+        pass
 
     def targets(self, initiator_name):
         return []
@@ -44,7 +49,7 @@ def say(connection, title, pdu):
 
 
 def main():
-    node = Node("iqn.2025-12.local:disk", Offer(target_portal_group_tag=1), watcher=show)
+    node = Node("iqn.2025-12.local:disk", Offer(), watcher=show)
     print("The transport connection is made")
     connection = TargetConnection(Door(node), Limits(), now=0, watcher=show)
     say(

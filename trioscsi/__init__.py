@@ -37,7 +37,10 @@ from trioscsi.backends import (
 )
 from trioscsi.errors import BackendError, PeerError, PortalError, TrioscsiError, UsageError
 from trioscsi.limits import Limits
-from trioscsi.server.target import Server, Target
+from trioscsi.server.access import Moved, Redirect
+from trioscsi.server.portals import Portal
+from trioscsi.server.server import Server
+from trioscsi.server.target import Target
 
 __all__ = [
     "BackendError",
@@ -46,11 +49,14 @@ __all__ = [
     "FileDisk",
     "Limits",
     "MemoryDisk",
+    "Moved",
     "NullDisk",
     "PatternDisk",
     "PeerError",
+    "Portal",
     "PortalError",
     "ReadOnly",
+    "Redirect",
     "Server",
     "Slow",
     "Target",

@@ -46,6 +46,10 @@ class Limits:
     """Sessions of one target, failed ones included; a TSIH has 16 bits."""
     connections: int = attrs.field(default=2048, validator=ge(1))
     """Transport connections of one server, those that have not logged in included."""
+    connections_per_address: int = attrs.field(default=2048, validator=ge(1))
+    """Those of one host."""
+    connection_rate: float = attrs.field(default=1000.0, validator=ge(1))
+    """Transport connections that one host may open in a second."""
     logins: int = attrs.field(default=512, validator=ge(1))
     """Transport connections that have not finished their login."""
     login_time: float = attrs.field(default=15.0, validator=ge(0))

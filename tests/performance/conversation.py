@@ -82,7 +82,7 @@ class InMemory:
         self._target = Target(NAME, self.disk, listen=[], limits=limits)
         discovery = Node("", Offer(session_type=SessionType.DISCOVERY), limits)
         guarded = {NAME: Guarded(self._target.node, self._target.rules)}
-        door = Door(guarded, discovery, ("127.0.0.1", 1), [])
+        door = Door(guarded, discovery, ("127.0.0.1", 1), [(("127.0.0.1", 1), 1)])
         self.connection = TargetConnection(door, limits, now=0.0)
         self._target.performer.executors[self.connection] = Unneeded()
         self._log_in()

@@ -75,7 +75,10 @@ class Gate:
     ) -> None:
         self.limits = limits or Limits()
         self.watcher = watcher
-        offer = offer or Offer(target_portal_group_tag=1)
+        self.portal_group = 1
+        self.moved: PeerError | None = None
+        """What becomes of those who have proven themselves, if they may not stay."""
+        offer = offer or Offer()
         self.target = Node(TARGET, offer, self.limits, lambda lun: lun == 0, watcher)
         self.discovery = Node(
             "", Offer(session_type=SessionType.DISCOVERY), self.limits, watcher=watcher
@@ -97,6 +100,10 @@ class Gate:
         if target_name != TARGET:
             raise PeerError("no such target", section="11.13.5", answer=LoginStatus.NOT_FOUND)
         return self.target
+
+    def proven(self, initiator_name: str, target_name: str) -> None:
+        if self.moved is not None:
+            raise self.moved
 
     def targets(self, initiator_name: str) -> list[tuple[str, list[str]]]:
         return self.known

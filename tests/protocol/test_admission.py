@@ -28,7 +28,7 @@ TWO = {"MaxConnections": "2"}
 
 
 def gate_of(connections: int = 4, **limits: Any) -> Gate:
-    offer = Offer(target_portal_group_tag=1, max_connections=connections)
+    offer = Offer(max_connections=connections)
     return Gate(offer, Limits(**limits))
 
 

@@ -37,7 +37,7 @@ LIMITS = Limits(segment=4096, text=8192, tasks=4, immediate_tasks=2, write_buffe
 
 
 def gate() -> Gate:
-    offer = Offer(target_portal_group_tag=1, max_recv_data_segment_length=LIMITS.segment)
+    offer = Offer(max_recv_data_segment_length=LIMITS.segment)
     return Gate(offer, LIMITS)
 
 

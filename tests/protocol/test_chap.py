@@ -78,7 +78,7 @@ def authentication(**settings: Any) -> Authentication:
 
 def guard(gate: Gate | None = None, **settings: Any) -> Guarded:
     if gate is None:
-        gate = Gate(Offer(target_portal_group_tag=1, auth_methods=("CHAP",)))
+        gate = Gate(Offer(auth_methods=("CHAP",)))
         gate.target.authentication = authentication(**settings)
     return Guarded(connect(gate))
 
@@ -245,7 +245,7 @@ def test_a_challenge_of_ours_does_not_come_back():
 
 
 def test_a_challenge_of_ours_does_not_come_back_on_another_connection():
-    gate = Gate(Offer(target_portal_group_tag=1, auth_methods=("CHAP",)))
+    gate = Gate(Offer(auth_methods=("CHAP",)))
     gate.target.authentication = authentication(mutual=DISK)
     one, other = guard(gate), guard(gate)
     one.begin()
@@ -264,7 +264,7 @@ def test_who_knows_the_secret_of_the_target_under_his_own_name_is_told_apart():
     """The check that section 9.2.1 asks for, should a configuration evade ours."""
     same = authentication(mutual=DISK)
     object.__setattr__(same, "accounts", (Account("eve", DISK.secret),))
-    gate = Gate(Offer(target_portal_group_tag=1, auth_methods=("CHAP",)))
+    gate = Gate(Offer(auth_methods=("CHAP",)))
     gate.target.authentication = same
     door = guard(gate)
     door.begin()

@@ -138,7 +138,7 @@ def test_a_dropped_connection_waits_for_its_cleanup():
 
 
 def test_a_cleanup_that_another_login_has_begun_starts_again_if_it_fails():
-    offer = Offer(target_portal_group_tag=1)
+    offer = Offer()
     gate = Gate(offer, LIMITS)
     peer = login(gate)
     peer.connection.lost("gone", 0.0)

@@ -26,6 +26,7 @@ from tests.protocol.peer import (
 )
 from trioscsi.limits import Limits
 from trioscsi.pdu import LoginRequest, LoginStatus, NopOut, ScsiCommand
+from trioscsi.protocol import Redirection
 from trioscsi.text import Offer, decode
 from trioscsi.text import encode as encode_text
 
@@ -108,7 +109,7 @@ def test_no_stage_comes_twice():
 
 
 def test_a_login_goes_on_while_our_proposal_is_not_answered():
-    peer = connect(Gate(Offer(target_portal_group_tag=1, header_digests=CRC)))
+    peer = connect(Gate(Offer(header_digests=CRC)))
     first = ask(peer, leading_keys())
     assert not first.transit
     assert keys_of(first)["HeaderDigest"] == "CRC32C"
@@ -278,7 +279,7 @@ def test_results_that_contradict_each_other_are_refused():
 
 
 def test_an_initiator_that_refuses_the_digest_we_insist_on_is_refused():
-    peer = connect(Gate(Offer(target_portal_group_tag=1, data_digests=CRC)))
+    peer = connect(Gate(Offer(data_digests=CRC)))
     response = ask(peer, leading_keys(DataDigest="None"))
     assert refused(peer, response) is LoginStatus.INITIATOR_ERROR
 
@@ -333,3 +334,42 @@ def test_a_transport_that_is_lost_ends_the_login():
     assert peer.connection.closed
     assert peer.connection.remarks == ["gone"]
     assert peer.connection.next_deadline() is None
+
+
+# Redirection (section 11.13.5)
+
+
+@pytest.mark.parametrize("csg", [SECURITY, OPERATIONAL])
+def test_who_has_proven_himself_may_be_sent_elsewhere(csg: int):
+    gate = Gate()
+    gate.moved = Redirection("192.0.2.9:3260", permanent=False)
+    peer = connect(gate)
+    first = ask(peer, leading_keys(), csg=csg, nsg=0, transit=False)
+    assert status(first) is LoginStatus.SUCCESS
+    response = ask(peer, csg=csg)
+    assert status(response) is LoginStatus.TARGET_MOVED_TEMPORARILY
+    assert keys_of(response) == {"TargetAddress": "192.0.2.9:3260"}
+    assert peer.connection.closed
+
+
+def test_the_gatekeeper_looks_once_at_who_has_proven_himself(monkeypatch: pytest.MonkeyPatch):
+    gate, seen = Gate(), []
+    monkeypatch.setattr(gate, "proven", lambda *names: seen.append(names))
+    peer = connect(gate)
+    ask(peer, leading_keys(), csg=SECURITY, nsg=OPERATIONAL)
+    ask(peer)
+    assert seen == [(INITIATOR, TARGET)]
+
+
+def test_nobody_looks_at_who_only_wants_to_know_the_targets(monkeypatch: pytest.MonkeyPatch):
+    gate = Gate()
+    gate.moved = Redirection("192.0.2.9:3260", permanent=False)
+    keys = leading_keys(SessionType="Discovery")
+    del keys["TargetName"]
+    assert status(ask(connect(gate), keys)) is LoginStatus.SUCCESS
+
+
+def test_the_portal_group_is_the_one_that_the_peer_came_through():
+    gate = Gate()
+    gate.portal_group = 7
+    assert keys_of(ask(connect(gate), leading_keys()))["TargetPortalGroupTag"] == "7"

@@ -29,7 +29,7 @@ RECOVERY = LogoutReason.REMOVE_FOR_RECOVERY
 
 
 def open_peer(*, discovery: bool = False, keys: Any = None, **limits: Any) -> Peer:
-    offer = Offer(target_portal_group_tag=1, max_connections=4)
+    offer = Offer(max_connections=4)
     gate = Gate(offer, Limits(ping_interval=0, logout_time=10.0, **limits))
     return login(gate, discovery=discovery, keys=keys)
 

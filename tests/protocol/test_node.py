@@ -4,11 +4,20 @@ from typing import Any
 
 import pytest
 
-from tests.protocol.peer import INITIATOR, ISID, Gate, connect, leading_keys, login, login_request
+from tests.protocol.peer import (
+    INITIATOR,
+    ISID,
+    Gate,
+    connect,
+    leading_keys,
+    login,
+    login_request,
+    status,
+)
 from trioscsi.errors import PeerError
 from trioscsi.limits import Limits
 from trioscsi.pdu import LoginStatus
-from trioscsi.protocol import Node
+from trioscsi.protocol import Node, Redirection
 from trioscsi.text import Offer
 
 
@@ -23,8 +32,9 @@ def gate_of(**limits: Any) -> Gate:
 def test_sessions_are_found_by_initiator_port():
     gate = gate_of()
     session = login(gate).connection.session
-    assert gate.target.find(INITIATOR, ISID) is session
-    assert gate.target.find(INITIATOR, isid(5)) is None
+    assert gate.target.find(INITIATOR, ISID, 1) is session
+    assert gate.target.find(INITIATOR, isid(5), 1) is None
+    assert gate.target.find(INITIATOR, ISID, 2) is None
     assert gate.target.sessions == [session]
 
 
@@ -96,3 +106,36 @@ def test_a_node_without_units_knows_no_lun_and_wakes_nobody():
     node = Node("", Offer())
     assert not node.has_unit(0)
     node.set_deadline("name", 5.0, lambda: None)
+
+
+def test_portal_groups_are_ports_of_their_own():
+    gate = gate_of()
+    one = login(gate)
+    gate.portal_group = 2
+    other = login(gate)
+    assert not one.connection.closed
+    assert len(gate.target.sessions) == 2
+    assert one.connection.session.portal_group == 1
+    assert other.connection.session.portal_group == 2
+    assert one.connection.session.tsih != other.connection.session.tsih
+
+
+def test_a_session_is_not_joined_through_another_portal_group():
+    gate = gate_of()
+    tsih = login(gate).connection.session.tsih
+    gate.portal_group = 2
+    (response,) = connect(gate).send(login_request(leading_keys(), tsih=tsih, cid=1))
+    assert status(response) is LoginStatus.SESSION_DOES_NOT_EXIST
+
+
+@pytest.mark.parametrize(
+    ("permanent", "answer"),
+    [
+        (False, LoginStatus.TARGET_MOVED_TEMPORARILY),
+        (True, LoginStatus.TARGET_MOVED_PERMANENTLY),
+    ],
+)
+def test_a_redirection_says_where_to(permanent: bool, answer: LoginStatus):
+    moved = Redirection("192.0.2.9:3260", permanent=permanent)
+    assert moved.answer is answer
+    assert moved.address == "192.0.2.9:3260"

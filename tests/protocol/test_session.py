@@ -17,7 +17,7 @@ WAIT = 22.0
 
 
 def gate_of(**limits: Any) -> Gate:
-    offer = Offer(target_portal_group_tag=1, max_connections=4)
+    offer = Offer(max_connections=4)
     return Gate(offer, Limits(ping_interval=0, **limits), TransitionCounter())
 
 

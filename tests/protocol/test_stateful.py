@@ -65,7 +65,7 @@ LIMITS = Limits(
     ping_interval=15.0,
     ping_time=5.0,
 )
-OFFER = Offer(target_portal_group_tag=1, max_connections=3, max_recv_data_segment_length=4096)
+OFFER = Offer(max_connections=3, max_recv_data_segment_length=4096)
 SLOT, SLOTS = 3000, 4
 LUNS = st.sampled_from([0, 0, 0, 1 << 48])
 

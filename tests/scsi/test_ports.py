@@ -257,3 +257,12 @@ def test_a_state_has_the_name_that_people_write() -> None:
 def test_groups_have_possible_numbers(numbers: tuple[int, ...]) -> None:
     with pytest.raises(UsageError, match="from 1 to 65535"):
         PortGroups(dict.fromkeys(numbers, OPTIMIZED))
+
+
+def test_groups_that_were_not_known_at_first_are_included_as_active() -> None:
+    groups = PortGroups()
+    groups.include([3, 7])
+    assert [(group.number, group.state) for group in groups] == [(3, OPTIMIZED), (7, OPTIMIZED)]
+    groups.change({7: STANDBY}, Cause.IMPLICIT)
+    groups.include([1])
+    assert [(group.number, group.state) for group in groups] == [(1, OPTIMIZED), (7, STANDBY)]

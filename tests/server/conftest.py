@@ -17,8 +17,9 @@ import trio
 from tests.server.peer import NAME, TEST_UNIT_READY, Peer
 from trioscsi import Limits, MemoryDisk, Target
 from trioscsi.protocol import Node
-from trioscsi.server.access import Address, Door, Guarded
+from trioscsi.server.access import Door
 from trioscsi.server.conversation import Conversation, Lender
+from trioscsi.server.listener import Address
 from trioscsi.server.reactor import Reactor
 from trioscsi.text import Offer
 
@@ -43,10 +44,10 @@ class House:
         ours.setblocking(False)
         limits, node = self.target.limits, self.target.node
         door = Door(
-            {node.name: Guarded(node, self.target.rules)},
+            {node.name: self.target.guarded},
             Node("", Offer()),
             address or ("127.0.0.1", 50_000 + len(self.conversations)),
-            [("127.0.0.1", 3260)],
+            [(("127.0.0.1", 3260), 1)],
         )
         conversation = Conversation(
             ours,

@@ -24,6 +24,7 @@ from trioscsi.pdu import (
     TaskManagementRequest,
     encode,
 )
+from trioscsi.text import decode
 
 NAME = "iqn.2025-12.test:disk"
 INITIATOR = "iqn.2025-12.test:peer"
@@ -63,6 +64,8 @@ class Peer:
         self._patience = patience
         self._framer = Framer(1 << 24)
         self.tsih = 0
+        self.keys: dict[str, str] = {}
+        """What the target said in the login."""
         self.cmd_sn = 1
         self.itt = 0
 
@@ -120,6 +123,7 @@ class Peer:
         response = await self.receive()
         assert isinstance(response, LoginResponse)
         self.tsih = response.tsih
+        self.keys = dict(decode(bytes(response.data)))
         status = response.status_class << 8 | response.status_detail
         assert response.transit is not bool(status)
         return status

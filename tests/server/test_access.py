@@ -1,19 +1,22 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from trioscsi import PeerError
+from trioscsi import PeerError, UsageError
 from trioscsi.pdu import LoginStatus
-from trioscsi.protocol import Node
-from trioscsi.server.access import Door, Guarded, Rules, format_address
+from trioscsi.protocol import Node, Redirection
+from trioscsi.server.access import Door, Guarded, Moved, Redirect, Rules
 from trioscsi.text import Offer
 
 FAR = ("192.0.2.7", 40_000)
 HOST = "iqn.2025-12.test:host"
+DISK = "iqn.2025-12.test:disk"
 
 
 def node(name: str) -> Node:
-    return Node(name, Offer(target_portal_group_tag=1))
+    return Node(name, Offer())
 
 
 def door(peer: tuple[str, int], **rules: Rules) -> Door:
@@ -22,7 +25,7 @@ def door(peer: tuple[str, int], **rules: Rules) -> Door:
         f"iqn.2025-12.test:{name}": Guarded(node(f"iqn.2025-12.test:{name}"), rule)
         for name, rule in rules.items()
     }
-    return Door(guarded, node(""), peer, [("198.51.100.1", 3260)])
+    return Door(guarded, node(""), peer, [(("198.51.100.1", 3260), 1)])
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.9.10", "::1", "::1%lo", "::ffff:127.0.0.1"])
@@ -96,15 +99,103 @@ def test_anybody_may_ask_which_targets_there_are_and_sees_those_that_are_open() 
     ]
 
 
-@pytest.mark.parametrize(
-    ("host", "text"),
-    [
-        ("192.0.2.7", "192.0.2.7:3260"),
-        ("2001:db8::7", "[2001:db8::7]:3260"),
-        ("fe80::1%eth0", "[fe80::1]:3260"),
-        ("::ffff:192.0.2.7", "192.0.2.7:3260"),
-        ("storage.example", "storage.example:3260"),
-    ],
-)
-def test_an_address_is_written_as_the_rfc_wants_it(host: str, text: str) -> None:
-    assert format_address((host, 3260)) == text
+def test_initiators_may_be_allowed_by_where_they_are() -> None:
+    rules = Rules.of(networks=["192.0.2.0/24", "2001:db8::7"])
+    for host in ("192.0.2.7", "::ffff:192.0.2.7", "2001:db8::7"):
+        assert rules.refusal(HOST, (host, 1)) is None
+    for host in ("198.51.100.1", "2001:db8::8", "127.0.0.1"):
+        refusal = rules.refusal(HOST, (host, 1))
+        assert refusal == f"{HOST} is at {host}, from where none is allowed"
+
+
+def test_both_the_name_and_the_place_have_to_be_right() -> None:
+    rules = Rules.of(["*:host"], ["192.0.2.0/24"])
+    assert rules.refusal(HOST, FAR) is None
+    assert rules.refusal("iqn.2025-12.test:guest", FAR) is not None
+    assert rules.refusal(HOST, ("198.51.100.1", 1)) is not None
+
+
+@pytest.mark.parametrize("network", ["here", "192.0.2.1/24", "300.0.0.1", ""])
+def test_what_is_no_network_is_a_usage_error(network: str) -> None:
+    with pytest.raises(UsageError, match="not an address, nor a network"):
+        Rules.of(networks=[network])
+
+
+# Portal groups.
+
+
+def test_a_target_is_found_through_its_portal_groups_alone() -> None:
+    guarded = Guarded(node(DISK), Rules(open=True), groups=frozenset({2}))
+    portals = [(("198.51.100.1", 3260), 1), (("198.51.100.2", 3260), 2)]
+    house = Door({DISK: guarded}, node(""), FAR, portals)
+    assert house.portal_group == 1
+    with pytest.raises(PeerError) as caught:
+        house.node(HOST, DISK)
+    assert caught.value.answer == LoginStatus.NOT_FOUND
+    assert house.targets(HOST) == [(DISK, ["198.51.100.2:3260,2"])]
+    assert Door({DISK: guarded}, node(""), FAR, portals[::-1]).node(HOST, DISK).name == DISK
+
+
+# Redirection.
+
+
+def redirecting(said: Any) -> Door:
+    guarded = Guarded(node(DISK), Rules(open=True), redirect=Redirect.of(said))
+    return Door({DISK: guarded}, node(""), FAR, [(("198.51.100.1", 3260), 1)])
+
+
+def sent_to(said: Any, initiator: str = HOST) -> tuple[str, str] | None:
+    try:
+        redirecting(said).node(initiator, DISK)
+    except Redirection as moved:
+        return moved.address, moved.answer.name if moved.answer else ""
+    return None
+
+
+def test_everybody_may_be_sent_elsewhere() -> None:
+    assert sent_to("192.0.2.9") == ("192.0.2.9:3260", "TARGET_MOVED_TEMPORARILY")
+    assert sent_to("[2001:db8::9]:13260") == ("[2001:db8::9]:13260", "TARGET_MOVED_TEMPORARILY")
+    assert sent_to(Moved("b.example", permanent=True)) == (
+        "b.example:3260",
+        "TARGET_MOVED_PERMANENTLY",
+    )
+    assert sent_to(None) is None
+
+
+def test_some_may_be_sent_elsewhere_by_their_names() -> None:
+    table = {"IQN.2025-12.test:ho*": "192.0.2.9", "*:guest": Moved("192.0.2.8", permanent=True)}
+    assert sent_to(table) == ("192.0.2.9:3260", "TARGET_MOVED_TEMPORARILY")
+    assert sent_to(table, "iqn.2025-12.test:guest") == (
+        "192.0.2.8:3260",
+        "TARGET_MOVED_PERMANENTLY",
+    )
+    assert sent_to(table, "iqn.2025-12.test:other") is None
+
+
+def test_a_callable_may_say_where_and_when() -> None:
+    asked: list[tuple[str, str]] = []
+
+    def where(initiator: str, target: str) -> Moved | None:
+        asked.append((initiator, target))
+        return Moved("192.0.2.9") if len(asked) > 1 else None
+
+    house = redirecting(Redirect(where, after_proof=True))
+    assert house.node(HOST, DISK).name == DISK
+    house.proven(HOST, DISK)
+    with pytest.raises(Redirection):
+        house.proven(HOST, DISK)
+    assert asked == [(HOST, DISK)] * 2
+    assert sent_to(Redirect(lambda *_: None)) is None
+
+
+def test_who_may_not_log_in_is_not_told_where_the_target_is() -> None:
+    guarded = Guarded(node(DISK), Rules(), redirect=Redirect.of("192.0.2.9"))
+    house = Door({DISK: guarded}, node(""), FAR, [(("198.51.100.1", 3260), 1)])
+    with pytest.raises(PeerError) as caught:
+        house.node(HOST, DISK)
+    assert caught.value.answer == LoginStatus.AUTHORIZATION_FAILURE
+
+
+def test_an_address_that_is_none_is_a_usage_error() -> None:
+    with pytest.raises(UsageError, match="HOST:PORT"):
+        Redirect.of("nowhere:x")

@@ -11,7 +11,7 @@ import trio
 from trio.testing import MockClock
 
 from trioscsi import PortalError, UsageError
-from trioscsi.server.listener import accept_loop, open_listeners, parse_listen, parse_portals
+from trioscsi.server.listener import accept_loop, format_address, open_listeners, parse_listen
 
 
 @pytest.mark.parametrize(
@@ -36,9 +36,18 @@ def test_what_is_no_portal_is_refused(text: str) -> None:
         parse_listen(text)
 
 
-def test_portals_may_be_text_parts_or_sockets() -> None:
-    with socket.socket() as sock:
-        assert parse_portals(["a:1", ("b", 2), sock]) == [("a", 1), ("b", 2), sock]
+@pytest.mark.parametrize(
+    ("host", "text"),
+    [
+        ("192.0.2.7", "192.0.2.7:3260"),
+        ("2001:db8::7", "[2001:db8::7]:3260"),
+        ("fe80::1%eth0", "[fe80::1]:3260"),
+        ("::ffff:192.0.2.7", "192.0.2.7:3260"),
+        ("storage.example", "storage.example:3260"),
+    ],
+)
+def test_an_address_is_written_as_the_rfc_wants_it(host: str, text: str) -> None:
+    assert format_address((host, 3260)) == text
 
 
 def opened(portal: Any) -> socket.socket:

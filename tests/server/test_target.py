@@ -29,6 +29,7 @@ from trioscsi import (
     Limits,
     MemoryDisk,
     NullDisk,
+    Portal,
     PortalError,
     Server,
     Slow,
@@ -36,8 +37,10 @@ from trioscsi import (
     UsageError,
 )
 from trioscsi.pdu import AsyncEvent, AsyncMessage, LoginStatus, TextRequest, TextResponse
+from trioscsi.server.listener import format_address
 
 HERE = "127.0.0.1:0"
+SEVEN = {7: "active/optimized"}
 Connect = Callable[[Any], Awaitable[Peer]]
 
 
@@ -134,10 +137,9 @@ async def test_several_targets_share_several_portals(
     hidden = Target(f"{NAME}2", disk(), allow=["iqn.2025-12.test:friend"])
     addresses = await nursery.start(Server([*targets, hidden], [HERE, HERE]).serve)
     assert len(addresses) == 2
-    host, port = addresses[1]
     lines = await discovered(await connect(addresses[1]))
-    assert lines[::2] == [f"TargetName={target.name}" for target in targets]
-    assert lines[1::2] == [f"TargetAddress={host}:{port},1"] * 2
+    where = [f"TargetAddress={host}:{port},1" for host, port in reversed(addresses)]
+    assert lines == [f"TargetName={NAME}0", *where, f"TargetName={NAME}1", *where]
     for n, status in enumerate([0, 0, 0x0202, 0x0203]):
         peer = await connect(addresses[0])
         assert await peer.log_in(f"{NAME}{n}") == status
@@ -145,6 +147,42 @@ async def test_several_targets_share_several_portals(
             await peer.do(TEST_UNIT_READY)
             assert await peer.read(0, 1) == bytes(BLOCK)
             await peer.write(0, b"w" * BLOCK)  # each has a disk of its own
+
+
+def test_no_two_targets_have_one_name() -> None:
+    with pytest.raises(UsageError, match="two targets"):
+        Server([Target(NAME, disk()), Target(NAME.upper(), disk())])
+
+
+async def test_initiators_can_be_sent_elsewhere(nursery: trio.Nursery, connect: Connect) -> None:
+    target = Target(NAME, disk(), listen=HERE, redirect="192.0.2.9:13260")
+    (address,) = await nursery.start(target.serve)
+    peer = await connect(address)
+    assert await peer.log_in() == LoginStatus.TARGET_MOVED_TEMPORARILY
+    assert peer.keys == {"TargetAddress": "192.0.2.9:13260"}
+
+
+async def test_an_advertised_address_is_what_initiators_are_told(
+    nursery: trio.Nursery, connect: Connect
+) -> None:
+    portal = Portal(HERE, advertise="san.example:860")
+    (address,) = await nursery.start(Target(NAME, disk(), listen=portal).serve)
+    lines = await discovered(await connect(address))
+    assert lines == [f"TargetName={NAME}", "TargetAddress=san.example:860,1"]
+
+
+async def test_a_host_that_comes_too_fast_is_turned_away(
+    nursery: trio.Nursery, connect: Connect, caplog: pytest.LogCaptureFixture
+) -> None:
+    target = Target(NAME, disk(), listen=HERE, limits=Limits(connections_per_address=1))
+    (address,) = await nursery.start(target.serve)
+    peer = await connect(address)
+    assert await peer.log_in() == 0
+    late = await connect(address)
+    assert await late.receive() is None
+    assert caplog.messages[-1].endswith("refused: 127.0.0.1 has 1 connections already")
+    await peer.log_out()
+    peer.close()
 
 
 async def test_a_port_that_is_taken_is_an_error(nursery: trio.Nursery) -> None:
@@ -342,7 +380,7 @@ async def test_there_are_never_more_connections_than_allowed(
         assert await peer.log_in(isid=bytes([number]) * 6) == 0
     late = await connect(address)
     assert await late.receive() is None
-    assert "no room for another connection" in caplog.messages[-1]
+    assert "there is no room for another connection" in caplog.messages[-1]
     await peers[0].do(TEST_UNIT_READY)
     assert await peers[0].read(0, 1) == bytes(BLOCK)
 
@@ -361,7 +399,7 @@ def many_files() -> Iterator[None]:
 async def test_a_silent_crowd_does_not_keep_others_from_working(
     nursery: trio.Nursery, connect: Connect, many_files: None
 ) -> None:
-    target = Target(NAME, disk(), listen=HERE)
+    target = Target(NAME, disk(), listen=HERE, limits=Limits(connection_rate=10_000))
     (address,) = await nursery.start(target.serve)
     peer = await connect(address)
     assert await peer.log_in() == 0
@@ -397,12 +435,29 @@ async def test_the_way_in_has_the_access_state_that_it_is_given(build: Build) ->
     assert (await peer.do(TEST_UNIT_READY)).sense_code == (0x6, 0x2A07)
 
 
-async def test_the_one_way_in_is_active_whatever_its_tag(build: Build) -> None:
-    for tag in (0, 1, 7):
-        peer = await build(target_portal_group_tag=tag).log_in()
+async def test_each_portal_group_is_a_way_in(nursery: trio.Nursery, connect: Connect) -> None:
+    portals = [Portal(HERE, group=1), Portal(HERE, group=7)]
+    open_to_all, one_way = Target(NAME, disk()), Target(f"{NAME}2", disk(), port_groups=SEVEN)
+    addresses = await nursery.start(Server([open_to_all, one_way], portals).serve)
+    for address, group in zip(addresses, (1, 7), strict=True):
+        peer = await connect(address)
+        assert await peer.log_in() == 0
+        await peer.do(TEST_UNIT_READY)
         groups = (await peer.do(bytes.fromhex("a30a00000000000000ff0000"), reads=255)).data
-        number = f"{tag or 1:04x}"
-        assert groups[4:].hex() == f"008f{number}000000010000{number}"
+        assert groups[4:].hex() == "008f00010000000100000001" + "008f00070000000100000007"
+        assert peer.keys["TargetPortalGroupTag"] == str(group)
+        other = await connect(address)
+        assert await other.log_in(one_way.name) == (0 if group == 7 else 0x0203)
+    lines = await discovered(await connect(addresses[0]))
+    shown = [
+        f"{format_address(address)},{tag}" for address, tag in zip(addresses, (1, 7), strict=True)
+    ]
+    assert lines == [
+        f"TargetName={NAME}",
+        *(f"TargetAddress={each}" for each in shown),
+        f"TargetName={one_way.name}",
+        f"TargetAddress={shown[1]}",
+    ]
 
 
 def test_an_access_state_that_is_none_is_refused() -> None:

@@ -16,7 +16,8 @@ from trioscsi.backends import BlockDevice, open_disk
 from trioscsi.cli.secrets import MUTUAL_SECRET, SECRET, choose
 from trioscsi.cli.systemd import inherited_sockets, notify
 from trioscsi.errors import TrioscsiError, UsageError, leaves
-from trioscsi.server.access import Address, format_address
+from trioscsi.server.listener import Address, format_address
+from trioscsi.server.portals import Portal
 from trioscsi.server.target import Target
 
 _DEFAULT_NAME = "iqn.2025-12.local:trioscsi"
@@ -38,6 +39,12 @@ _LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}
     help="Where to wait for initiators; repeatable; port 0 picks one.  "
     "[default: 0.0.0.0:3260 and [::]:3260]",
 )
+@click.option(
+    "--advertise",
+    metavar="HOST:PORT",
+    help="What initiators are told instead of the addresses listened at: behind NAT, or where a"
+    " port is forwarded.",
+)
 @click.option("--name", metavar="IQN", default=_DEFAULT_NAME, show_default=True)
 @click.option("--block-size", type=click.Choice(["512", "4096"]), default="512", show_default=True)
 @click.option("--read-only", is_flag=True, help="Refuse every write.")
@@ -46,6 +53,12 @@ _LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}
     metavar="PATTERN",
     multiple=True,
     help="Initiator names that may log in; repeatable; * and ? stand for anything.",
+)
+@click.option(
+    "--allow-from",
+    metavar="NETWORK",
+    multiple=True,
+    help="Addresses or networks (192.0.2.0/24) that initiators may be at; repeatable.",
 )
 @click.option(
     "--chap",
@@ -82,10 +95,12 @@ _LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 def serve(
     disks: tuple[str, ...],
     listen: tuple[str, ...],
+    advertise: str | None,
     name: str,
     block_size: str,
     read_only: bool,
     allow: tuple[str, ...],
+    allow_from: tuple[str, ...],
     chap: str | None,
     mutual_chap: str | None,
     chap_file: Path | None,
@@ -97,8 +112,8 @@ def serve(
     """Serve disks over iSCSI: LUN 0, 1, ... in order.
 
     A DISK is a path, or a URL such as memory:1GiB, file:/srv/disk.img?size=10GiB, null:1TiB or
-    pattern:1GiB; with none, memory:1GiB is served.  Unless --allow, --chap or --open is given,
-    only initiators on this machine may log in (protected mode).
+    pattern:1GiB; with none, memory:1GiB is served.  Unless --allow, --allow-from, --chap or
+    --open is given, only initiators on this machine may log in (protected mode).
     """
     _log_to_standard_error(verbose=verbose)
     failures: list[TrioscsiError] = []
@@ -111,8 +126,12 @@ def serve(
         target = Target(
             name,
             *opened,
-            listen=listen or inherited_sockets() or _everywhere(),
+            listen=[
+                Portal(each, advertise=advertise)
+                for each in listen or inherited_sockets() or _everywhere()
+            ],
             allow=allow,
+            allow_from=allow_from,
             open=open_to_all,
             read_only=read_only,
             state=state,

@@ -19,7 +19,7 @@ from trioscsi.protocol.events import (
     UnitReset,
 )
 from trioscsi.protocol.names import normalise
-from trioscsi.protocol.node import Gatekeeper, Node
+from trioscsi.protocol.node import Gatekeeper, Node, Redirection
 from trioscsi.protocol.session import Session
 from trioscsi.protocol.tasks import Task
 
@@ -34,6 +34,7 @@ __all__ = [
     "NexusCreated",
     "NexusLost",
     "Node",
+    "Redirection",
     "Secret",
     "Session",
     "TargetConnection",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import attrs
+
 from trioscsi.errors import PeerError, UsageError
 from trioscsi.pdu import LoginRequest, LoginStatus
 from trioscsi.protocol.names import normalise
@@ -27,32 +29,37 @@ def admit(connection: TargetConnection, request: LoginRequest, pairs: list[Pair]
     discovery = keys.get("SessionType") == "Discovery"
     target_name = None if discovery else _name(keys, "TargetName")
     node = connection.gatekeeper.node(initiator_name, target_name)
-    known = node.find(initiator_name, request.isid)
+    group = connection.gatekeeper.portal_group
+    known = node.find(initiator_name, request.isid, group)
     if request.tsih == 0:
-        session = _lead(node, initiator_name, request, known)
+        session = _lead(node, initiator_name, request, known, group)
         take_place(connection, session)
     else:
         session = _join(connection, request, known)
     connection.join(session)
     leading = request.tsih == 0
+    # In a discovery session there is no target, and so no portal group of one (section 13.9).
+    tag = None if discovery else group
     return Negotiation(
         Side.TARGET,
-        node.offer,
+        attrs.evolve(node.offer, target_portal_group_tag=tag),
         leading=leading,
         parameters=session.parameters if leading else session.parameters.for_new_connection(),
     )
 
 
-def _lead(node: Node, initiator_name: str, request: LoginRequest, known: Session | None) -> Session:
+def _lead(
+    node: Node, initiator_name: str, request: LoginRequest, known: Session | None, group: int
+) -> Session:
     """A new session, in the place of one of the same initiator port if there is one (6.3.5)."""
     node.make_room(known)
     order = CommandOrder(request.cmd_sn, node.limits.tasks)
-    return Session(node, initiator_name, request.isid, Parameters(), order)
+    return Session(node, initiator_name, request.isid, Parameters(), order, group)
 
 
 def take_place(connection: TargetConnection, session: Session) -> None:
     """See whose place a leading login takes: that of the same initiator port, as it is now."""
-    session.replaces = session.node.find(session.initiator_name, session.isid)
+    session.replaces = session.node.find(*session.nexus)
     connection.replaces = [] if session.replaces is None else list(session.replaces.connections)
 
 

@@ -11,6 +11,7 @@ from trioscsi.machines.login import Effect
 from trioscsi.pdu import LoginRequest, LoginResponse, LoginStage, LoginStatus, Received
 from trioscsi.protocol.admission import admit, take_place
 from trioscsi.protocol.chap import Chap
+from trioscsi.protocol.node import Redirection
 from trioscsi.text import Collector, Negotiation, Pair, Stage, encode, split
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class Login:
         self._negotiation: Negotiation | None = None
         self._chap: Chap | None = None
         """What the initiator has to prove, if anything."""
+        self._has_come_in = False
         self._first: LoginRequest | None = None
         self._request = LoginRequest()
         self._requests = 0
@@ -182,6 +184,13 @@ class Login:
             raise _unauthenticated("the initiator wants to log in without authentication")
         return True
 
+    def _come_in(self) -> None:
+        """Let the gatekeeper look once more at an initiator that has proven who it is."""
+        session = self._connection.session
+        if not self._has_come_in and session is not None and session.node.name:
+            self._has_come_in = True
+            self._connection.gatekeeper.proven(session.initiator_name, session.node.name)
+
     def _move(self, pdu: LoginRequest) -> Effects:
         """Feed the machine with what the T bit and the stages of a request ask for."""
         assert self._negotiation is not None
@@ -192,6 +201,8 @@ class Login:
                 raise _error(f"a move from stage {pdu.csg} to {pdu.nsg}", "6.3.1")
             if not self._still_to_prove() and not self._negotiation.pending:
                 move = wanted
+        if move != "stays":
+            self._come_in()
         if move == "moves_to_full_feature":
             # This may fail, and a machine that has moved does not move back.
             self._connection.parameters = self._negotiation.settle()
@@ -238,7 +249,10 @@ class Login:
         if isinstance(refusal.answer, LoginStatus):
             status = refusal.answer
         refusal.answer = status
-        self._respond(b"", status=status)
+        text = b""
+        if isinstance(refusal, Redirection):
+            text = encode([("TargetAddress", refusal.address)])
+        self._respond(text, status=status)
         self._connection.login_ended(refusal)
 
     def _respond(

@@ -48,7 +48,7 @@ class Node:
     events: list[Event] = attrs.field(factory=list, init=False)
     deadlines: Deadlines = attrs.field(factory=Deadlines, init=False)
     dying: Dying = attrs.field(factory=Dying, init=False)
-    _sessions: dict[tuple[str, bytes], Session] = attrs.field(factory=dict, init=False)
+    _sessions: dict[tuple[str, bytes, int], Session] = attrs.field(factory=dict, init=False)
     _last_tsih: int = attrs.field(default=0, init=False)
 
     @property
@@ -56,9 +56,9 @@ class Node:
         """All sessions whose login has ended, failed ones included."""
         return list(self._sessions.values())
 
-    def find(self, initiator_name: str, isid: bytes) -> Session | None:
-        """The session of this initiator port, if there is one (section 4.4.3)."""
-        return self._sessions.get((initiator_name, isid))
+    def find(self, initiator_name: str, isid: bytes, portal_group: int) -> Session | None:
+        """The session of this initiator port with this portal group, if any (section 4.4.3)."""
+        return self._sessions.get((initiator_name, isid, portal_group))
 
     def make_room(self, replaced: Session | None) -> None:
         """See to it that one more session fits; a failed one gives way.
@@ -81,12 +81,12 @@ class Node:
 
     def admit(self, session: Session) -> None:
         """A session has entered full feature phase."""
-        self._sessions[session.initiator_name, session.isid] = session
+        self._sessions[session.nexus] = session
 
     def remove(self, session: Session) -> None:
         """A session is over."""
-        if self.find(session.initiator_name, session.isid) is session:
-            del self._sessions[session.initiator_name, session.isid]
+        if self.find(*session.nexus) is session:
+            del self._sessions[session.nexus]
 
     def new_tsih(self) -> int:
         """A Target Session Identifying Handle that no session has: 1 to 65535."""
@@ -107,13 +107,41 @@ class Node:
         self.wake()
 
 
+class Redirection(PeerError):
+    """The target is elsewhere: ``address`` is a TargetAddress (sections 11.13.5 and 13.8)."""
+
+    def __init__(self, address: str, *, permanent: bool) -> None:
+        super().__init__(
+            f"the initiator is sent to {address}",
+            section="11.13.5",
+            answer=(
+                LoginStatus.TARGET_MOVED_PERMANENTLY
+                if permanent
+                else LoginStatus.TARGET_MOVED_TEMPORARILY
+            ),
+        )
+        self.address = address
+
+
 class Gatekeeper(Protocol):
-    """Who decides which targets there are for a peer, and whether it may log in."""
+    """Who decides which targets there are for a peer, and whether it may log in.
+
+    ``portal_group`` is the tag of the portal group that the peer came through.
+    """
+
+    @property
+    def portal_group(self) -> int: ...
 
     def node(self, initiator_name: str, target_name: str | None) -> Node:
         """The node to log in to; None for ``target_name`` asks for a discovery session.
 
         Raises PeerError with the login status to answer (RFC 7143 section 11.13.5).
+        """
+
+    def proven(self, initiator_name: str, target_name: str) -> None:
+        """The initiator has proven who it is, or need not.
+
+        Raises PeerError with the login status to answer if that changes anything.
         """
 
     def targets(self, initiator_name: str) -> list[tuple[str, list[str]]]:

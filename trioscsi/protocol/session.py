@@ -32,6 +32,8 @@ class Session:
     isid: bytes
     parameters: Parameters
     order: CommandOrder
+    portal_group: int
+    """The tag of the portal group in which it lives (section 4.2.7.1)."""
     replaces: Session | None = None
     """The session whose place this one takes when its login has ended (section 6.3.5)."""
     tsih: int = 0
@@ -47,6 +49,11 @@ class Session:
 
     def __attrs_post_init__(self) -> None:
         self.machine = session_machine.machine.start(self.node.watcher)
+
+    @property
+    def nexus(self) -> tuple[str, bytes, int]:
+        """The two SCSI ports: initiator name and ISID, and the target's portal group."""
+        return self.initiator_name, self.isid, self.portal_group
 
     @property
     def normal(self) -> bool:

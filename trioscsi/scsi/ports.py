@@ -26,7 +26,7 @@ from trioscsi.scsi.sense import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from trioscsi.scsi.cdb import Bytes
     from trioscsi.scsi.device import LogicalUnit
@@ -138,6 +138,12 @@ class PortGroups:
 
     def __contains__(self, number: int) -> bool:
         return number in self._groups
+
+    def include(self, numbers: Iterable[int]) -> None:
+        """Have these groups, active, and no others but those that were in another state."""
+        kept = {group.number: group for group in self if group.cause is not Cause.NONE}
+        found = {number: PortGroup(number) for number in numbers} | kept
+        self._groups = dict(sorted(found.items()))
 
     def state_for(self, nexus: Nexus) -> AccessState:
         """The state of the group that an initiator has come through."""

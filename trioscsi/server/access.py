@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import TypeAlias
 
 import attrs
 
-from trioscsi.errors import PeerError
+from trioscsi.errors import PeerError, UsageError
 from trioscsi.pdu import LoginStatus
-from trioscsi.protocol import Node
+from trioscsi.protocol import Node, Redirection
+from trioscsi.server.listener import Address, format_address, literal, parse_listen
 
-Address: TypeAlias = tuple[str, int]
-"""Host (a literal IP address) and port."""
+Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def _written(address: str) -> str:
+    return format_address(parse_listen(address))
 
 
 @attrs.frozen
@@ -23,6 +27,8 @@ class Rules:
 
     allow: tuple[str, ...] = ()
     """Initiator names, or globs of them; empty: anybody who gets this far."""
+    networks: tuple[Network, ...] = ()
+    """Where initiators may be; empty: anywhere."""
     open: bool = False
     """Whether others than this machine get this far without an ``allow`` list."""
     proven: bool = False
@@ -30,11 +36,11 @@ class Rules:
 
     def refusal(self, initiator_name: str, peer: Address) -> str | None:
         """Why this initiator may not log in, or None if it may."""
-        if self.allow:
-            if any(fnmatchcase(initiator_name, pattern) for pattern in self.allow):
-                return None
+        if self.allow and not any(fnmatchcase(initiator_name, each) for each in self.allow):
             return f"{initiator_name} is not among the initiators that are allowed"
-        if self.open or self.proven or _literal(peer[0]).is_loopback:
+        if self.networks and not any(literal(peer[0]) in each for each in self.networks):
+            return f"{initiator_name} is at {peer[0]}, from where none is allowed"
+        if self.allow or self.networks or self.open or self.proven or literal(peer[0]).is_loopback:
             return None
         return (
             f"protected mode: {initiator_name} at {peer[0]} is not on this machine; "
@@ -45,13 +51,60 @@ class Rules:
     @classmethod
     def of(
         cls,
-        allow: Sequence[str],
+        allow: Sequence[str] = (),
+        networks: Sequence[str] = (),
         *,
-        open: bool,  # noqa: A002 - as --open says it
+        open: bool = False,  # noqa: A002 - as --open says it
         proven: bool = False,
     ) -> Rules:
-        """Rules from what a user wrote; patterns are compared in lower case, as names are."""
-        return cls(tuple(pattern.lower() for pattern in allow), open, proven)
+        """Rules from what a user wrote; raises UsageError for what is no network.
+
+        Patterns are compared in lower case, as names are.
+        """
+        try:
+            where = tuple(ipaddress.ip_network(each) for each in networks)
+        except ValueError as error:
+            raise UsageError(f"not an address, nor a network: {error}") from None
+        return cls(tuple(pattern.lower() for pattern in allow), where, open, proven)
+
+
+@attrs.frozen
+class Moved:
+    """Where a target is now: ``HOST:PORT``, and whether it is there to stay (section 11.13.5)."""
+
+    address: str = attrs.field(converter=_written)
+    permanent: bool = False
+
+
+@attrs.frozen
+class Redirect:
+    """Sends initiators to another portal.
+
+    ``where`` is asked at each login, with the names of initiator and target, and answers None for
+    those that may stay.  ``after_proof`` has it asked when the initiator has proven who it is,
+    rather than before.
+    """
+
+    where: Callable[[str, str], Moved | None]
+    after_proof: bool = False
+
+    @classmethod
+    def of(cls, said: Redirect | Moved | str | Mapping[str, Moved | str] | None) -> Redirect | None:
+        """What a user wrote: for everybody, or by initiator names and globs; raises UsageError."""
+        if said is None or isinstance(said, Redirect):
+            return said
+        table = said if isinstance(said, Mapping) else {"*": said}
+        rows = [
+            (pattern.lower(), moved if isinstance(moved, Moved) else Moved(moved))
+            for pattern, moved in table.items()
+        ]
+
+        def where(initiator_name: str, _target_name: str) -> Moved | None:
+            return next(
+                (moved for pattern, moved in rows if fnmatchcase(initiator_name, pattern)), None
+            )
+
+        return cls(where)
 
 
 @attrs.frozen
@@ -60,6 +113,14 @@ class Guarded:
 
     node: Node
     rules: Rules
+    groups: frozenset[int] | None = None
+    """The tags of the portal groups through which it can be reached; None: all."""
+    redirect: Redirect | None = None
+    """Where some initiators are sent instead."""
+
+    def reached_by(self, group: int) -> bool:
+        """Whether the portals of a group lead to it."""
+        return self.groups is None or group in self.groups
 
 
 @attrs.frozen
@@ -69,15 +130,20 @@ class Door:
     targets_by_name: Mapping[str, Guarded]
     discovery: Node
     peer: Address
-    portals: Sequence[Address]
-    """Where the targets can be reached, the address that this peer used first."""
+    portals: Sequence[tuple[Address, int]]
+    """Where this peer can reach targets, with the tags of the groups; the one it used first."""
+
+    @property
+    def portal_group(self) -> int:
+        """See `trioscsi.protocol.Gatekeeper`."""
+        return self.portals[0][1]
 
     def node(self, initiator_name: str, target_name: str | None) -> Node:
         """See `trioscsi.protocol.Gatekeeper`."""
         if target_name is None:
             return self.discovery
         guarded = self.targets_by_name.get(target_name)
-        if guarded is None:
+        if guarded is None or not guarded.reached_by(self.portal_group):
             raise PeerError(
                 f"there is no target {target_name} here",
                 section="11.13.5",
@@ -86,7 +152,21 @@ class Door:
         refusal = guarded.rules.refusal(initiator_name, self.peer)
         if refusal is not None:
             raise PeerError(refusal, section="11.13.5", answer=LoginStatus.AUTHORIZATION_FAILURE)
+        self._redirect(guarded, initiator_name, proven=False)
         return guarded.node
+
+    def proven(self, initiator_name: str, target_name: str) -> None:
+        """See `trioscsi.protocol.Gatekeeper`."""
+        self._redirect(self.targets_by_name[target_name], initiator_name, proven=True)
+
+    def _redirect(self, guarded: Guarded, initiator_name: str, *, proven: bool) -> None:
+        """Raise Redirection for an initiator that is to go elsewhere, if this is the moment."""
+        redirect = guarded.redirect
+        if redirect is None or redirect.after_proof != proven:
+            return
+        moved = redirect.where(initiator_name, guarded.node.name)
+        if moved is not None:
+            raise Redirection(moved.address, permanent=moved.permanent)
 
     def targets(self, initiator_name: str) -> list[tuple[str, list[str]]]:
         """See `trioscsi.protocol.Gatekeeper`; an initiator sees the targets it may log in to."""
@@ -94,29 +174,11 @@ class Door:
             (
                 name,
                 [
-                    f"{format_address(portal)},{guarded.node.offer.target_portal_group_tag}"
-                    for portal in self.portals
+                    f"{format_address(address)},{group}"
+                    for address, group in self.portals
+                    if guarded.reached_by(group)
                 ],
             )
             for name, guarded in self.targets_by_name.items()
             if guarded.rules.refusal(initiator_name, self.peer) is None
         ]
-
-
-def format_address(address: Address) -> str:
-    """``host:port``, with an IPv6 address in brackets (RFC 7143 section 13.8)."""
-    host, port = address
-    try:
-        host = str(_literal(host))
-    except ValueError:
-        return f"{host}:{port}"  # a name
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def _literal(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
-    """A literal address without the zone that says on which link it holds.
-
-    An IPv4 peer of a socket that is for both comes with an address that wraps its own.
-    """
-    address = ipaddress.ip_address(host.partition("%")[0])
-    return getattr(address, "ipv4_mapped", None) or address

@@ -22,7 +22,7 @@ from trioscsi.errors import PeerError
 from trioscsi.limits import Limits
 from trioscsi.protocol import Gatekeeper, Node, TargetConnection, Task
 from trioscsi.scsi import Plan
-from trioscsi.server.access import Address, format_address
+from trioscsi.server.listener import Address, format_address
 from trioscsi.server.outbox import Outbox
 from trioscsi.server.perform import Performer
 from trioscsi.server.reactor import Reactor

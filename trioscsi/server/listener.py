@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import errno
+import ipaddress
 import logging
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TypeAlias
 
 import trio
 
 from trioscsi.errors import PortalError, UsageError
-from trioscsi.server.access import Address, format_address
 
 log = logging.getLogger("trioscsi")
 
 DEFAULT_PORT = 3260
+Address: TypeAlias = tuple[str, int]
+"""Host (a literal IP address, or a name) and port."""
+
 _BACKLOG = 1024
 _OUT_OF_RESOURCES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 _PAUSE = 0.1
 """Seconds to wait for resources to come back."""
-
-Portal: TypeAlias = str | Address | socket.socket
-"""``HOST:PORT`` as a user writes it, the same in two parts, or a socket that listens already."""
 
 Accepted: TypeAlias = Callable[[socket.socket, Address], None]
 
@@ -42,26 +42,40 @@ def parse_listen(text: str) -> Address:
     return host, number
 
 
-def parse_portals(portals: Iterable[Portal]) -> list[Address | socket.socket]:
-    """Portals with what users wrote taken apart; raises UsageError."""
-    return [parse_listen(portal) if isinstance(portal, str) else portal for portal in portals]
+def format_address(address: Address) -> str:
+    """``host:port``, with an IPv6 address in brackets (RFC 7143 section 13.8)."""
+    host, port = address
+    try:
+        host = str(literal(host))
+    except ValueError:
+        return f"{host}:{port}"  # a name
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def open_listeners(portal: Address | socket.socket) -> list[socket.socket]:
-    """Sockets that listen at a portal, one for each address that its host name has.
+def literal(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """A literal address without the zone that says on which link it holds.
+
+    An IPv4 peer of a socket that is for both comes with an address that wraps its own.
+    """
+    address = ipaddress.ip_address(host.partition("%")[0])
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def open_listeners(where: Address | socket.socket) -> list[socket.socket]:
+    """Sockets that listen at an address, one for each address that its host name has.
 
     Raises PortalError if the name is unknown, or the address is not ours or is taken.
     """
-    if isinstance(portal, socket.socket):
-        portal.setblocking(False)
-        return [portal]
-    host, port = portal
+    if isinstance(where, socket.socket):
+        where.setblocking(False)
+        return [where]
+    host, port = where
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        return [_listen(family, where) for family, _, _, _, where in dict.fromkeys(found)]
+        return [_listen(family, at) for family, _, _, _, at in dict.fromkeys(found)]
     except OSError as error:
         reason = error.strerror or str(error)
-        raise PortalError(f"cannot listen at {format_address(portal)}: {reason}") from None
+        raise PortalError(f"cannot listen at {format_address(where)}: {reason}") from None
 
 
 def _listen(family: int, where: object) -> socket.socket:

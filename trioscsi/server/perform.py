@@ -162,7 +162,7 @@ class Performer:
     def _nexus_created(self, event: NexusCreated) -> None:
         session = event.session
         # A portal group is a target port (RFC 7143 section 4.1), and a target port group too.
-        group = session.node.offer.target_portal_group_tag or 1
+        group = session.portal_group
         nexus = Nexus(
             f"{session.initiator_name},i,0x{session.isid.hex()}",
             f"{session.node.name},t,0x{group:04x}",

@@ -1,0 +1,31 @@
+"""What a target brings to negotiations, out of what users and limits say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+
+from trioscsi.errors import UsageError
+from trioscsi.limits import Limits
+from trioscsi.protocol import Authentication
+from trioscsi.text import Offer
+
+_SET_ELSEWHERE = {"auth_methods", "max_recv_data_segment_length", "target_portal_group_tag"}
+"""What follows from limits, from CHAP, and from the portal that a peer came through."""
+
+
+def make_offer(limits: Limits, proof: Authentication | None, **settings: Any) -> Offer:
+    """An offer with these settings, within the limits; raises UsageError.
+
+    With a ``proof``, authentication by CHAP is all that is offered.
+    """
+    known = {field.name for field in attrs.fields(Offer)} - _SET_ELSEWHERE
+    unknown = settings.keys() - known
+    if unknown:
+        raise UsageError(f"a target has no setting {', '.join(sorted(unknown))}")
+    methods = ("None",) if proof is None else ("CHAP",)
+    try:
+        return Offer(max_recv_data_segment_length=limits.segment, auth_methods=methods, **settings)
+    except ValueError as error:
+        raise UsageError(str(error)) from None

@@ -1,0 +1,194 @@
+"""A `Server`: targets behind portals, and the conversations with their initiators."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
+from math import inf
+from typing import TYPE_CHECKING
+
+import trio
+
+from trioscsi.errors import UsageError
+from trioscsi.limits import Limits
+from trioscsi.protocol import Node
+from trioscsi.server.access import Door
+from trioscsi.server.authentication import Credentials, Password, authentication
+from trioscsi.server.conversation import Conversation, Lender
+from trioscsi.server.crowd import Crowd
+from trioscsi.server.jobs import Jobs
+from trioscsi.server.keeper import Keeper
+from trioscsi.server.listener import Address, accept_loop, format_address, open_listeners
+from trioscsi.server.offers import make_offer
+from trioscsi.server.perform import Performer
+from trioscsi.server.portals import Listen, Open, Portal, parse_portals, reachable
+from trioscsi.server.reactor import Reactor
+
+if TYPE_CHECKING:
+    from trioscsi.server.target import Target
+
+log = logging.getLogger("trioscsi")
+
+DEFAULT_LISTEN = "0.0.0.0:3260"
+
+
+class Server:
+    """Targets behind common portals: each ``HOST:PORT``, a listening socket, or a `Portal`.
+
+    ``discovery_chap`` (with ``mutual_chap``) is what has to be proven before targets are named.
+    """
+
+    def __init__(
+        self,
+        targets: Iterable[Target],
+        portals: Sequence[Portal | Listen] = (DEFAULT_LISTEN,),
+        *,
+        limits: Limits | None = None,
+        discovery_chap: Credentials | None = None,
+        mutual_chap: tuple[str, Password] | None = None,
+    ) -> None:
+        self._limits = limits or Limits()
+        self._targets: dict[str, Target] = {}
+        for target in targets:
+            if target.name in self._targets:
+                raise UsageError(f"there are two targets {target.name}")
+            self._targets[target.name] = target
+        self._guarded = {name: target.guarded for name, target in self._targets.items()}
+        self._portals = parse_portals(portals)
+        for target in self._targets.values():
+            target.reached_through({portal.group for portal in self._portals})
+        proof = authentication(discovery_chap, mutual_chap)
+        self._discovery = Node(
+            "", make_offer(self._limits, proof), self._limits, authentication=proof
+        )
+        self._no_disks = Performer("", [], Jobs(0), Keeper(None, ""))
+        self._lender = Lender(self._limits.turn_bytes)
+        self._reactor = Reactor()
+        self._conversations: list[Conversation] = []
+        self._crowd = Crowd(self._limits)
+        self._open: list[Open] = []
+        self._doors = trio.CancelScope()
+        self._scope = trio.CancelScope()
+        self._nobody = trio.Event()
+
+    async def serve(
+        self, task_status: trio.TaskStatus[list[Address]] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        """Serve until cancelled, or until `stop` has done its work.
+
+        Raises PortalError if a portal cannot be listened at.
+        """
+        with ExitStack() as stack:
+            listeners = {
+                stack.enter_context(listener): Open(portal, listener.getsockname()[:2])
+                for portal in self._portals
+                for listener in open_listeners(portal.listen)
+            }
+            self._open = list(listeners.values())
+            # Closing the doors must not cut the conversations: they live in a nursery outside.
+            with self._scope:
+                async with trio.open_nursery() as conversations:
+                    conversations.start_soon(self._reactor.run, name="reactor")
+                    for target in self._targets.values():
+                        conversations.start_soon(target.jobs.run, name=f"jobs of {target.name}")
+                    for node in self._nodes:
+                        conversations.start_soon(self._keep_time, node, name=f"timer {node.name}")
+                    async with trio.open_nursery() as doors:
+                        self._doors = doors.cancel_scope
+                        for listener, door in listeners.items():
+                            doors.start_soon(
+                                self._listen,
+                                listener,
+                                door,
+                                conversations,
+                                name=f"door {format_address(door.address)}",
+                            )
+                        task_status.started([door.address for door in self._open])
+                    for listener in listeners:
+                        listener.close()
+                    await trio.sleep_forever()
+
+    async def stop(self, grace: float = 5.0) -> None:
+        """Let nobody in, ask initiators to log out, wait ``grace`` seconds at most, then close."""
+        self._doors.cancel()
+        for conversation in list(self._conversations):
+            conversation.ask_for_logout()
+        with trio.move_on_after(grace):
+            while self._conversations:
+                self._nobody = trio.Event()
+                await self._nobody.wait()
+        for conversation in list(self._conversations):
+            conversation.drop("the target stopped before the initiator had logged out")
+        self._scope.cancel()
+
+    @property
+    def _nodes(self) -> list[Node]:
+        return [self._discovery, *(target.node for target in self._targets.values())]
+
+    def _performer_of(self, node: Node) -> Performer:
+        return self._targets[node.name].performer if node.name else self._no_disks
+
+    async def _listen(
+        self, listener: socket.socket, open_door: Open, conversations: trio.Nursery
+    ) -> None:
+        def accepted(sock: socket.socket, peer: Address) -> None:
+            refusal = self._refusal(peer)
+            if refusal is not None:
+                log.warning("%s: refused: %s", format_address(peer), refusal)
+                sock.close()
+                return
+            portals = reachable(self._open, open_door, sock.getsockname()[:2])
+            door = Door(self._guarded, self._discovery, peer, portals)
+            conversation = Conversation(
+                sock, peer, door, self._limits, self._lender, self._reactor, self._performer_of
+            )
+            self._conversations.append(conversation)
+            self._crowd.enter(peer[0])
+            conversations.start_soon(
+                self._converse, conversation, peer[0], name=f"connection from {conversation.peer}"
+            )
+
+        await accept_loop(listener, accepted)
+
+    def _refusal(self, peer: Address) -> str | None:
+        """Why a connection may not come in, or None if it may."""
+        refusal = self._crowd.refusal(peer[0], trio.current_time())
+        if refusal is None and not self._make_room():
+            refusal = "there is no room for another connection"
+        return refusal
+
+    def _make_room(self) -> bool:
+        """The oldest of too many connections that have not logged in gives way.
+
+        False if there are too many connections and all have logged in.
+        """
+        waiting = [talk for talk in self._conversations if talk.connection.in_login]
+        crowded = len(self._conversations) >= self._limits.connections
+        if waiting and (crowded or len(waiting) >= self._limits.logins):
+            waiting[0].drop("too many connections that have not logged in")
+            return True
+        return not crowded
+
+    async def _converse(self, conversation: Conversation, host: str) -> None:
+        try:
+            await conversation.run()
+        except* Exception:
+            # A fault in one conversation ends that conversation, never the server.
+            log.exception("the connection from %s ended by a fault of ours", conversation.peer)
+        finally:
+            self._conversations.remove(conversation)
+            self._crowd.leave(host)
+            if not self._conversations:
+                self._nobody.set()
+
+    async def _keep_time(self, node: Node) -> None:
+        """Run the deadlines that belong to sessions rather than to a connection."""
+        while True:
+            deadline = node.deadlines.next()
+            with trio.CancelScope(deadline=inf if deadline is None else deadline) as scope:
+                node.wake = scope.cancel
+                await trio.sleep_forever()
+            node.deadlines.run(trio.current_time())
+            self._performer_of(node).handle(node.take_events())
