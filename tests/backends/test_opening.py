@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
 
-from trioscsi.backends.opening import measure, open_storage
+from trioscsi.backends import FileDisk
+from trioscsi.backends.opening import ask_physical_block, measure, open_storage
 from trioscsi.errors import BackendError, UsageError
 
 
@@ -160,3 +162,18 @@ def test_a_block_device_is_taken_for_oneself(image: Path, monkeypatch: pytest.Mo
     os.close(opened(image))
     os.close(opened(image, read_only=True))
     assert [bool(how & os.O_EXCL) for how in flags] == [True, False]
+
+
+def test_a_file_says_nothing_of_physical_blocks_and_a_device_does(
+    image: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    descriptor = opened(image)
+    assert ask_physical_block(descriptor) is None
+    monkeypatch.setattr("stat.S_ISBLK", lambda mode: True)
+    assert ask_physical_block(descriptor) is None  # it is none after all
+    answer = (16_384).to_bytes(4, sys.byteorder)
+    monkeypatch.setattr("fcntl.ioctl", lambda *_: answer)
+    assert ask_physical_block(descriptor) == 16_384
+    os.close(descriptor)
+    disk = FileDisk(image)
+    assert disk.physical_block_size == 16_384

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trioscsi.backends.sizes import count_blocks, format_size, parse_size
+from trioscsi.backends.sizes import count_blocks, format_size, parse_size, physical_block
 from trioscsi.errors import UsageError
 
 
@@ -57,6 +57,17 @@ def test_a_size_is_written_with_the_largest_unit_that_is_exact() -> None:
         "1536 MiB",
         "1 TiB",
     ]
+
+
+def test_a_physical_block_is_a_page_or_what_is_asked_for() -> None:
+    assert [physical_block(None, block_size) for block_size in (512, 4096)] == [4096, 4096]
+    assert [physical_block(size, 512) for size in (512, 4096, 65_536)] == [512, 4096, 65_536]
+
+
+@pytest.mark.parametrize("size", [0, 512, 5000, 131_072, -4096])
+def test_a_physical_block_is_at_least_a_block_and_a_power_of_two(size: int) -> None:
+    with pytest.raises(UsageError, match="take a power of two from 4096 to 65536"):
+        physical_block(size, 4096)
 
 
 def test_a_disk_is_a_whole_number_of_blocks() -> None:

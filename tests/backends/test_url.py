@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from trio.testing import MockClock
 
 from trioscsi.backends import (
+    Abilities,
     Failing,
     FileDisk,
     MemoryDisk,
@@ -47,6 +48,24 @@ def test_a_url_makes_a_disk(url: str, kind: type, blocks: int) -> None:
     disk = open_disk(url)
     assert type(disk) is kind
     assert disk.blocks == blocks
+
+
+@pytest.mark.parametrize(
+    "url", ["memory:1MiB", "null:1MiB", "pattern:1MiB", "disk.img?size=1MiB", "slow+memory:1MiB"]
+)
+def test_physical_blocks_are_pages_or_as_the_url_or_the_caller_says(url: str) -> None:
+    def physical(url: str, size: int | None = None) -> int | None:
+        disk = open_disk(url, physical_block_size=size)
+        found = Abilities.of(disk).physical_block_size
+        trio.run(getattr(disk, "close", trio.lowlevel.checkpoint))
+        return found
+
+    assert physical(url) == 4096
+    assert physical(url, 8192) == 8192
+    option = "&" if "?" in url else "?"
+    assert physical(f"{url}{option}physical_block_size=512", 8192) == 512
+    with pytest.raises(UsageError, match="physical block size of 100 "):
+        physical(f"{url}{option}physical_block_size=100")
 
 
 @pytest.mark.parametrize(
@@ -102,7 +121,10 @@ async def test_the_outermost_wrapper_is_written_first(autojump_clock: MockClock)
         ("fast+memory:1MiB", "no wrapper 'fast', only failing, readonly, slow"),
         ("memory:", "is not a size"),
         ("memory:1MiB?size=2MiB", "no option size, only block_size"),
-        ("slow+memory:1MiB?speed=9", "only block_size, flush_ms, read_ms, write_ms"),
+        (
+            "slow+memory:1MiB?speed=9",
+            "only block_size, flush_ms, physical_block_size, read_ms",
+        ),
         ("memory:1MiB?block_size", "write options as"),
         ("memory:1MiB?block_size=big", "the option block_size is not possible"),
         ("memory:1MiB?block_size=100", "block size of 100"),
@@ -112,7 +134,10 @@ async def test_the_outermost_wrapper_is_written_first(autojump_clock: MockClock)
         ("failing+memory:1MiB?flush=perhaps", "'perhaps' is neither yes nor no"),
         ("file://server/disk.img", "another host, 'server'"),
         ("disk.img", "there is no disk.img: give a size"),
-        ("disk.img?sise=1MiB", "no option sise, only block_size, read_only, size"),
+        (
+            "disk.img?sise=1MiB",
+            "no option sise, only block_size, physical_block_size,",
+        ),
     ],
 )
 def test_every_refusal_says_what_is_possible(url: str, says: str, tmp_path: Path) -> None:

@@ -90,6 +90,16 @@ def test_disks_become_units_in_order(built: list[Target], tmp_path: Path) -> Non
     ]
 
 
+def test_physical_blocks_are_as_the_option_says(built: list[Target]) -> None:
+    invoke("memory:1MiB")
+    invoke("memory:1MiB", "--physical-block-size", "16384")
+    units = [target.performer.target.units[0] for target in built]
+    assert [unit.physical_block_size for unit in units] == [4096, 16_384]
+    result = invoke("memory:1MiB", "--physical-block-size", "100")
+    assert result.exit_code == 2
+    assert "physical block size of 100 is not possible" in result.stderr
+
+
 def test_chap_asks_for_a_proof(built: list[Target], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRIOSCSI_CHAP_SECRET", "a secret of some length")
     monkeypatch.setenv("TRIOSCSI_MUTUAL_CHAP_SECRET", "another secret of some length")

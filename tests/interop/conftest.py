@@ -15,7 +15,8 @@ from tests.interop.serving import Serving, serving
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
-    """Two memory disks, of 512 and of 4096 bytes a block."""
+    """Two memory disks, of 512 and of 4096 bytes a block, with larger physical blocks."""
     log = tmp_path_factory.mktemp("server") / "log"
-    with serving(log, "memory:100MiB", "memory:100MiB?block_size=4096") as server:
+    larger = "memory:100MiB?block_size=4096&physical_block_size=16384"
+    with serving(log, "memory:100MiB", larger) as server:
         yield server

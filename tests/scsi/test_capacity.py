@@ -50,4 +50,5 @@ def test_the_physical_block_size_is_an_exponent(
     assert isinstance(plan, Reply)
     fields = CAPACITY_16.decode(plan.data)
     assert fields["logical_blocks_per_physical_block_exponent"] == exponent
+    assert fields["lowest_aligned_logical_block_address"] == 0
     assert fields["block_length"] == logical

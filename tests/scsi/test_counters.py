@@ -29,6 +29,30 @@ Ask = Callable[[str], Plan]
         pytest.param(
             "2f 00 00000001 00 0007", Counters(verifies=1, blocks_verified=7), id="VERIFY(10)"
         ),
+        pytest.param(
+            "2e 00 00000001 00 0008",
+            Counters(writes=1, blocks_written=8, verifies=1, blocks_verified=8),
+            id="WRITE AND VERIFY(10)",
+        ),
+        pytest.param(
+            "41 00 00000001 00 0009", Counters(writes=1, blocks_written=9), id="WRITE SAME(10)"
+        ),
+        pytest.param(
+            "89 00 0000000000000001 000000 02", Counters(writes=1, blocks_written=2), id="COMPARE"
+        ),
+        pytest.param(
+            "8b 00 0000000000000001 00000003", Counters(writes=1, blocks_written=3), id="ORWRITE"
+        ),
+        pytest.param(
+            "7f000000000000180009 0000 0000000000000001 0000000000000000 00000004",
+            Counters(reads=1, blocks_read=4),
+            id="READ(32)",
+        ),
+        pytest.param(
+            "7f00000000000018000b 0000 0000000000000001 0000000000000000 00000004",
+            Counters(writes=1, blocks_written=4),
+            id="WRITE(32)",
+        ),
         pytest.param("28 00 ffffffff 00 0004", Counters(), id="what is refused"),
         pytest.param("00", Counters(), id="what moves no blocks"),
     ],

@@ -64,6 +64,12 @@ class Abilities:
     read_only: bool = False
     """An attribute: True if the disk is write-protected. It is then never asked to write."""
 
+    physical_block_size: int | None = None
+    """An attribute: the bytes that storage writes at once, if they are not ``block_size``.
+
+    Initiators then write whole physical blocks where they can.
+    """
+
     flush: Callable[[], Later[None]] | None = None
     """``flush()``: every write that has returned survives a loss of power.
 
@@ -112,14 +118,18 @@ class Abilities:
     @classmethod
     def of(cls, disk: BlockDevice) -> Abilities:
         """What ``disk`` declares; without the methods that write if it is read-only."""
-        found = {name: getattr(disk, name, None) for name in OPTIONAL}
+        found = {name: getattr(disk, name, None) for name in (*OPTIONAL, "physical_block_size")}
         read_only = bool(getattr(disk, "read_only", False))
         if read_only:
             found |= dict.fromkeys(WRITING)
         return cls(read_only=read_only, **found)
 
 
-OPTIONAL = tuple(field.name for field in attrs.fields(Abilities) if field.name != "read_only")
+OPTIONAL = tuple(
+    field.name
+    for field in attrs.fields(Abilities)
+    if field.name not in ("read_only", "physical_block_size")
+)
 """The names of all optional methods."""
 
 WRITING = ("unmap", "write_zeroes", "compare_and_write", "write_now", "window")

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from trioscsi.backends.arena import Arena
 from trioscsi.backends.base import Buffer, Extent
-from trioscsi.backends.opening import measure, open_storage
-from trioscsi.backends.sizes import parse_size
+from trioscsi.backends.opening import ask_physical_block, measure, open_storage
+from trioscsi.backends.sizes import parse_size, physical_block
 from trioscsi.backends.sparse import find_extents, punch_hole, write_fully
 from trioscsi.backends.threads import Threads
 from trioscsi.errors import BackendError
@@ -38,13 +38,18 @@ class FileDisk:
         *,
         size: str | int | None = None,
         block_size: int = 512,
+        physical_block_size: int | None = None,
         read_only: bool = False,
     ) -> None:
         """With a ``size`` (see `parse_size`), a file that is missing or empty is made that long.
 
+        Without ``physical_block_size`` it is what the block device says, or a page for a file.
+
         Raises `UsageError` if the file is missing, in use, not permitted, of another size or not
         a whole number of blocks, and `BackendError` if the system fails.
         """
+        # What cannot be is said before a file is made.
+        physical = physical_block_size and physical_block(physical_block_size, block_size)
         self.block_size = block_size
         self.read_only = read_only
         self._descriptor = open_storage(
@@ -55,6 +60,9 @@ class FileDisk:
         )
         self._let_go = weakref.finalize(self, os.close, self._descriptor)
         self.blocks = measure(self._descriptor) // block_size
+        self.physical_block_size = physical or max(
+            ask_physical_block(self._descriptor) or physical_block(None, block_size), block_size
+        )
         self._threads = Threads(os.fspath(path), width=_THREADS)
         self._arena = Arena()
         self._read_flags = self._write_flags = (

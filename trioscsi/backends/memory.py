@@ -11,7 +11,7 @@ from contextlib import suppress
 import trio
 
 from trioscsi.backends.base import Buffer, Extent, first_difference
-from trioscsi.backends.sizes import count_blocks, parse_size
+from trioscsi.backends.sizes import count_blocks, parse_size, physical_block
 from trioscsi.backends.sparse import find_extents, punch_hole, zeroes
 from trioscsi.errors import BackendError
 
@@ -33,11 +33,14 @@ class MemoryDisk:
     cost no copy and show later writes.
     """
 
-    def __init__(self, size: str | int, *, block_size: int = 512) -> None:
+    def __init__(
+        self, size: str | int, *, block_size: int = 512, physical_block_size: int | None = None
+    ) -> None:
         """``size``: in bytes or as in `parse_size`. Raises `UsageError` if it cannot be."""
         size = parse_size(size)
         self.block_size = block_size
         self.blocks = count_blocks(size, block_size)
+        self.physical_block_size = physical_block(physical_block_size, block_size)
         self._written: set[int] = set()  # the chunks that may hold something
         self._descriptor = _anonymous_file()
         self._let_go = weakref.finalize(self, os.close, self._descriptor)

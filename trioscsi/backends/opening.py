@@ -6,10 +6,13 @@ import errno
 import fcntl
 import os
 import stat
+import sys
 from pathlib import Path
 
 from trioscsi.backends.sizes import count_blocks, format_size
 from trioscsi.errors import BackendError, UsageError
+
+_BLKPBSZGET = 0x127B  # linux/fs.h
 
 
 def open_storage(path: Path, *, size: int | None, block_size: int, read_only: bool) -> int:
@@ -48,6 +51,17 @@ def open_storage(path: Path, *, size: int | None, block_size: int, read_only: bo
 def measure(descriptor: int) -> int:
     """The bytes of a file or block device. Raises OSError."""
     return os.lseek(descriptor, 0, os.SEEK_END)
+
+
+def ask_physical_block(descriptor: int) -> int | None:
+    """The physical block size that a block device says it has; None for a file."""
+    if not stat.S_ISBLK(os.fstat(descriptor).st_mode):
+        return None
+    try:
+        answer = fcntl.ioctl(descriptor, _BLKPBSZGET, bytes(4))
+    except OSError:  # another system than Linux
+        return None
+    return int.from_bytes(answer, sys.byteorder)
 
 
 def _flags(path: Path, *, create: bool, read_only: bool) -> int:

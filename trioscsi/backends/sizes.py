@@ -8,6 +8,7 @@ from trioscsi.errors import UsageError
 
 _SIZE = re.compile(r"([0-9]{1,20}(?:\.[0-9]{1,20})?) ?(?:([KMGTPE])(iB|B)?|B)?", re.IGNORECASE)
 _PREFIXES = "KMGTPE"
+_PAGE, _LARGEST_PHYSICAL = 4096, 65_536
 _LARGEST = 2**63 - 1  # what a file offset can say
 
 
@@ -47,6 +48,22 @@ def format_size(number: int) -> str:
     while number and number % 1024 == 0 and power < len(_PREFIXES):
         number, power = number // 1024, power + 1
     return f"{number} {_PREFIXES[power - 1]}iB" if power else f"{number} B"
+
+
+def physical_block(size: int | None, block_size: int) -> int:
+    """The physical block size of a disk in the page cache, or the one that is asked for.
+
+    A page, as in most disks too: it is what the system reads before it writes a part of it. Raises
+    `UsageError` for a ``size`` that cannot be.
+    """
+    if size is None:
+        return max(_PAGE, block_size)
+    if not block_size <= size <= _LARGEST_PHYSICAL or size.bit_count() != 1:
+        raise UsageError(
+            f"a physical block size of {size} is not possible: take a power of two "
+            f"from {block_size} to {_LARGEST_PHYSICAL}"
+        )
+    return size
 
 
 def count_blocks(size: int, block_size: int) -> int:

@@ -7,16 +7,19 @@ from abc import ABC, abstractmethod
 import trio
 
 from trioscsi.backends.base import Buffer, Extent
-from trioscsi.backends.sizes import count_blocks, parse_size
+from trioscsi.backends.sizes import count_blocks, parse_size, physical_block
 from trioscsi.backends.sparse import zeroes
 from trioscsi.errors import BackendError
 
 
 class _Synthetic(ABC):
-    def __init__(self, size: str | int, *, block_size: int = 512) -> None:
+    def __init__(
+        self, size: str | int, *, block_size: int = 512, physical_block_size: int | None = None
+    ) -> None:
         """``size``: in bytes or as in `parse_size`. Raises `UsageError` if it cannot be."""
         self.block_size = block_size
         self.blocks = count_blocks(parse_size(size), block_size)
+        self.physical_block_size = physical_block(physical_block_size, block_size)
 
     @abstractmethod
     def read_now(self, lba: int, blocks: int) -> memoryview:

@@ -45,12 +45,18 @@ class Kind:
         return taken
 
 
-def open_disk(text: str, *, block_size: int = 512, read_only: bool = False) -> BlockDevice:
+def open_disk(
+    text: str,
+    *,
+    block_size: int = 512,
+    physical_block_size: int | None = None,
+    read_only: bool = False,
+) -> BlockDevice:
     """The disk that a path or a URL describes.
 
-    ``block_size`` is for URLs that do not say; ``read_only`` protects a disk that does not itself.
-    Raises `UsageError` for what is written wrongly or cannot be used, `BackendError` if storage
-    fails.
+    ``block_size`` and ``physical_block_size`` are for URLs that do not say; ``read_only`` protects
+    a disk that does not itself. Raises `UsageError` for what is written wrongly or cannot be used,
+    `BackendError` if storage fails.
     """
     words, rest, options = _split(text)
     kind = _look_up(words[-1], SCHEMES, "scheme")
@@ -62,6 +68,7 @@ def open_disk(text: str, *, block_size: int = 512, read_only: bool = False) -> B
         known = sorted(name for each in (kind, *around) for name in each.options)
         raise UsageError(f"{text}: no option {next(iter(options))}, only {', '.join(known)}")
     arguments[0].setdefault("block_size", block_size)
+    arguments[0].setdefault("physical_block_size", physical_block_size)
     if WRAPPERS["readonly"] in around and "read_only" in kind.options:
         arguments[0]["read_only"] = True
     disk = kind.make(rest, **arguments[0])
@@ -127,8 +134,8 @@ def _yes_or_no(text: str) -> bool:
     return text.lower() not in ("0", "no", "false")
 
 
-_SIZED: Converters = {"block_size": int}
-_FILE: Converters = {"block_size": int, "size": parse_size, "read_only": _yes_or_no}
+_SIZED: Converters = {"block_size": int, "physical_block_size": int}
+_FILE: Converters = {**_SIZED, "size": parse_size, "read_only": _yes_or_no}
 
 SCHEMES: dict[str, Kind] = {
     "file": Kind(_open_file, _FILE),

@@ -47,6 +47,12 @@ class Wrapper(BlockDevice):
         return int(self.disk.blocks)
 
     @property
+    def physical_block_size(self) -> int | None:
+        """Bytes that storage writes at once, if the disk says."""
+        size: int | None = getattr(self.disk, "physical_block_size", None)
+        return size
+
+    @property
     def read_only(self) -> bool:
         """Whether the disk is write-protected."""
         return bool(getattr(self.disk, "read_only", False))

@@ -47,6 +47,12 @@ _LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 )
 @click.option("--name", metavar="IQN", default=_DEFAULT_NAME, show_default=True)
 @click.option("--block-size", type=click.Choice(["512", "4096"]), default="512", show_default=True)
+@click.option(
+    "--physical-block-size",
+    type=int,
+    metavar="BYTES",
+    help="What storage writes at once.  [default: 4096, or what a block device says]",
+)
 @click.option("--read-only", is_flag=True, help="Refuse every write.")
 @click.option(
     "--allow",
@@ -98,6 +104,7 @@ def serve(
     advertise: str | None,
     name: str,
     block_size: str,
+    physical_block_size: int | None,
     read_only: bool,
     allow: tuple[str, ...],
     allow_from: tuple[str, ...],
@@ -120,7 +127,12 @@ def serve(
     try:
         secrets = choose(chap, mutual_chap, chap_file)
         opened: list[BlockDevice] = [
-            open_disk(disk, block_size=int(block_size), read_only=read_only)
+            open_disk(
+                disk,
+                block_size=int(block_size),
+                physical_block_size=physical_block_size,
+                read_only=read_only,
+            )
             for disk in disks or (_DEFAULT_DISK,)
         ]
         target = Target(

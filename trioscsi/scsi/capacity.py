@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from trioscsi.scsi.cdb import Cdb, cdb_layout
 from trioscsi.scsi.command import Access, Command, decoded
-from trioscsi.scsi.layout import bits, layout, span
+from trioscsi.scsi.layout import Field, bits, layout, span
 from trioscsi.scsi.plan import Reply
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ CAPACITY_16 = layout(
     logical_blocks_per_physical_block_exponent=bits(13, 3, 0),
     lbpme=bits(14, 7),
     lbprz=bits(14, 6),
+    lowest_aligned_logical_block_address=Field(14, 5, 14),
 )
 
 

@@ -122,6 +122,7 @@ class Target:
             target_name=self.name,
             block_size=disk.block_size,
             blocks=disk.blocks,
+            physical_block_size=can.physical_block_size or disk.block_size,
             read_only=read_only or can.read_only,
             write_cache=can.flush is not None,
             maximum_transfer=self.limits.transfer,
