@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 import trio
@@ -166,3 +167,49 @@ async def test_connections_that_are_busy_at_once_make_a_crowd(
     pairs[0][1].send(bytes(200))  # a byte a turn
     await listeners[0].hears(b"xy" + bytes(200))
     assert not reactor.crowded
+
+
+async def test_answers_are_sent_when_those_that_are_ready_have_had_their_turns(
+    nursery: trio.Nursery, pairs: list[Pair]
+) -> None:
+    reactor = Reactor()
+    order: list[str] = []
+    done = trio.Event()
+
+    def turn(number: int, sock: socket.socket) -> bool:
+        sock.recv(1)
+        order.append(f"turn {number}")
+        reactor.send_later(lambda: send(number))
+        return False
+
+    def send(number: int) -> None:
+        order.append(f"send {number}")
+        if len(order) == 6:
+            done.set()
+
+    for number, (ours, theirs) in enumerate(pairs):
+        reactor.add(ours, partial(turn, number, ours))
+        theirs.send(b"x")
+    nursery.start_soon(reactor.run)
+    await done.wait()
+    assert order == ["turn 0", "turn 1", "turn 2", "send 0", "send 1", "send 2"]
+
+
+async def test_a_turn_that_cannot_send_its_answers_is_the_last_one(
+    nursery: trio.Nursery, pairs: list[Pair]
+) -> None:
+    (ours, theirs), *_ = pairs
+    reactor = Reactor()
+    turns = 0
+
+    def turn() -> bool:
+        nonlocal turns
+        turns += 1
+        reactor.send_later(lambda: reactor.pause(ours))
+        return True
+
+    reactor.add(ours, turn)
+    theirs.send(b"x")
+    nursery.start_soon(reactor.run)
+    await wait_all_tasks_blocked()
+    assert turns == 1

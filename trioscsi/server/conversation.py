@@ -240,19 +240,26 @@ class Conversation:
 
     def take_turn(self) -> bool:
         """Handle what has arrived, as much as one turn allows; True if more is there already."""
+        more = False
         try:
             more = self._receive()
-            self._turn()
+            self._act()
         except Exception as error:  # noqa: BLE001 - a fault of ours ends this conversation alone
             self._fault = error
-            more = False
+        self._reactor.send_later(self._end_turn)
+        return more
+
+    def _end_turn(self) -> None:
+        """Send the answers of a turn; without more turns if the peer has too much to read."""
+        try:
+            self._report()
+        except Exception as error:  # noqa: BLE001 - as above
+            self._fault = error
         full = self._outbox.size > self._limits.output
         if full or self.connection.closed or self._fault is not None:
             self._reactor.pause(self._socket)
             self._reactor.nudge()
             self._held_back.set()
-            return False
-        return more
 
     def _receive(self) -> bool:
         """Take bytes off the socket unless some are left, and at most a turn of PDUs of them."""
@@ -303,7 +310,12 @@ class Conversation:
             self._buffer = None
 
     def _turn(self, first: Callable[[], None] | None = None) -> None:
-        """Do what the protocol asks for, send what can be sent, and set the timer."""
+        """Do something, then what the protocol asks for; send what can be sent."""
+        self._act(first)
+        self._report()
+
+    def _act(self, first: Callable[[], None] | None = None) -> None:
+        """Do what the protocol asks for."""
         self._in_turn = True
         try:
             if first is not None:
@@ -311,6 +323,9 @@ class Conversation:
             self._handle_events()
         finally:
             self._in_turn = False
+
+    def _report(self) -> None:
+        """Send what can be sent, set the timer, and tell other tasks what there is to do."""
         if not self._outbox.stuck:
             self._send()
         connection = self.connection

@@ -31,6 +31,9 @@ It is the longest that anything else in the process waits for it; an idle one ne
 _LONG_ALONE = 100
 """Rounds with one busy connection after which it may take longer turns again."""
 
+_TOGETHER = 8
+"""Turns that are taken before their answers are sent."""
+
 _LOOKS = 40
 """How often to look for more before going to sleep: some 30 microseconds in all."""
 
@@ -54,6 +57,8 @@ class Reactor:
         self._turns: dict[int, Turn] = {}
         self._again: set[int] = set()
         """Those whose last turn left something over."""
+        self._unsent: list[Callable[[], None]] = []
+        """What sends the answers of the last turns."""
 
     @property
     def crowded(self) -> bool:
@@ -71,6 +76,15 @@ class Reactor:
         It is taken out altogether, as an epoll tells of lost connections whether asked or not.
         """
         self._epoll.unregister(sock.fileno())
+        self._again.discard(sock.fileno())
+
+    def send_later(self, send: Callable[[], None]) -> None:
+        """To be called in a turn: send its answers together with those of other turns.
+
+        A peer that talks on many connections is woken by the first answer.  If the next ones are
+        sent while it is awake it has not to be woken again, which costs as much as a command does.
+        """
+        self._unsent.append(send)
 
     def resume(self, sock: socket.socket) -> None:
         """Give a connection turns again."""
@@ -106,8 +120,10 @@ class Reactor:
             for fd, _ in ready:
                 again.discard(fd)
                 self._give_turn(fd)
+            self._send()
             for fd in again:
                 self._give_turn(fd)
+            self._send()
             if self.elsewhere or self._nudged or trio.current_time() - rested > _PATIENCE:
                 self._nudged = False
                 await trio.lowlevel.checkpoint()
@@ -134,3 +150,11 @@ class Reactor:
         turn = self._turns.get(fd)
         if turn is not None and turn():
             self._again.add(fd)
+        if len(self._unsent) >= _TOGETHER:
+            self._send()
+
+    def _send(self) -> None:
+        """Send the answers of the turns that were taken, in the same order."""
+        unsent, self._unsent = self._unsent, []
+        for send in unsent:
+            send()
