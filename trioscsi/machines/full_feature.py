@@ -27,6 +27,9 @@ class Effect(enum.Enum):
     REJECT_UNSUPPORTED = "Send Reject 0x05: this target does not know the PDU."
     DROP_CONNECTION = "Drop the connection: no Login Request comes twice (section 4.2.4)."
 
+    # Enum's own is written in Python, and each PDU looks an effect up.
+    __hash__ = object.__hash__
+
 
 class Inputs(Running, Protocol):
     """The kinds of PDU, and the phases' beginnings and ends."""

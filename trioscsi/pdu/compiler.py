@@ -116,6 +116,7 @@ def _compile(cls: type[Pdu], *, elsewhere: Iterable[attrs.Attribute[Any]]) -> No
         "PACK": header.pack,
         "UNPACK": header.unpack_from,
         "NEW": object.__new__,
+        "CLASS": cls,
         "STRUCT_ERROR": struct.error,
         "UsageError": UsageError,
     }
@@ -123,7 +124,8 @@ def _compile(cls: type[Pdu], *, elsewhere: Iterable[attrs.Attribute[Any]]) -> No
     linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
     exec(compile(source, filename, "exec"), names)
     cls.pack = names["pack"]  # type: ignore[method-assign]
-    cls.unpack = classmethod(names["unpack"])  # type: ignore[method-assign, assignment]
+    # Not a class method: to bind one costs as much as some fields do.
+    cls.unpack = staticmethod(names["unpack"])  # type: ignore[method-assign]
 
 
 def _pack_source(cls: type[Pdu], words: Iterable[_Word]) -> str:
@@ -157,17 +159,21 @@ def _packed(cls: type[Pdu], word: _Word) -> str:
     terms = [f"{cls.opcode.value:#x}"] if word.byte == 0 else []
     for field in word.fields:
         shift = word.shift(field)
-        value = hex((1 << field.place.width) - 1) if field.place.ones else f"self.{field.name}"
-        terms.append(f"{value} << {shift}" if shift else value)
+        if field.place.ones:
+            terms.append(hex((1 << field.place.width) - 1 << shift))
+        elif field.place.width == 1:
+            terms.append(f"({1 << shift:#x} if self.{field.name} else 0)")
+        else:
+            terms.append(f"self.{field.name} << {shift}" if shift else f"self.{field.name}")
     return " | ".join(terms)
 
 
 def _unpack_source(words: Iterable[_Word], elsewhere: Iterable[attrs.Attribute[Any]]) -> str:
     variables = ", ".join(word.variable for word in words)
     lines = [
-        "def unpack(cls, header, start=0, data=b''):",
+        "def unpack(header, start=0, data=b''):",
         f"    {variables} = UNPACK(header, start)",
-        "    self = NEW(cls)",
+        "    self = NEW(CLASS)",
     ]
     lines += [
         f"    self.{field.name} = {_unpacked(word, field)}"

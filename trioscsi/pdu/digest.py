@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 DIGEST_LENGTH = 4
 
 
-def digest(*parts: Buffer) -> bytes:
-    """The digest word over the parts, one after the other, padding included."""
-    value = 0
-    for part in parts:
-        value = crc32c(part, value)
+def digest(first: Buffer, rest: Buffer = b"") -> bytes:
+    """The digest word over one or two parts, one after the other, padding included."""
+    value = crc32c(first)
+    if rest:
+        value = crc32c(rest, value)
     # The RFC maps the highest coefficient to the bit that it numbers 7 in the first byte: the
     # bytes of the usual (reflected) CRC register, lowest first.
     return value.to_bytes(DIGEST_LENGTH, "little")

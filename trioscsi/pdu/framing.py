@@ -70,6 +70,18 @@ def encode(
 
     Raises UsageError if a value does not fit its field.
     """
+    buffers: list[bytes | bytearray | memoryview] = []
+    append(buffers, pdu, header_digest, data_digest)
+    return buffers
+
+
+def append(
+    buffers: list[bytes | bytearray | memoryview],
+    pdu: Pdu,
+    header_digest: bool,
+    data_digest: bool,
+) -> int:
+    """Put what `encode` gives behind other buffers; returns how many bytes that is."""
     data = pdu.data
     length = len(data)
     if length > _DATA_LENGTH:
@@ -80,15 +92,16 @@ def encode(
         header += ahs
     if header_digest:
         header += digest(header)
+    buffers.append(header)
     if not length:
-        return [header]
-    buffers = [header, data]
+        return len(header)
+    buffers.append(data)
     trailer = _PADDING[-length & 3]
     if data_digest:
         trailer += digest(data, trailer)
     if trailer:
         buffers.append(trailer)
-    return buffers
+    return len(header) + length + len(trailer)
 
 
 class Framer:
@@ -195,15 +208,18 @@ class Framer:
             self._refill(kept)
             current, start, available = kept, 0, self._kept_length
         if available < BHS_LENGTH:
+            if not available:
+                self._wait()
+                return None
             return self._keep(BHS_LENGTH)
 
-        first, lengths = _LENGTHS.unpack_from(current, start)
-        data_length, ahs_length = lengths & _DATA_LENGTH, lengths >> 24 << 2
-        self._current, self._start, self._ahs_length = current, start, ahs_length
-        if data_length > self.max_data_segment_length or ahs_length > self.max_ahs_length:
-            raise self._too_large(data_length)
-
-        data_start = start + BHS_LENGTH + ahs_length
+        first, data_length = _LENGTHS.unpack_from(current, start)
+        self._current, self._start, self._ahs_length = current, start, 0
+        data_start = start + BHS_LENGTH
+        if data_length > self.max_data_segment_length:  # or additional header segments are there
+            data_length &= _DATA_LENGTH
+            self._ahs_length = self._check_lengths(current[start + 4] << 2, data_length)
+            data_start += self._ahs_length
         if self.header_digest:
             data_start += DIGEST_LENGTH
             if available >= data_start - start:
@@ -212,7 +228,7 @@ class Framer:
         if self.data_digest and data_length:
             end += DIGEST_LENGTH
         if available < end - start:
-            if data_length >= _LARGE and end - data_start == data_length and not ahs_length:
+            if data_length >= _LARGE and end - data_start == data_length and not self._ahs_length:
                 return self._keep_apart(data_start - start, data_length)
             return self._keep(end - start)
 
@@ -314,20 +330,24 @@ class Framer:
         self._kept_length += count
         self._position = stop
 
-    def _too_large(self, data_length: int) -> PeerError:
+    def _check_lengths(self, ahs_length: int, data_length: int) -> int:
+        """Raise PeerError if a segment is larger than allowed; returns ``ahs_length``."""
+        self._ahs_length = ahs_length
         if data_length > self.max_data_segment_length:
-            return PeerError(
+            raise PeerError(
                 f"a data segment of {data_length} bytes,"
                 f" {self.max_data_segment_length} were allowed",
                 section="13.12",
                 answer=RejectReason.PROTOCOL_ERROR,
             )
-        return PeerError(
-            f"{self._ahs_length} bytes of additional header segments,"
-            f" {self.max_ahs_length} were allowed",
-            section="11.2.1.5",
-            answer=RejectReason.PROTOCOL_ERROR,
-        )
+        if ahs_length > self.max_ahs_length:
+            raise PeerError(
+                f"{ahs_length} bytes of additional header segments,"
+                f" {self.max_ahs_length} were allowed",
+                section="11.2.1.5",
+                answer=RejectReason.PROTOCOL_ERROR,
+            )
+        return ahs_length
 
     def _malformed(self, reason: str, section: str) -> Malformed:
         error = PeerError(reason, section=section, answer=RejectReason.INVALID_PDU_FIELD)

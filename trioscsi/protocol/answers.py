@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from trioscsi.protocol.session import Session
 
 _GOOD = 0
+_SMALL = 16_384
+"""Bytes up to which a fresh copy costs less than to look for a buffer."""
 
 
 class Answers:
@@ -24,6 +26,8 @@ class Answers:
         self._session = session
         self._data_in = DataIn()
         """One object for all Data-In: each is encoded before the next one is written into it."""
+        self._response = ScsiResponse()
+        """The same for what has nothing but a status and a residual."""
 
     def finish(
         self, task: Task, status: int, sense: Buffer, data: Buffer, transferred: int | None
@@ -44,30 +48,27 @@ class Answers:
         self, task: Task, status: int, sense: Buffer, data: Buffer, transferred: int | None
     ) -> None:
         self._session.forget(task)
-        bidirectional = task.expected_in and task.expected_out
-        expected = task.expected_out or task.expected_in
-        residual = (len(data) if transferred is None else transferred) - expected
+        expected_in, expected_out = task.expected_in, task.expected_out
+        bidirectional = expected_in and expected_out
+        residual = len(data) if transferred is None else transferred
+        residual -= expected_out or expected_in
         data_sn = task.data_sn
-        if data and task.expected_in:
-            with_status = status == _GOOD and not sense and not bidirectional
-            self._send_data(task, data, residual if with_status else None)
-            if with_status:
+        if data and expected_in:
+            if status == _GOOD and not sense and not bidirectional:
+                self._send_data(task, data, residual)
                 return
-        response = ScsiResponse(
-            itt=task.itt,
-            status=status,
-            overflow=residual > 0,
-            underflow=residual < 0,
-            residual_count=abs(residual),
-            # Data-In alone counts (section 11.4.8), though R2Ts have the same numbers.
-            exp_data_sn=task.data_sn - data_sn,
-            data=sense_segment.join(sense) if sense else b"",
-        )
-        if bidirectional:
-            residual = len(data) - task.expected_in
-            response.bidirectional_overflow = residual > 0
-            response.bidirectional_underflow = residual < 0
-            response.bidirectional_residual_count = abs(residual)
+            self._send_data(task, data, None)
+        response = self._response
+        response.itt, response.status = task.itt, status
+        response.overflow, response.underflow = residual > 0, residual < 0
+        response.residual_count = abs(residual)
+        # Data-In alone counts (section 11.4.8), though R2Ts have the same numbers.
+        response.exp_data_sn = task.data_sn - data_sn
+        response.data = sense_segment.join(sense) if sense else b""
+        residual = len(data) - expected_in if bidirectional else 0
+        response.bidirectional_overflow = residual > 0
+        response.bidirectional_underflow = residual < 0
+        response.bidirectional_residual_count = abs(residual)
         self._connection.send_status(response)
 
     def _send_data(self, task: Task, data: Buffer, residual: int | None) -> None:
@@ -77,32 +78,30 @@ class Answers:
         initiator declared to receive (section 13.12).
         """
         connection, parameters = self._connection, self._connection.parameters
-        view = memoryview(data)
         if connection.framer.data_digest:
-            # The store may change while these bytes wait to be sent; their digest may not.
-            copy = connection.framer.lend(len(view))
-            copy[:] = view
-            view = copy
-        end = min(len(view), task.expected_in)
+            data = self._copy(data)
         segment = parameters.initiator_max_recv_data_segment_length
         burst = parameters.max_burst_length
-        offset = 0
+        end = task.expected_in
+        if len(data) != end:
+            end = min(end, len(data))
+            data = memoryview(data)[:end]
         pdu = self._data_in
         pdu.itt, pdu.has_status = task.itt, False
         pdu.overflow = pdu.underflow = False
-        pdu.stat_sn = pdu.residual_count = 0
-        while True:
-            burst_end = min(end, offset - offset % burst + burst)
-            stop = min(offset + segment, burst_end)
-            pdu.final = stop == burst_end
+        pdu.stat_sn = pdu.residual_count = offset = 0
+        while (stop := offset + min(segment, burst - offset % burst)) < end:
+            pdu.final = not stop % burst
             pdu.data_sn, pdu.buffer_offset = task.data_sn, offset
-            pdu.data = view[offset:stop]
+            pdu.data = memoryview(data)[offset:stop]
             task.data_sn += 1
-            if stop == end:
-                break
             self._number(pdu)
             connection.send(pdu)
             offset = stop
+        pdu.final = True
+        pdu.data_sn, pdu.buffer_offset = task.data_sn, offset
+        pdu.data = memoryview(data)[offset:] if offset else data
+        task.data_sn += 1
         if residual is None:
             self._number(pdu)
             connection.send(pdu)
@@ -113,6 +112,14 @@ class Answers:
                 pdu.residual_count = abs(residual)
             connection.send_status(pdu)
         pdu.data = b""  # whose buffer it was may want it back
+
+    def _copy(self, data: Buffer) -> Buffer:
+        """The store may change while bytes wait to be sent; their digest may not."""
+        if len(data) <= _SMALL:
+            return bytes(data)
+        copy = self._connection.framer.lend(len(data))
+        copy[:] = data
+        return copy
 
     def _number(self, pdu: DataIn) -> None:
         """A Data-In without status has no StatSN (section 11.7.4)."""

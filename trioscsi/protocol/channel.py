@@ -10,10 +10,11 @@ from typing import Any, TypeAlias
 
 from trioscsi.errors import PeerError
 from trioscsi.limits import LOGIN_SEGMENT, Limits
-from trioscsi.pdu import Framer, Pdu, encode
+from trioscsi.pdu import Framer, Pdu
+from trioscsi.pdu.framing import append
 from trioscsi.protocol.deadlines import Deadlines
 from trioscsi.protocol.numbering import CommandOrder
-from trioscsi.serial import add
+from trioscsi.serial import MODULUS
 from trioscsi.text import Parameters
 
 Remark: TypeAlias = PeerError | str
@@ -69,17 +70,14 @@ class Channel:
         if self.closed:
             return
         framer, output = self.framer, self._output
-        buffers = encode(pdu, header_digest=framer.header_digest, data_digest=framer.data_digest)
         if not output:
             self.wake()
-        for buffer in buffers:
-            output.append(buffer)
-            self.output_size += len(buffer)
+        self.output_size += append(output, pdu, framer.header_digest, framer.data_digest)
 
     def send_status(self, pdu: Any) -> None:
         """Append a PDU that advances StatSN, with the numbers it has to carry."""
         self.number(pdu)
-        self.stat_sn = add(self.stat_sn)
+        self.stat_sn = (self.stat_sn + 1) % MODULUS
         self.send(pdu)
 
     def number(self, pdu: Any) -> None:

@@ -18,12 +18,14 @@ from trioscsi.machines import connection as connection_machine
 from trioscsi.machines._automat import Effects, Transition, Watcher
 from trioscsi.machines.connection import Effect
 from trioscsi.pdu import BadDigest, Buffer, LoginRequest, Received
+from trioscsi.protocol.answers import Answers
 from trioscsi.protocol.channel import Channel, nobody
 from trioscsi.protocol.full_feature import FullFeature
 from trioscsi.protocol.login import Login
 from trioscsi.protocol.node import Gatekeeper
 from trioscsi.protocol.session import Session
 from trioscsi.protocol.tasks import Task
+from trioscsi.protocol.writes import Writes
 
 _IN_FULL_FEATURE = frozenset(
     state.name
@@ -60,6 +62,9 @@ class TargetConnection(Channel):
         self.machine = connection_machine.machine.start(self.watch)
         self._login: Login | None = Login(self)
         self._full_feature: FullFeature | None = None
+        self._hear: Callable[[Received], None] = self._hear_in_login
+        self._writes: Writes  # these two are there once full feature phase is
+        self._answers: Answers
         self.do(self.machine.transport_connected())
 
     # What the driver calls.
@@ -126,7 +131,7 @@ class TargetConnection(Channel):
         done in part: SBC-3 leaves undefined what is read after a write without GOOD status.  It is
         not used where data must be checked first (DataDigest), nor after the task has ended.
         """
-        return self._in_full_feature.writes.want(task, length, window)
+        return self._writes.want(task, length, window)
 
     def finish(
         self,
@@ -142,7 +147,7 @@ class TargetConnection(Channel):
         ``transferred`` is how many bytes the command moves, where it is not those of ``data``: for
         a write, what the device server took.
         """
-        self._in_full_feature.answers.finish(task, status, sense, data, transferred)
+        self._answers.finish(task, status, sense, data, transferred)
 
     def release(self, task: Task) -> None:
         """The device server does not touch the disk for this aborted task any more."""
@@ -206,7 +211,7 @@ class TargetConnection(Channel):
 
     def solicit(self, task: Task) -> None:
         """Ask for the data of a task that had to wait for buffers."""
-        self._in_full_feature.writes.solicit(task)
+        self._writes.solicit(task)
 
     def cleanup_timed_out(self) -> None:
         """Time2Wait and Time2Retain have passed (transition M1)."""
@@ -220,10 +225,8 @@ class TargetConnection(Channel):
         assert self._full_feature is not None, "no command arrives before full feature phase"
         return self._full_feature
 
-    def _hear(self, received: Received) -> None:
-        if self._full_feature is not None:
-            self._full_feature.hear(received)
-        elif isinstance(received, LoginRequest):
+    def _hear_in_login(self, received: Received) -> None:
+        if isinstance(received, LoginRequest):
             if self.machine.state == connection_machine.XPT_UP.name:
                 self.do(self.machine.login_requested())
             assert self._login is not None
@@ -264,7 +267,9 @@ class TargetConnection(Channel):
 
     def _enter_full_feature(self) -> None:
         assert self.session is not None, "a login ends in a session"
-        self._full_feature = FullFeature(self, self.session)
+        full_feature = self._full_feature = FullFeature(self, self.session)
+        self._hear = full_feature.hear
+        self._writes, self._answers = full_feature.writes, full_feature.answers
 
     def _answer_logout(self) -> None:
         self._in_full_feature.logout.carry_out()

@@ -142,7 +142,8 @@ class FullFeature:
 
     def _hear_command(self, pdu: ScsiCommand) -> None:
         session = self.session
-        known = session.tasks.get(pdu.itt)
+        tasks, order = session.tasks, session.order
+        known = tasks.get(pdu.itt)
         if known is not None:
             if known.cmd_sn != pdu.cmd_sn or pdu.immediate:
                 self.reject(RejectReason.TASK_IN_PROGRESS, "a command with the tag of another")
@@ -152,25 +153,26 @@ class FullFeature:
             return
         arrival = Arrival.IN_ORDER
         if not pdu.immediate:
-            arrival = session.order.admit(pdu.cmd_sn)
+            arrival = order.admit(pdu.cmd_sn)
             if arrival is Arrival.IGNORED:
                 return
-        elif session.tasks.immediate >= session.node.limits.immediate_tasks:
+        elif tasks.immediate >= session.node.limits.immediate_tasks:
             self.reject(RejectReason.IMMEDIATE_COMMAND_REJECT, "too many immediate commands")
             return
         task = _task(self.connection, pdu)
-        self.writes.begin(task, pdu)
-        session.tasks.add(task)
+        if pdu.data or not pdu.final:
+            self.writes.begin(task, pdu)
+        tasks.add(task)
         if pdu.immediate:
             task.machine.arrived_in_order()
             self._deliver(task)
         elif arrival is Arrival.IN_ORDER:
             task.machine.arrived_in_order()
-            session.order.advance(self._deliver, task)
+            order.advance(self._deliver, task)
         else:
             task.own_data()
             task.machine.arrived_early()
-            session.order.hold(pdu.cmd_sn, lambda: self._deliver_held(task))
+            order.hold(pdu.cmd_sn, lambda: self._deliver_held(task))
 
     def _deliver_held(self, task: Task) -> None:
         if not task.aborted:

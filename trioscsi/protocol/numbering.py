@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import attrs
 
-from trioscsi.serial import MODULUS, add
+from trioscsi.serial import MODULUS
 
 
 class Arrival(enum.Enum):
@@ -59,10 +59,10 @@ class CommandOrder:
 
         Each counts as received before it is delivered, so that its answer acknowledges it.
         """
-        self.expected = add(self.expected)
+        self.expected = (self.expected + 1) % MODULUS
         deliver(*args)
         while self._early and (early := self._early.pop(self.expected, None)) is not None:
-            self.expected = add(self.expected)
+            self.expected = (self.expected + 1) % MODULUS
             early()
 
     def fill(self, cmd_sn: int) -> None:

@@ -72,16 +72,17 @@ class TaskSet:
     by_itt: dict[int, Task] = attrs.field(factory=dict)
     immediate: int = 0
     """How many of them came as immediate commands."""
+    get: Callable[[int], Task | None] = attrs.field(init=False)
+    """The task with this tag, if it is under way."""
+
+    def __attrs_post_init__(self) -> None:
+        self.get = self.by_itt.get
 
     def __iter__(self) -> Iterator[Task]:
         return iter(list(self.by_itt.values()))
 
     def __len__(self) -> int:
         return len(self.by_itt)
-
-    def get(self, itt: int) -> Task | None:
-        """The task with this tag, if it is under way."""
-        return self.by_itt.get(itt)
 
     def add(self, task: Task) -> None:
         """Put a new task into the set."""

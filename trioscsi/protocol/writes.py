@@ -30,9 +30,7 @@ class Writes:
         self._connection.framer.destination_for = self._destination
 
     def begin(self, task: Task, pdu: ScsiCommand) -> None:
-        """Look at the data that came with a command, and at what it announces."""
-        if not pdu.data and pdu.final:
-            return
+        """Look at the data that came with a command, and at what it announces: not nothing."""
         fault = _fault(task, pdu, self._connection.parameters)
         if fault is None and pdu.final and len(pdu.data) == task.expected_out:
             task.data = pdu.data
