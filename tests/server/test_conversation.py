@@ -96,6 +96,14 @@ async def test_more_pdus_than_a_turn_takes_are_all_answered(build: Build) -> Non
     assert [(await peer.receive()).itt for _ in range(50)] == list(range(1000, 1050))
 
 
+async def test_pdus_are_left_for_later_while_the_peer_has_much_to_read(build: Build) -> None:
+    peer = await build(limits=Limits(output=65_536, turn_pdus=4)).log_in()
+    commands = [peer.command(read10(0, 128), reads=65_536) for _ in range(20)]
+    await peer.send(*commands)
+    for command in commands:
+        assert len((await peer.answer(command)).data) == 65_536
+
+
 async def test_an_answer_larger_than_the_socket_takes_arrives_whole(build: Build) -> None:
     peer = await build().log_in()
     command = peer.command(write10(0, 8192), writes=4 << 20)

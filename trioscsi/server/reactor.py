@@ -53,6 +53,7 @@ class Reactor:
         self._nudged = False
         self._looks_pay = False
         self._rounds_alone = _LONG_ALONE
+        self._sleep = trio.CancelScope()
         self._epoll = select.epoll()
         self._turns: dict[int, Turn] = {}
         self._again: set[int] = set()
@@ -87,8 +88,13 @@ class Reactor:
         self._unsent.append(send)
 
     def resume(self, sock: socket.socket) -> None:
-        """Give a connection turns again."""
+        """Give a connection turns again, the first one at once: its last may have left something.
+
+        No byte may come any more that would tell of it.
+        """
         self._epoll.register(sock.fileno(), select.EPOLLIN)
+        self._again.add(sock.fileno())
+        self._sleep.cancel()
 
     def nudge(self) -> None:
         """Another task has something to do now: let it in after this round."""
@@ -97,13 +103,15 @@ class Reactor:
     def remove(self, sock: socket.socket) -> None:
         """Forget a connection, paused or not; to be called before its socket is closed."""
         del self._turns[sock.fileno()]
+        self._again.discard(sock.fileno())
         with suppress(FileNotFoundError):
             self._epoll.unregister(sock.fileno())
 
     async def run(self) -> None:
         """Give turns until cancelled."""
         while True:
-            await trio.lowlevel.wait_readable(self._epoll.fileno())
+            with trio.CancelScope() as self._sleep:
+                await trio.lowlevel.wait_readable(self._epoll.fileno())
             await self._while_busy()
 
     async def _while_busy(self) -> None:
