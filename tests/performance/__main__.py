@@ -30,7 +30,8 @@ _PATH = click.Path(dir_okay=False, path_type=Path)
     epilog="\b\nExamples:\n"
     "  python -m tests.performance --quick --json new.json --compare old.json\n"
     "  python -m tests.performance --only '4k-*-1x32' --only special --rounds 5\n"
-    "  python -m tests.performance micro",
+    "  python -m tests.performance micro\n"
+    "  python -m tests.performance soak --minutes 60 --svg soak.svg",
 )
 @click.option("--quick", is_flag=True, help="Only the cells with a promise: about three minutes.")
 @click.option(
@@ -118,6 +119,31 @@ def micro(patterns: tuple[str, ...]) -> None:
     from tests.performance.micro import run
 
     run(Console(), patterns)
+
+
+@main.command()
+@click.option("--minutes", type=click.FloatRange(0.05), default=60.0, show_default=True)
+@click.option("--seed", type=int, default=1, show_default=True, help="Of what happens when.")
+@click.option("--svg", "svg_file", type=_PATH, help="Draw the server's memory over time here.")
+def soak(minutes: float, seed: int, svg_file: Path | None) -> None:
+    """Change the load all the time, and see whether the server's memory grows.
+
+    Sessions come and go, commands are aborted, clients are killed, data have digests or not, on a
+    memory disk and a file on tmpfs.  All of it takes a quarter of a processor.  The exit status is
+    1 if the memory has grown once it was warm.
+    """
+    from tests.performance import soak as soaking
+    from tests.performance import timeline
+
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        soaked = soaking.soak(minutes * 60, seed, click.echo)
+    except BenchmarkError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(soaking.report(soaked))
+    if svg_file is not None:
+        svg_file.write_text(timeline.svg(soaked), encoding="utf-8")
+    sys.exit(1 if soaked.growth > soaking.ALLOWED else 0)
 
 
 def _has_tgt(console: Console) -> bool:

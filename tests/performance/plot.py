@@ -39,7 +39,7 @@ _COLOURS = (
     " .memory {{ fill: {ours}; }} .file {{ fill: {paper}; stroke: {ours}; }}"
     " .null {{ fill: {null}; }} .echo {{ stroke: {echo}; }}"
 )
-_STYLE = (
+STYLE = (
     f"{_SHAPES} {_COLOURS.format(**_LIGHT)}"
     f" @media (prefers-color-scheme: dark) {{ {_COLOURS.format(**_DARK)} }}"
 )
@@ -93,7 +93,7 @@ def svg(results: Sequence[Result]) -> str:
     width, height = _NAMES + 2 * _PANEL + _GAP + 24, _TOP + len(shown) * _LINE + 34
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img">',
-        f"<title>Throughput and CPU time beside tgt</title><style>{_STYLE}</style>",
+        f"<title>Throughput and CPU time beside tgt</title><style>{STYLE}</style>",
         f'<rect class="paper" width="{width}" height="{height}"/>',
         *_legend(),
         *(part for panel in _PANELS for part in _axis(panel, len(shown))),

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from xml.etree import ElementTree as ET
 
 import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
-from tests.performance import micro, others, plot, report
+from tests.performance import micro, others, plot, report, soak, timeline
 from tests.performance.__main__ import main
-from tests.performance.cells import KIB, PROMISED, Cell, all_cells, choose
+from tests.performance.cells import KIB, MIB, PROMISED, Cell, all_cells, choose
 from tests.performance.conversation import BATCH, InMemory
 from tests.performance.figures import Result, Sample, compare
+from tests.performance.programs import BenchmarkError
+from tests.performance.rude import MANNERS, Rude, leave_in_login
+from tests.performance.servers import NAME, Trioscsi
 from tests.performance.special import Special
 from trioscsi import MemoryDisk
 from trioscsi.pdu import DataIn, Framer, ScsiResponse
@@ -176,6 +180,55 @@ def test_marks_that_do_not_fit_stay_on_the_plot():
     root = ET.fromstring(plot.svg([result((1,), (1000,)), result((10**6,), (1,))]))
     width = float(root.get("viewBox").split()[2])
     assert all(0 < float(mark.get("cx")) < width for mark in root.iter(f"{SVG}circle"))
+
+
+# --- Soaking
+
+
+def soaked(*resident):
+    looks = [soak.Look(60.0 * minute, size * MIB) for minute, size in enumerate(resident)]
+    return soak.Soaked(looks, soak.Counts(loads=2, operations=3000))
+
+
+def test_what_is_taken_while_warming_up_is_no_growth():
+    assert soaked(10, 50, 50, 51, 50, 50).growth == 0
+
+
+def test_what_is_taken_later_on_is_growth():
+    assert soaked(10, 50, 51, 52, 53, 54).growth == 4 * MIB
+    assert "3,000 operations in 2 loads" in soak.report(soaked(10, 50, 51, 52, 53, 54))
+    assert "+4.00 MiB" in soak.report(soaked(10, 50, 51, 52, 53, 54))
+
+
+def test_memory_over_time_is_drawn_from_the_first_look_to_the_last():
+    root = ET.fromstring(timeline.svg(soaked(10, 50, 40)))
+    points = [point.split(",") for point in root.find(f"{SVG}polyline").get("points").split()]
+    assert [float(x) for x, _ in points] == [60.0, 380.0, 700.0]
+    heights = [float(y) for _, y in points]
+    assert heights[1] < heights[2] < heights[0]
+
+
+def test_the_memory_of_a_process_that_has_ended_is_an_error(monkeypatch):
+    assert soak.own_memory(os.getpid()) > MIB
+    monkeypatch.setattr(soak.Path, "read_text", lambda self, encoding: "State: Z\n")
+    with pytest.raises(BenchmarkError, match="has ended"):
+        soak.own_memory(1)
+
+
+def test_rude_initiators_harm_nobody(tmp_path):
+    server = Trioscsi(tmp_path / "disk", 4 * MIB, tmp_path / "log")
+    server.start()
+    try:
+        for unit in server.units:
+            for manner in MANNERS:
+                with Rude(unit.port, NAME, unit.lun, 1) as peer, suppress(ConnectionError):
+                    manner(peer)
+            leave_in_login(unit.port)
+        with Rude(server.port, NAME, 0, 2) as peer:
+            peer.abort_writes()
+    finally:
+        server.stop()
+    assert "Traceback" not in (tmp_path / "log").read_text()
 
 
 # --- The command, and the pieces
