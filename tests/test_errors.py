@@ -22,6 +22,7 @@ def test_a_peer_error_says_what_where_and_what_goes_back():
     assert str(error) == "a bad field (RFC 7143 section 11.3, answered INVALID_PDU_FIELD)"
     assert (error.reason, error.section) == ("a bad field", "11.3")
     assert error.answer is RejectReason.INVALID_PDU_FIELD
+    assert (error.subject, error.stage) == ("", "")
 
 
 def test_a_peer_error_without_an_answer_closes_the_connection():

@@ -39,6 +39,7 @@ from trioscsi.errors import BackendError, PeerError, PortalError, TrioscsiError,
 from trioscsi.limits import Limits
 from trioscsi.server.access import Moved, Redirect
 from trioscsi.server.portals import Portal
+from trioscsi.server.refusals import Refusal
 from trioscsi.server.server import Server
 from trioscsi.server.target import Target
 
@@ -57,6 +58,7 @@ __all__ = [
     "PortalError",
     "ReadOnly",
     "Redirect",
+    "Refusal",
     "Server",
     "Slow",
     "Target",

@@ -27,14 +27,24 @@ class PeerError(TrioscsiError):
 
     ``reason`` says which, in one plain phrase; ``section`` is the section of RFC 7143 that holds
     the rule; ``answer`` is what goes on the wire (a login status, a Reject reason), or None when
-    the only answer is to close the connection.
+    the only answer is to close the connection.  ``subject`` is the key or PDU that it is about,
+    and ``stage`` what the connection was doing, where that is known.
     """
 
-    def __init__(self, reason: str, *, section: str, answer: enum.IntEnum | None = None) -> None:
+    def __init__(
+        self,
+        reason: str,
+        *,
+        section: str,
+        answer: enum.IntEnum | None = None,
+        subject: str = "",
+    ) -> None:
         super().__init__(reason)
         self.reason = reason
         self.section = section
         self.answer = answer
+        self.subject = subject
+        self.stage = ""
 
     def __str__(self) -> str:
         answer = "" if self.answer is None else f", answered {self.answer.name}"

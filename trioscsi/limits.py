@@ -52,6 +52,8 @@ class Limits:
     """Transport connections that one host may open in a second."""
     logins: int = attrs.field(default=512, validator=ge(1))
     """Transport connections that have not finished their login."""
+    refusals: int = attrs.field(default=256, validator=ge(1))
+    """Refusals that one server remembers, with their reasons."""
     login_time: float = attrs.field(default=15.0, validator=ge(0))
     """From the transport connection to the end of the login."""
     login_pdus: int = attrs.field(default=64, validator=ge(4))

@@ -12,7 +12,7 @@ from trioscsi.limits import Limits
 from trioscsi.pdu import Framer, LoginRequest, LoginStage, ScsiCommand, encode
 from trioscsi.protocol import Node, TargetConnection, Task
 from trioscsi.scsi import Plan
-from trioscsi.server.access import Door, Guarded
+from trioscsi.server.access import Door
 from trioscsi.text import Offer, SessionType
 from trioscsi.text import encode as encode_text
 
@@ -81,7 +81,7 @@ class InMemory:
         limits = Limits()
         self._target = Target(NAME, self.disk, listen=[], limits=limits)
         discovery = Node("", Offer(session_type=SessionType.DISCOVERY), limits)
-        guarded = {NAME: Guarded(self._target.node, self._target.rules)}
+        guarded = {NAME: self._target.guarded}
         door = Door(guarded, discovery, ("127.0.0.1", 1), [(("127.0.0.1", 1), 1)])
         self.connection = TargetConnection(door, limits, now=0.0)
         self._target.performer.executors[self.connection] = Unneeded()

@@ -21,6 +21,7 @@ from trioscsi.server.access import Door
 from trioscsi.server.conversation import Conversation, Lender
 from trioscsi.server.listener import Address
 from trioscsi.server.reactor import Reactor
+from trioscsi.server.refusals import Refusals
 from trioscsi.text import Offer
 
 Build: TypeAlias = Callable[..., "House"]
@@ -35,6 +36,7 @@ class House:
     patience: float
     lender: Lender = attrs.field(factory=lambda: Lender(1 << 18))
     reactor: Reactor = attrs.field(factory=Reactor)
+    refusals: Refusals = attrs.field(factory=lambda: Refusals(8))
     conversations: list[Conversation] = attrs.field(factory=list)
     peers: list[Peer] = attrs.field(factory=list)
 
@@ -57,6 +59,7 @@ class House:
             self.lender,
             self.reactor,
             lambda _: self.target.performer,
+            self.refusals,
         )
         if not self.conversations:
             self.nursery.start_soon(self.reactor.run)

@@ -14,6 +14,7 @@ from trioscsi.errors import PeerError
 from trioscsi.machines import full_feature as machine
 from trioscsi.machines.full_feature import Effect
 from trioscsi.pdu import (
+    CLASSES,
     NO_TASK,
     BadDigest,
     DataOut,
@@ -29,6 +30,7 @@ from trioscsi.pdu import (
     TaskManagementRequest,
     TextRequest,
 )
+from trioscsi.pdu.opcodes import OPCODE_BITS
 from trioscsi.protocol.answers import Answers
 from trioscsi.protocol.events import CommandArrived
 from trioscsi.protocol.exchange import TextExchange
@@ -101,8 +103,10 @@ class FullFeature:
 
     def reject(self, reason: RejectReason, why: str) -> None:
         """Send back the header of the PDU that is being handled (section 11.17)."""
-        self.connection.remarks.append(PeerError(why, section="11.17", answer=reason))
         header = self._late_header or self.connection.framer.last_header
+        error = PeerError(why, section="11.17", answer=reason, subject=_name_of(header))
+        error.stage = "full feature phase"
+        self.connection.remarks.append(error)
         self.connection.send_status(Reject(reason=reason, data=header))
 
     def ended(self) -> None:
@@ -233,6 +237,12 @@ class FullFeature:
         Effect.REJECT_UNSUPPORTED: _reject_unsupported,
         Effect.DROP_CONNECTION: _drop,
     }
+
+
+def _name_of(header: bytes) -> str:
+    """What a PDU is called whose header this is."""
+    cls = CLASSES.get(header[0] & OPCODE_BITS)
+    return f"opcode 0x{header[0] & OPCODE_BITS:02x}" if cls is None else cls.__name__
 
 
 def _task(connection: TargetConnection, pdu: ScsiCommand) -> Task:

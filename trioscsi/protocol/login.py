@@ -70,6 +70,7 @@ class Login:
 
     def broken(self, error: PeerError) -> None:
         """Refuse the login."""
+        error.stage = f"login, {self._stage.name.lower().replace('_', ' ')}"
         self._refusal = error
         self._do(self._machine.refused())
 

@@ -26,6 +26,7 @@ from trioscsi.server.listener import Address, format_address
 from trioscsi.server.outbox import Outbox
 from trioscsi.server.perform import Performer
 from trioscsi.server.reactor import Reactor
+from trioscsi.server.refusals import Refusals
 
 log = logging.getLogger("trioscsi")
 
@@ -72,8 +73,10 @@ class Conversation:
         lender: Lender,
         reactor: Reactor,
         performer_of: Callable[[Node], Performer],
+        refusals: Refusals,
     ) -> None:
         self._socket = sock
+        self._refusals = refusals
         self._limits = limits
         self._lender = lender
         self._reactor = reactor
@@ -377,16 +380,22 @@ class Conversation:
 
     def _log_remarks(self) -> None:
         session = self.connection.session
-        who = f"{session.initiator_name} at {self.peer}" if session else self.peer
-        for remark in self.connection.remarks:
+        initiator = session.initiator_name if session else ""
+        who = f"{initiator} at {self.peer}" if initiator else self.peer
+        remarks, self.connection.remarks = self.connection.remarks, []
+        for remark in remarks:
+            refusal = None
+            if isinstance(remark, PeerError):
+                refusal = self._refusals.note(remark, self.peer, initiator)
             self._remarks += 1
             if self._remarks > _MAXIMUM_REMARKS:
-                break  # a peer that errs without end must not fill the log
-            level = logging.WARNING if isinstance(remark, PeerError) else logging.INFO
-            log.log(level, "%s: %s", who, remark)
+                continue  # a peer that errs without end must not fill the log
+            if refusal is None:
+                log.info("%s: %s", who, remark)
+            else:
+                log.warning("%s: %s; %s", who, remark, refusal.advice, extra={"refusal": refusal})
             if self._remarks == _MAXIMUM_REMARKS:
                 log.warning("%s: no more is logged of this connection", who)
-        self.connection.remarks.clear()
 
     def _leave(self) -> None:
         """The conversation is over, by agreement or not."""

@@ -25,6 +25,7 @@ from trioscsi.server.offers import make_offer
 from trioscsi.server.perform import Performer
 from trioscsi.server.portals import Listen, Open, Portal, parse_portals, reachable
 from trioscsi.server.reactor import Reactor
+from trioscsi.server.refusals import Refusals
 
 if TYPE_CHECKING:
     from trioscsi.server.target import Target
@@ -68,6 +69,8 @@ class Server:
         self._reactor = Reactor()
         self._conversations: list[Conversation] = []
         self._crowd = Crowd(self._limits)
+        self.refusals = Refusals(self._limits.refusals)
+        """What was refused of late, and why."""
         self._open: list[Open] = []
         self._doors = trio.CancelScope()
         self._scope = trio.CancelScope()
@@ -142,7 +145,14 @@ class Server:
             portals = reachable(self._open, open_door, sock.getsockname()[:2])
             door = Door(self._guarded, self._discovery, peer, portals)
             conversation = Conversation(
-                sock, peer, door, self._limits, self._lender, self._reactor, self._performer_of
+                sock,
+                peer,
+                door,
+                self._limits,
+                self._lender,
+                self._reactor,
+                self._performer_of,
+                self.refusals,
             )
             self._conversations.append(conversation)
             self._crowd.enter(peer[0])

@@ -22,6 +22,7 @@ from trioscsi.server.listener import Address
 from trioscsi.server.offers import make_offer
 from trioscsi.server.perform import Performer
 from trioscsi.server.portals import Listen, Portal, parse_portals
+from trioscsi.server.refusals import Refusal
 from trioscsi.server.server import DEFAULT_LISTEN, Server
 from trioscsi.server.storage import Unit
 
@@ -160,6 +161,11 @@ class Target:
         """Ask initiators to log out, wait ``grace`` seconds at most, then close."""
         if self._server is not None:
             await self._server.stop(grace)
+
+    @property
+    def refusals(self) -> Sequence[Refusal]:
+        """What was refused of late, and why, oldest first; nothing before `serve`."""
+        return [] if self._server is None else list(self._server.refusals)
 
     def reached_through(self, groups: Iterable[int]) -> None:
         """Say which portal groups there are, to a target that can be reached through all."""

@@ -108,7 +108,11 @@ class Negotiation:
         pairs = list(pairs)
         answers: dict[str, str] = {}
         for name, value in sorted(pairs, key=_dependence):
-            answer = self._take(name, value, stage)
+            try:
+                answer = self._take(name, value, stage)
+            except PeerError as error:
+                error.subject = name
+                raise
             if answer is not None:
                 answers[name] = answer
         return [(name, answers[name]) for name, _ in pairs if name in answers]
