@@ -12,13 +12,17 @@ from trioscsi.scsi import (
     AdditionalSense,
     LogicalUnit,
     SenseKey,
+    buffers,
     capacity,
+    diagnostics,
+    history,
     inquiry,
     log,
     log_pages,
     mode_pages,
     modes,
     ports,
+    self_test,
     supported,
 )
 from trioscsi.scsi import sense as sense_data
@@ -33,9 +37,8 @@ def load(name: str) -> dict[str, Any]:
     return tomllib.loads((SPECS / f"{name}.toml").read_text())
 
 
-OPCODES, SENSE, VPD, MODES, ALUA, LOG = (
-    load(name) for name in ("opcodes", "sense", "vpd", "modes", "alua", "log")
-)
+OPCODES, SENSE = load("opcodes"), load("sense")
+VPD, MODES, ALUA, LOG, SERVICE = map(load, ("vpd", "modes", "alua", "log", "service"))
 
 RECORDS = {
     "Standard INQUIRY data": inquiry.STANDARD,
@@ -65,6 +68,13 @@ RECORDS = {
     "Background scan status log parameter": log_pages.BACKGROUND_SCAN_STATUS,
     "General access statistics and performance log parameter": log_pages.STATISTICS,
     "Informational exceptions log parameter": log_pages.INFORMATIONAL_EXCEPTIONS,
+    "Self-test results log parameter": self_test.RESULT,
+    "READ BUFFER descriptor": buffers.DESCRIPTOR,
+    "Echo buffer descriptor": buffers.ECHO_DESCRIPTOR,
+    "Error history directory": history.DIRECTORY,
+    "Error history directory entry": history.ENTRY,
+    "Diagnostic page header": diagnostics.PAGE_HEADER,
+    "Translate Address diagnostic page": diagnostics.TRANSLATE_ADDRESS,
 }
 
 
@@ -115,7 +125,9 @@ def test_the_vpd_pages_are_those_of_the_table() -> None:
 
 
 def test_every_record_has_the_fields_of_its_row() -> None:
-    rows = {row["name"]: row for table in (VPD, MODES, ALUA, LOG) for row in table["record"]}
+    rows = {
+        row["name"]: row for table in (VPD, MODES, ALUA, LOG, SERVICE) for row in table["record"]
+    }
     assert {name: fields(layout) for name, layout in RECORDS.items()} == {
         name: row["fields"] for name, row in rows.items()
     }

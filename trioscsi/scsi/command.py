@@ -43,7 +43,9 @@ class Concern(enum.IntEnum):
     """Another initiator has reserved the unit (SPC-4 section 5.12)."""
     MEDIUM = 3
     """The medium is being formatted or sanitized, or was left in disorder by that."""
-    STOPPED = 4
+    SELF_TEST = 4
+    """A self-test in the foreground is under way (SPC-4 section 5.14)."""
+    STOPPED = 5
     """The unit was stopped (SBC-3 section 5.25)."""
 
 

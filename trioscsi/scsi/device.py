@@ -9,15 +9,20 @@ import attrs
 from trioscsi import lun
 from trioscsi.errors import UsageError
 from trioscsi.scsi import identity
+from trioscsi.scsi.buffers import Buffers
 from trioscsi.scsi.cdb import WIRE_LENGTH, whole
 from trioscsi.scsi.command import GUARDED, Concern
 from trioscsi.scsi.counters import Counters
+from trioscsi.scsi.diagnostics import Diagnostics
 from trioscsi.scsi.disk import DISK
+from trioscsi.scsi.history import History
 from trioscsi.scsi.log import Log
 from trioscsi.scsi.mode_pages import DISK_PAGES
 from trioscsi.scsi.mode_state import Modes
 from trioscsi.scsi.plan import Failed, Refusal
 from trioscsi.scsi.ports import PortGroups
+from trioscsi.scsi.removal import Removal
+from trioscsi.scsi.self_test import SelfTests
 from trioscsi.scsi.sense import START_REQUIRED, out_of_range, unit_attention
 
 if TYPE_CHECKING:
@@ -28,7 +33,7 @@ if TYPE_CHECKING:
     from trioscsi.scsi.mode_page import Key, ModePage
     from trioscsi.scsi.nexus import Nexus
     from trioscsi.scsi.plan import Plan
-    from trioscsi.scsi.sense import AdditionalSense
+    from trioscsi.scsi.sense import AdditionalSense, Sense
 
 
 def _within(low: int, high: int) -> Callable[[object, attrs.Attribute[int], int], None]:
@@ -133,6 +138,12 @@ class LogicalUnit:
     """What commands have done since the unit was made."""
     log: Log = attrs.field(factory=Log, init=False, repr=False)
     """What of that the log pages leave out."""
+    history: History = attrs.field(factory=History, init=False, repr=False)
+    """What storage failed."""
+    buffers: Buffers = attrs.field(factory=Buffers, init=False, repr=False)
+    diagnostics: Diagnostics = attrs.field(factory=Diagnostics, init=False, repr=False)
+    self_tests: SelfTests = attrs.field(factory=SelfTests, init=False, repr=False)
+    removal: Removal = attrs.field(factory=Removal, init=False, repr=False)
     powered_on: float = attrs.field(init=False, repr=False)
     """When the unit was made, by its clock."""
     keepsakes: dict[str, Keepsake] = attrs.field(factory=dict, init=False, repr=False)
@@ -183,9 +194,22 @@ class LogicalUnit:
         """Be as after power on, but for what outlives that (SAM-5 section 6.3.3)."""
         self.stopped = False
         self.modes.reset()
+        self.self_tests.abort()
+        for each in (self.history, self.buffers, self.diagnostics, self.removal):
+            each.reset()
 
     def forget(self, nexus: Nexus) -> None:
         """A nexus has ended: nothing is held for it any more (SAM-5 section 6.3.4)."""
+        for each in (self.history, self.buffers, self.diagnostics, self.removal):
+            each.forget(nexus)
+
+    def storage_failed(self, plan: Plan, sense: Sense) -> None:
+        """Remember that storage failed a plan, and what its initiator was told."""
+        self.counters.failed(plan)
+        lba = getattr(plan, "lba", None)
+        where = "" if lba is None else f" at block {lba}"
+        error = f"{type(plan).__name__}{where}: {sense.describe()}"
+        self.history.add(self.clock() - self.powered_on, error)
 
     @property
     def blocks_per_physical_block(self) -> int:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from trioscsi.scsi import (
+    buffers,
     cache,
     capacity,
     compare,
     condition,
+    diagnostics,
     inquiry,
     logs,
     mode_select,
@@ -14,6 +16,7 @@ from trioscsi.scsi import (
     orwrite,
     ports,
     prefetch,
+    removal,
     same,
     supported,
     transfer,
@@ -23,17 +26,20 @@ from trioscsi.scsi.command import CommandSet
 
 DISK = CommandSet(
     (
+        *buffers.COMMANDS,
         *cache.COMMANDS,
         *capacity.COMMANDS,
         *compare.COMMANDS,
         *condition.COMMANDS,
+        *diagnostics.COMMANDS,
         *inquiry.COMMANDS,
-        *mode_select.COMMANDS,
         *logs.COMMANDS,
+        *mode_select.COMMANDS,
         *modes.COMMANDS,
         *orwrite.COMMANDS,
         *ports.COMMANDS,
         *prefetch.COMMANDS,
+        *removal.COMMANDS,
         *same.COMMANDS,
         *supported.COMMANDS,
         *transfer.COMMANDS,

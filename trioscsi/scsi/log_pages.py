@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from trioscsi.scsi.layout import layout, span
 from trioscsi.scsi.log import LogPage, Parameter, counter
+from trioscsi.scsi.self_test import KEPT, RESULT
 
 if TYPE_CHECKING:
     from trioscsi.scsi.counters import Counters
@@ -79,6 +80,16 @@ def _page(code: int, name: str, *parameters: Parameter) -> LogPage:
     return LogPage(code, name, lambda _unit: parameters)
 
 
+def _self_test_result(place: int) -> Parameter:
+    """The parameter of the self-test that was begun so many tests ago."""
+
+    def content(unit: LogicalUnit, _counters: Counters) -> bytes:
+        results = unit.self_tests.results
+        return results[place].encode() if place < len(results) else bytes(RESULT.length)
+
+    return Parameter(1 + place, content)
+
+
 PAGES = (
     _errors(0x02, "Write Error Counters", lambda c: c.blocks_written, lambda c: c.failed_writes),
     _errors(0x03, "Read Error Counters", lambda c: c.blocks_read, lambda c: c.failed_reads),
@@ -86,6 +97,7 @@ PAGES = (
         0x05, "Verify Error Counters", lambda c: c.blocks_verified, lambda c: c.failed_verifies
     ),
     _page(0x0D, "Temperature", Parameter(0x0000, _temperature)),
+    _page(0x10, "Self-Test Results", *map(_self_test_result, range(KEPT))),
     _page(0x15, "Background Scan", Parameter(0x0000, _background_scan_status)),
     _page(
         0x19,

@@ -33,7 +33,9 @@ class AdditionalSense(enum.IntEnum):
     """Additional sense code in the high byte and its qualifier in the low byte (SPC-4 annex F)."""
 
     NO_ADDITIONAL_SENSE_INFORMATION = 0x0000
+    OPERATION_IN_PROGRESS = 0x0016
     LOGICAL_UNIT_NOT_READY_INITIALIZING_COMMAND_REQUIRED = 0x0402
+    LOGICAL_UNIT_NOT_READY_SELF_TEST_IN_PROGRESS = 0x0409
     LOGICAL_UNIT_NOT_ACCESSIBLE_ASYMMETRIC_ACCESS_STATE_TRANSITION = 0x040A
     LOGICAL_UNIT_NOT_ACCESSIBLE_TARGET_PORT_IN_STANDBY_STATE = 0x040B
     LOGICAL_UNIT_NOT_ACCESSIBLE_TARGET_PORT_IN_UNAVAILABLE_STATE = 0x040C
@@ -59,8 +61,10 @@ class AdditionalSense(enum.IntEnum):
     IMPLICIT_ASYMMETRIC_ACCESS_STATE_TRANSITION_FAILED = 0x2A07
     LOG_PARAMETERS_CHANGED = 0x2A02
     CAPACITY_DATA_HAS_CHANGED = 0x2A09
+    COMMAND_SEQUENCE_ERROR = 0x2C00
     COMMANDS_CLEARED_BY_ANOTHER_INITIATOR = 0x2F00
     SAVING_PARAMETERS_NOT_SUPPORTED = 0x3900
+    LOGICAL_UNIT_FAILED_SELF_TEST = 0x3E03
     REPORTED_LUNS_DATA_HAS_CHANGED = 0x3F0E
     INTERNAL_TARGET_FAILURE = 0x4400
     PROTOCOL_SERVICE_CRC_ERROR = 0x4705
@@ -129,6 +133,10 @@ class Sense:
         """The additional sense code qualifier."""
         return self.code & 0xFF
 
+    def describe(self) -> str:
+        """What it is, for people: ``MEDIUM_ERROR 11h/00h``."""
+        return f"{self.key.name} {self.asc:02X}h/{self.ascq:02X}h"
+
     def encode(self, *, descriptor: bool = False) -> bytes:
         """The bytes, in fixed format (SPC-4 section 4.5.3) or descriptor format (4.5.2)."""
         return self._descriptors() if descriptor else self._fixed()
@@ -187,6 +195,12 @@ PORT_UNAVAILABLE = Sense(
     SenseKey.NOT_READY,
     AdditionalSense.LOGICAL_UNIT_NOT_ACCESSIBLE_TARGET_PORT_IN_UNAVAILABLE_STATE,
 )
+OPERATION_IN_PROGRESS = Sense(SenseKey.ILLEGAL_REQUEST, AdditionalSense.OPERATION_IN_PROGRESS)
+COMMAND_SEQUENCE_ERROR = Sense(SenseKey.ILLEGAL_REQUEST, AdditionalSense.COMMAND_SEQUENCE_ERROR)
+SELF_TEST_IN_PROGRESS = Sense(
+    SenseKey.NOT_READY, AdditionalSense.LOGICAL_UNIT_NOT_READY_SELF_TEST_IN_PROGRESS
+)
+FAILED_SELF_TEST = Sense(SenseKey.HARDWARE_ERROR, AdditionalSense.LOGICAL_UNIT_FAILED_SELF_TEST)
 INTERNAL_TARGET_FAILURE = Sense(SenseKey.HARDWARE_ERROR, AdditionalSense.INTERNAL_TARGET_FAILURE)
 UNEXPECTED_UNSOLICITED_DATA = Sense(
     SenseKey.ABORTED_COMMAND, AdditionalSense.WRITE_ERROR_UNEXPECTED_UNSOLICITED_DATA

@@ -318,10 +318,11 @@ class Performer:
 
     def _storage_failed(self, task: Task, plan: Plan, error: BackendError) -> None:
         log.error("%s: storage failed: %s", self.target.name, error)
-        self._unit(task).logical.counters.failed(plan)
         reading = isinstance(plan, Read) or (isinstance(plan, Procedure) and plan.reads)
         code = AdditionalSense.UNRECOVERED_READ_ERROR if reading else AdditionalSense.WRITE_ERROR
-        self._check_condition(task, Sense(SenseKey.MEDIUM_ERROR, code))
+        sense = Sense(SenseKey.MEDIUM_ERROR, code)
+        self._unit(task).logical.storage_failed(plan, sense)
+        self._check_condition(task, sense)
 
     def _check_condition(self, task: Task, sense: Sense) -> None:
         # Whatever came of it, the data that a plan takes was taken before it was performed.
