@@ -17,3 +17,7 @@ def test_targets_and_luns_tell_units_apart() -> None:
 
 def test_the_designator_is_locally_assigned() -> None:
     assert {identity.naa(NAME, lun)[0] >> 4 for lun in range(100)} == {3}
+
+
+def test_a_port_is_called_by_its_portal_group() -> None:
+    assert identity.target_port(NAME, 258) == f"{NAME},t,0x0102"

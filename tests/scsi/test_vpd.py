@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from trioscsi.scsi import LogicalUnit, Nexus, Plan, Reply, identity, vpd
+from trioscsi.scsi.designation import DESIGNATOR
 
 Ask = Callable[[str], Plan]
 NAME = "iqn.2026-11.example:disk"
@@ -22,7 +23,7 @@ def page(unit: LogicalUnit, code: int, nexus: Nexus) -> bytes:
 def designators(data: bytes) -> Iterator[tuple[dict[str, int], bytes]]:
     rest = data[4:]
     while rest:
-        head = vpd.DESIGNATOR.decode(rest)
+        head = DESIGNATOR.decode(rest)
         end = 4 + head["designator_length"]
         yield head, rest[4:end]
         rest = rest[end:]
@@ -32,7 +33,7 @@ def test_page_00_lists_all_pages_in_order_and_each_can_be_had(
     unit: LogicalUnit, nexus: Nexus
 ) -> None:
     codes = page(unit, 0x00, nexus)[4:]
-    assert codes == bytes.fromhex("00 80 83 b0 b1 b2")
+    assert codes == bytes.fromhex("00 80 83 85 86 87 88 92 b0 b1 b2")
     for code in codes:
         page(unit, code, nexus)
 

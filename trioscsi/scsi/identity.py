@@ -25,3 +25,8 @@ def naa(target_name: str, lun: int) -> bytes:
 def serial_number(target_name: str, lun: int) -> str:
     """A unit serial number of 15 hexadecimal digits."""
     return f"{fingerprint(target_name, lun):015x}"
+
+
+def target_port(target_name: str, portal_group: int) -> str:
+    """The name of an iSCSI target port: a portal group of a target (RFC 7143 section 4.4.2)."""
+    return f"{target_name},t,0x{portal_group:04x}"

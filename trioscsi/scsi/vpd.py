@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from trioscsi.scsi import identity
+from trioscsi.scsi import abilities
+from trioscsi.scsi.designation import (
+    BINARY,
+    PORT,
+    RELATIVE_TARGET_PORT,
+    SCSI_NAME,
+    TARGET_PORT_GROUP,
+    UTF8,
+    designator,
+    designators,
+    scsi_name,
+    target_designator,
+)
 from trioscsi.scsi.layout import Field, bits, layout, span
 
 if TYPE_CHECKING:
@@ -17,6 +29,11 @@ if TYPE_CHECKING:
 SUPPORTED_VPD_PAGES = 0x00
 UNIT_SERIAL_NUMBER = 0x80
 DEVICE_IDENTIFICATION = 0x83
+MANAGEMENT_NETWORK_ADDRESSES = 0x85
+EXTENDED_INQUIRY_DATA = 0x86
+MODE_PAGE_POLICY = 0x87
+SCSI_PORTS = 0x88
+SCSI_FEATURE_SETS = 0x92
 BLOCK_LIMITS = 0xB0
 BLOCK_DEVICE_CHARACTERISTICS = 0xB1
 LOGICAL_BLOCK_PROVISIONING = 0xB2
@@ -65,20 +82,6 @@ PROVISIONING_PAGE = layout(
     dp=bits(5, 0),
     provisioning_type=bits(6, 2, 0),
 )
-DESIGNATOR = layout(
-    4,
-    protocol_identifier=bits(0, 7, 4),
-    code_set=bits(0, 3, 0),
-    piv=bits(1, 7),
-    association=bits(1, 5, 4),
-    designator_type=bits(1, 3, 0),
-    designator_length=span(3),
-)
-
-_BINARY, _ASCII, _UTF8 = 1, 2, 3
-_UNIT, _PORT, _DEVICE = 0, 1, 2
-_T10_VENDOR_ID, _NAA, _RELATIVE_TARGET_PORT, _TARGET_PORT_GROUP, _SCSI_NAME = 1, 3, 4, 5, 8
-_ISCSI = 5
 _NON_ROTATING = 1
 
 
@@ -101,39 +104,17 @@ def _device_identification(unit: LogicalUnit, nexus: Nexus) -> bytes:
     VMware takes a disk for a disk only with an NAA designator; the same one at each port is
     what makes several paths one disk.
     """
-    t10 = unit.vendor.ljust(8) + unit.product.ljust(16) + unit.serial
     port = nexus.relative_target_port.to_bytes(4, "big")
     group = nexus.target_port_group.to_bytes(4, "big")
     return b"".join(
         (
-            _designator(_UNIT, _NAA, _BINARY, identity.naa(unit.target_name, unit.number)),
-            _designator(_UNIT, _T10_VENDOR_ID, _ASCII, t10.encode("ascii")),
-            _designator(_PORT, _RELATIVE_TARGET_PORT, _BINARY, port),
-            _designator(_PORT, _TARGET_PORT_GROUP, _BINARY, group),
-            _designator(_PORT, _SCSI_NAME, _UTF8, _scsi_name(nexus.target_port)),
-            _designator(_DEVICE, _SCSI_NAME, _UTF8, _scsi_name(unit.target_name)),
+            *designators(unit),
+            designator(PORT, RELATIVE_TARGET_PORT, BINARY, port),
+            designator(PORT, TARGET_PORT_GROUP, BINARY, group),
+            designator(PORT, SCSI_NAME, UTF8, scsi_name(nexus.target_port)),
+            target_designator(unit),
         )
     )
-
-
-def _designator(association: int, designator_type: int, code_set: int, value: bytes) -> bytes:
-    """One designation descriptor."""
-    of_a_port = association != _UNIT
-    head = DESIGNATOR.encode(
-        protocol_identifier=_ISCSI if of_a_port else 0,
-        code_set=code_set,
-        piv=of_a_port,
-        association=association,
-        designator_type=designator_type,
-        designator_length=len(value),
-    )
-    return head + value
-
-
-def _scsi_name(name: str) -> bytes:
-    """Ended by a null and filled to four bytes; 255 bytes at most."""
-    text = name.encode()[:251] + b"\0"
-    return text + bytes(-len(text) % 4)
 
 
 def _block_limits(unit: LogicalUnit, _nexus: Nexus) -> bytes:
@@ -164,6 +145,11 @@ PAGES: dict[int, Page] = {
     SUPPORTED_VPD_PAGES: _supported_vpd_pages,
     UNIT_SERIAL_NUMBER: _unit_serial_number,
     DEVICE_IDENTIFICATION: _device_identification,
+    MANAGEMENT_NETWORK_ADDRESSES: abilities.management_network_addresses,
+    EXTENDED_INQUIRY_DATA: abilities.extended_inquiry,
+    MODE_PAGE_POLICY: abilities.mode_page_policy,
+    SCSI_PORTS: abilities.scsi_ports,
+    SCSI_FEATURE_SETS: abilities.feature_sets,
     BLOCK_LIMITS: _block_limits,
     BLOCK_DEVICE_CHARACTERISTICS: _block_device_characteristics,
     LOGICAL_BLOCK_PROVISIONING: _logical_block_provisioning,
