@@ -16,6 +16,7 @@ from trioscsi.scsi.supported import COMMAND_DESCRIPTOR, ONE_COMMAND
 Ask = Callable[[str], Plan]
 
 ALL, ONE, ACTION, EITHER, RCTD = 0, 1, 2, 3, 0x80
+GOING_THROUGH_ALL = {0x1D}
 NOT_SUPPORTED = "0001 0000"
 READ_10 = "0003 000a 2818ffffffff00ffff00"
 VERIFY_10 = "0003 000a 2f16ffffffff00ffff00"
@@ -76,7 +77,9 @@ def test_all_commands_are_listed_with_their_length(ask: Ask, timeouts: bool) -> 
         fields = COMMAND_DESCRIPTOR.decode(rest)
         assert fields["ctdp"] == timeouts
         if timeouts:
-            assert rest[8:20] == b"\0\x0a" + bytes(10)
+            assert rest[8:16] == b"\0\x0a" + bytes(6)
+            long = fields["operation_code"] in GOING_THROUGH_ALL
+            assert int.from_bytes(rest[16:20], "big") == (86_400 if long else 60)
         action = fields["service_action"] if fields["servactv"] else None
         listed.append((fields["operation_code"], action, fields["cdb_length"]))
         rest = rest[size:]
@@ -131,7 +134,7 @@ def test_what_a_unit_lacks_is_not_reported(nexus: Nexus) -> None:
 def test_one_command_can_come_with_timeouts(ask: Ask) -> None:
     data = data_of(ask(codes(ONE | RCTD, 0x28)))
     assert ONE_COMMAND.decode(data)["ctdp"] == 1
-    assert data[14:] == b"\0\x0a" + bytes(10)
+    assert data[14:] == b"\0\x0a" + bytes(9) + b"\x3c"
 
 
 def test_service_actions_must_be_asked_for_where_there_are_some_and_only_there(ask: Ask) -> None:

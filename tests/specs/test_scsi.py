@@ -31,6 +31,7 @@ from trioscsi.scsi import sense as sense_data
 from trioscsi.scsi import vpd as pages
 from trioscsi.scsi.disk import DISK
 from trioscsi.scsi.layout import Layout
+from trioscsi.teaching import opcodes
 
 SPECS = Path(__file__).parents[2] / "specs" / "scsi"
 
@@ -85,6 +86,11 @@ RECORDS = {
 
 def fields(layout: Layout) -> dict[str, list[int]]:
     return {name: [f.byte, f.bit, f.width] for name, f in layout.fields.items()}
+
+
+def test_the_page_of_the_commands_is_made_of_the_table() -> None:
+    # If this fails: trioscsi opcodes --write, and look at what has changed.
+    assert opcodes.is_current(SPECS)
 
 
 def test_the_commands_are_those_of_the_table_in_its_order() -> None:

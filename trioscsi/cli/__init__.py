@@ -11,6 +11,7 @@ import sys
 import click
 
 from trioscsi.cli.draw import draw
+from trioscsi.cli.opcodes import opcodes
 from trioscsi.cli.serve import serve
 
 
@@ -28,6 +29,7 @@ def commands(context: click.Context) -> None:
 
 commands.add_command(serve)
 commands.add_command(draw)
+commands.add_command(opcodes)
 
 
 def main() -> None:

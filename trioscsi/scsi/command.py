@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     Decoded = Callable[[LogicalUnit, Cdb, Nexus], Plan]
 
 OPCODES = 256
+USUAL_TIMEOUT = 60
+"""Seconds in which a command is done, whatever storage it waits for, or storage is in trouble."""
+LONG_TIMEOUT = 86_400
+"""Seconds for a command that may have to go through all blocks of a large disk."""
 VARIABLE_LENGTH = 0x7F
 """The opcode of all CDBs of 32 bytes (SPC-4 section 4.2)."""
 _ADDITIONAL_CDB_LENGTH = 7
@@ -71,6 +75,7 @@ class Command:
 
     ``medium``: it needs a unit that is started. ``attention``: it is not performed while a unit
     attention is pending, but reports that (SAM-5 section 5.14 exempts three commands).
+    ``timeout``: for how many seconds an initiator had better wait before it gives the command up.
     ``access``: see `Access`. ``needs``: whether a unit has the command; without it, every one has.
     """
 
@@ -82,6 +87,7 @@ class Command:
     medium: bool = attrs.field(default=False, kw_only=True)
     attention: bool = attrs.field(default=True, kw_only=True)
     access: Access = attrs.field(kw_only=True)
+    timeout: int = attrs.field(default=USUAL_TIMEOUT, kw_only=True)
     needs: Callable[[LogicalUnit], bool] | None = attrs.field(default=None, kw_only=True)
 
     def run(self) -> Perform:

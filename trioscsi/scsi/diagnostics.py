@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from trioscsi.scsi.cdb import Cdb, cdb_layout
-from trioscsi.scsi.command import Access, Command, decoded
+from trioscsi.scsi.command import LONG_TIMEOUT, Access, Command, decoded
 from trioscsi.scsi.layout import bits, layout, span
 from trioscsi.scsi.plan import Done, Receive, Refusal, Reply
 from trioscsi.scsi.self_test import Code, Finding, SelfTest
@@ -164,5 +164,6 @@ COMMANDS = (
         ),
         send_diagnostic,
         access=Access.WRITE,
+        timeout=LONG_TIMEOUT,
     ),
 )

@@ -121,7 +121,7 @@ def _all_commands(commands: Iterable[Command], *, timeouts: bool) -> bytes:
             servactv=command.service_action is not None,
             cdb_length=command.layout.length,
         )
-        + _timeouts(present=timeouts)
+        + _timeouts(command, present=timeouts)
         for command in commands
         if command.layout.length <= WIRE_LENGTH
     )
@@ -134,14 +134,17 @@ def _one_command(command: Command | None, *, timeouts: bool) -> bytes:
     head = ONE_COMMAND.encode(
         ctdp=timeouts, support=_AS_THE_STANDARD_SAYS, cdb_size=command.layout.length
     )
-    return head + command.usage + _timeouts(present=timeouts)
+    return head + command.usage + _timeouts(command, present=timeouts)
 
 
-def _timeouts(*, present: bool) -> bytes:
-    """A timeouts descriptor that indicates no times: they depend on storage we do not know."""
+def _timeouts(command: Command, *, present: bool) -> bytes:
+    """A timeouts descriptor. How long a command usually takes depends on storage we do not know."""
     if not present:
         return b""
-    return TIMEOUTS_DESCRIPTOR.encode(descriptor_length=TIMEOUTS_DESCRIPTOR.length - 2)
+    return TIMEOUTS_DESCRIPTOR.encode(
+        descriptor_length=TIMEOUTS_DESCRIPTOR.length - 2,
+        recommended_command_timeout=command.timeout,
+    )
 
 
 @decoded
