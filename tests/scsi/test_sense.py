@@ -6,57 +6,96 @@ from hypothesis import strategies as st
 
 from trioscsi.scsi import AdditionalSense, FieldPointer, Sense, SenseKey
 from trioscsi.scsi import sense as sense_data
-from trioscsi.scsi.sense import FIXED
+from trioscsi.scsi.sense import FIXED, Overflow, Progress, RetryCount
 
+specifics = st.one_of(
+    st.none(),
+    st.builds(FieldPointer, st.integers(0, 65_535), st.none() | st.integers(0, 7), st.booleans()),
+    st.builds(Progress, st.integers(0, 65_535)),
+    st.builds(RetryCount, st.integers(0, 65_535)),
+    st.builds(Overflow),
+)
 senses = st.builds(
     Sense,
     st.sampled_from(SenseKey),
     st.sampled_from(AdditionalSense),
     st.none() | st.integers(0, 2**64 - 1),
-    st.none()
-    | st.builds(FieldPointer, st.integers(0, 65_535), st.none() | st.integers(0, 7), st.booleans()),
+    specifics,
+    command_specific=st.none() | st.integers(0, 2**64 - 1),
+    ili=st.booleans(),
+    unit_code=st.integers(0, 255),
+    deferred=st.booleans(),
 )
 
 
-def pointer_in(specific: bytes) -> FieldPointer | None:
-    if not specific[0] & 0x80:
-        return None
+def pointer_in(specific: bytes) -> FieldPointer:
     bit = specific[0] & 7 if specific[0] & 0x08 else None
     return FieldPointer(int.from_bytes(specific[1:3], "big"), bit, bool(specific[0] & 0x40))
 
 
+def check_specific(specific: bytes, sense: Sense) -> None:
+    number = int.from_bytes(specific[1:3], "big")
+    match sense.specific:
+        case None:
+            assert specific == bytes(3)
+        case FieldPointer():
+            assert pointer_in(specific) == sense.specific == sense.field_pointer
+        case Progress(done=value) | RetryCount(retries=value):
+            assert (specific[0], number) == (0x80, value)
+        case Overflow():
+            assert specific == b"\x81\0\0"
+
+
 @given(senses)
-def test_fixed_sense_decodes_back_but_for_information_of_more_than_32_bits(sense: Sense) -> None:
+def test_fixed_sense_decodes_back_but_for_what_is_more_than_32_bits(sense: Sense) -> None:
     data = sense.encode()
     fields = FIXED.decode(data)
     assert len(data) == 18
-    assert fields["response_code"] == 0x70
+    assert fields["response_code"] == (0x71 if sense.deferred else 0x70)
     assert fields["additional_sense_length"] == len(data) - 8
     assert fields["sense_key"] == sense.key
     assert fields["additional_sense"] == sense.code
+    assert fields["ili"] == sense.ili
+    assert fields["field_replaceable_unit_code"] == sense.unit_code
     fits = sense.information is not None and sense.information < 2**32
     assert (fields["information"] if fields["valid"] else None) == (
         sense.information if fits else None
     )
-    assert pointer_in(data[15:18]) == sense.field_pointer
+    fits = sense.command_specific is not None and sense.command_specific < 2**32
+    assert fields["command_specific_information"] == (sense.command_specific if fits else 0)
+    check_specific(data[15:18], sense)
 
 
 @given(senses)
 def test_descriptor_sense_decodes_back_whole(sense: Sense) -> None:
     data = sense.encode(descriptor=True)
-    assert data[:4] == bytes((0x72, sense.key, sense.asc, sense.ascq))
+    code = 0x73 if sense.deferred else 0x72
+    assert data[:4] == bytes((code, sense.key, sense.asc, sense.ascq))
     assert data[7] == len(data) - 8
-    information, pointer, rest = None, None, data[8:]
+    found: dict[int, bytes] = {}
+    rest = data[8:]
     while rest:
         kind, length = rest[:2]
-        if kind == 0x00:
-            assert (length, rest[2]) == (0x0A, 0x80)
-            information = int.from_bytes(rest[4:12], "big")
-        else:
-            assert (kind, length) == (0x02, 0x06)
-            pointer = pointer_in(rest[4:7])
+        assert kind not in found
+        found[kind] = rest[2 : 2 + length]
         rest = rest[2 + length :]
-    assert (information, pointer) == (sense.information, sense.field_pointer)
+    assert {kind: len(content) for kind, content in found.items()} == {
+        kind: length
+        for kind, length, there in (
+            (0x00, 0x0A, sense.information is not None),
+            (0x01, 0x0A, sense.command_specific is not None),
+            (0x02, 0x06, sense.specific is not None),
+            (0x03, 0x02, bool(sense.unit_code)),
+            (0x05, 0x02, sense.ili),
+        )
+        if there
+    }
+    assert found.get(0x00, b"\x80")[0] == 0x80
+    for kind, value in ((0x00, sense.information), (0x01, sense.command_specific)):
+        assert int.from_bytes(found.get(kind, b"")[2:], "big") == (value or 0)
+    check_specific(found.get(0x02, bytes(6))[2:5], sense)
+    assert found.get(0x03, bytes(2))[1] == sense.unit_code
+    assert found.get(0x05, bytes(2))[1] == (0x20 if sense.ili else 0)
 
 
 def test_an_invalid_field_is_encoded_as_the_standard_draws_it() -> None:

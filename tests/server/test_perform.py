@@ -38,6 +38,7 @@ from trioscsi.scsi import (
 )
 from trioscsi.scsi.sense import WRITE_PROTECTED
 
+IMMEDIATELY = b"\x35\x02" + bytes(8)
 MEDIUM_ERROR, ABORTED_COMMAND, MISCOMPARE, UNIT_ATTENTION = 0x3, 0xB, 0xE, 0x6
 
 
@@ -76,11 +77,31 @@ async def test_synchronize_cache_is_answered_after_the_flush(
     await only_after_the_flush(disk, build(disk), SYNCHRONIZE_CACHE)
 
 
-async def test_synchronize_cache_that_need_not_wait_is_flushed_all_the_same(
-    build: Build, autojump_clock: MockClock
+async def test_synchronize_cache_that_need_not_wait_is_answered_before_the_flush(
+    build: Build, nursery: trio.Nursery
 ) -> None:
     disk = Cached()
-    await only_after_the_flush(disk, build(disk), b"\x35\x02" + bytes(8))
+    house = build(disk)
+    nursery.start_soon(house.target.jobs.run)
+    peer = await house.log_in()
+    assert (await peer.do(IMMEDIATELY)).status == Status.GOOD
+    await disk.flushing.wait()
+
+
+async def test_a_flush_that_fails_after_its_answer_is_a_deferred_error_of_who_asked(
+    build: Build, nursery: trio.Nursery, caplog: pytest.LogCaptureFixture
+) -> None:
+    house = build(Failing(Cached(), flush=True))
+    nursery.start_soon(house.target.jobs.run)
+    peer, other = await house.log_in(), await house.log_in(OTHER_ISID)
+    assert (await peer.do(IMMEDIATELY)).status == Status.GOOD
+    await wait_all_tasks_blocked()
+    assert "storage failed" in caplog.messages[0]
+    assert (await other.do(TEST_UNIT_READY)).status == Status.GOOD
+    answer = await peer.do(TEST_UNIT_READY)
+    assert answer.sense[0] == 0x71
+    assert answer.sense_code == (MEDIUM_ERROR, 0x0C00)
+    assert (await peer.do(TEST_UNIT_READY)).status == Status.GOOD
 
 
 async def test_a_write_with_fua_is_answered_after_the_flush(

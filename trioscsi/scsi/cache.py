@@ -8,6 +8,7 @@ import attrs
 
 from trioscsi.scsi.cdb import Cdb, cdb_layout
 from trioscsi.scsi.command import Access, Command, decoded
+from trioscsi.scsi.immediate import Immediate
 from trioscsi.scsi.layout import bits, span
 from trioscsi.scsi.plan import Done, Procedure
 from trioscsi.scsi.transfer import GROUP_10, GROUP_16
@@ -21,10 +22,7 @@ if TYPE_CHECKING:
 
 @attrs.define
 class Flush(Procedure):
-    """Make all that was written durable.
-
-    With the IMMED bit too: GOOD status after it says more than was asked for, never less.
-    """
+    """Make all that was written durable."""
 
     async def perform(self, storage: Storage, data: memoryview) -> Outcome:
         """See `Procedure.perform`."""
@@ -32,16 +30,18 @@ class Flush(Procedure):
         return Done()
 
 
-def flush(unit: LogicalUnit) -> Plan:
-    """What makes a unit's cache durable, if it has one."""
-    return Flush() if unit.write_cache else Done()
+def flush(unit: LogicalUnit, nexus: Nexus, *, immed: int) -> Plan:
+    """What makes a unit's cache durable, if it has one; after the answer with ``immed``."""
+    if not unit.write_cache:
+        return Done()
+    return Immediate(Flush(), unit, nexus) if immed else Flush()
 
 
 @decoded
-def synchronize_cache(unit: LogicalUnit, cdb: Cdb, _nexus: Nexus) -> Plan:
+def synchronize_cache(unit: LogicalUnit, cdb: Cdb, nexus: Nexus) -> Plan:
     """SYNCHRONIZE CACHE; whatever blocks it names, storage can only flush them all."""
     unit.check_lba(cdb["logical_block_address"], cdb["number_of_logical_blocks"])
-    return flush(unit)
+    return flush(unit, nexus, immed=cdb["immed"])
 
 
 _IMMED = bits(1, 1)

@@ -51,6 +51,8 @@ class Concern(enum.IntEnum):
     """A self-test in the foreground is under way (SPC-4 section 5.14)."""
     STOPPED = 5
     """The unit was stopped (SBC-3 section 5.25)."""
+    LOW_POWER = 6
+    """The unit is idle or in standby: no command is held up, but some end that."""
 
 
 def decoded(perform: Decoded) -> Callable[[CdbLayout], Perform]:

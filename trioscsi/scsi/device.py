@@ -21,15 +21,16 @@ from trioscsi.scsi.mode_pages import DISK_PAGES
 from trioscsi.scsi.mode_state import Modes
 from trioscsi.scsi.plan import Failed, Refusal
 from trioscsi.scsi.ports import PortGroups
+from trioscsi.scsi.power import PowerCondition, not_ready, wake
 from trioscsi.scsi.removal import Removal
 from trioscsi.scsi.self_test import SelfTests
-from trioscsi.scsi.sense import START_REQUIRED, out_of_range, unit_attention
+from trioscsi.scsi.sense import out_of_range
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
     from trioscsi.scsi.cdb import Bytes
-    from trioscsi.scsi.command import Command, CommandSet, Guard, Perform
+    from trioscsi.scsi.command import CommandSet, Guard, Perform
     from trioscsi.scsi.mode_page import Key, ModePage
     from trioscsi.scsi.nexus import Nexus
     from trioscsi.scsi.plan import Plan
@@ -148,6 +149,7 @@ class LogicalUnit:
     """When the unit was made, by its clock."""
     keepsakes: dict[str, Keepsake] = attrs.field(factory=dict, init=False, repr=False)
     """What a restart finds again, by the names under which it is saved."""
+    _power: PowerCondition = attrs.field(default=PowerCondition.ACTIVE, init=False)
     _guards: dict[Concern, Guard] = attrs.field(factory=dict, init=False, repr=False)
     _run: list[Perform] = attrs.field(init=False, repr=False)
 
@@ -175,7 +177,7 @@ class LogicalUnit:
             if nexus.pending and opcode not in self.commands.exempt:
                 attention = nexus.take(self.number)
                 if attention is not None:
-                    return Failed(unit_attention(attention))
+                    return Failed(attention)
             return self._run[opcode](self, cdb, nexus)
         except Refusal as refusal:
             return refusal.plan
@@ -243,17 +245,24 @@ class LogicalUnit:
     @property
     def stopped(self) -> bool:
         """Whether the unit waits for START STOP UNIT to start it (SBC-3 section 5.25)."""
-        return Concern.STOPPED in self._guards
+        return self._power is PowerCondition.STOPPED
 
     @stopped.setter
     def stopped(self, stopped: bool) -> None:
-        self.guard(Concern.STOPPED, _not_ready if stopped else None)
+        self.power = PowerCondition.STOPPED if stopped else PowerCondition.ACTIVE
+
+    @property
+    def power(self) -> PowerCondition:
+        """The power condition (SPC-4 section 5.13)."""
+        return self._power
+
+    @power.setter
+    def power(self, power: PowerCondition) -> None:
+        self._power = power
+        self.guard(Concern.STOPPED, not_ready if power is PowerCondition.STOPPED else None)
+        self.guard(Concern.LOW_POWER, wake if power.low else None)
 
     def check_lba(self, lba: int, blocks: int) -> None:
         """Raise Refusal if the blocks, or the first of none, are not all on the medium."""
         if lba + (blocks or 1) > self.blocks:
             raise Refusal(out_of_range(max(lba, self.blocks)))
-
-
-def _not_ready(_unit: LogicalUnit, command: Command, _cdb: Bytes, _nexus: Nexus) -> Plan | None:
-    return Failed(START_REQUIRED) if command.medium else None

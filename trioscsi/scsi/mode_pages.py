@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from trioscsi.scsi.device import LogicalUnit
 
+NO_REPORT, AS_ATTENTION, ON_REQUEST = 0, 2, 6
+"""How informational exceptions are reported: not, by unit attention, to REQUEST SENSE (MRIE)."""
+
 _SECTORS, _HEADS = 256, 128
 _MOST_CYLINDERS = 0xFFFFFF
 
@@ -204,7 +207,7 @@ INFORMATIONAL_EXCEPTIONS_CONTROL = mode_page(
     test=switch(bits(2, 2)),  # reports a failure prediction that is none
     ebackerr=bits(2, 1),
     logerr=bits(2, 0),
-    mrie=choice(bits(3, 3, 0), 0, 2, 6, default=6),  # not at all, as attention, or on request
+    mrie=choice(bits(3, 3, 0), NO_REPORT, AS_ATTENTION, ON_REQUEST, default=ON_REQUEST),
     interval_timer=span(4, 7),
     report_count=span(8, 11),
 )

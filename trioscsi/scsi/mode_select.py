@@ -14,6 +14,7 @@ from trioscsi.errors import BackendError
 from trioscsi.scsi.cdb import Cdb, cdb_layout
 from trioscsi.scsi.command import Access, Command, decoded
 from trioscsi.scsi.layout import bits, span
+from trioscsi.scsi.mode_pages import AS_ATTENTION
 from trioscsi.scsi.modes import (
     HEADER_6,
     HEADER_10,
@@ -64,6 +65,8 @@ class ModeSelect(Procedure):
             raise
         if differ:
             unit.announce(AdditionalSense.MODE_PARAMETERS_CHANGED, but_not_to=self.nexus)
+            if modes.prediction and modes.mrie == AS_ATTENTION:
+                unit.announce(AdditionalSense.FAILURE_PREDICTION_THRESHOLD_EXCEEDED_FALSE)
         return Done()
 
 

@@ -60,7 +60,7 @@ class Modes:
     test: int = attrs.field(default=0, init=False)
     """Whether there is to be an informational exception that is none."""
     mrie: int = attrs.field(default=0, init=False)
-    """How informational exceptions are reported: 0, not; 2, as attention; 6, on request."""
+    """How informational exceptions are reported: 0, not; 2, by unit attention; 6, on request."""
 
     _current: dict[Key, dict[str, int]] = attrs.field(factory=dict, init=False)
     _saved: dict[Key, dict[str, int]] = attrs.field(factory=dict, init=False)
@@ -68,6 +68,11 @@ class Modes:
 
     def __attrs_post_init__(self) -> None:
         self._act()
+
+    @property
+    def prediction(self) -> bool:
+        """Whether a failure is to be predicted: only ever in a test."""
+        return bool(self.test and not self.dexcpt)
 
     def watch(self, watcher: Callable[[], None]) -> None:
         """Call ``watcher`` now, and whenever values may have changed."""

@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import attrs
 
-from trioscsi.scsi.sense import AdditionalSense
+from trioscsi.scsi.sense import AdditionalSense, Overflow, Sense, unit_attention
 
-_RESETS = frozenset(
-    {
-        AdditionalSense.POWER_ON_RESET_OR_BUS_DEVICE_RESET_OCCURRED,
-        AdditionalSense.BUS_DEVICE_RESET_FUNCTION_OCCURRED,
-    }
-)
+DEPTH = 16
+"""What is kept for one nexus and one unit until it is reported; beyond it, only that there was
+more (SPC-4 section 4.5.2.4.6).
+"""
+
+_RANKS = {
+    AdditionalSense.POWER_ON_RESET_OR_BUS_DEVICE_RESET_OCCURRED: 0,
+    AdditionalSense.BUS_DEVICE_RESET_FUNCTION_OCCURRED: 1,
+    AdditionalSense.I_T_NEXUS_LOSS_OCCURRED: 2,
+}
+"""The attentions that go before all others, in their order (SAM-5 section 5.14)."""
+_NO_RESET = 2
+
+Attention = AdditionalSense | Sense
+"""What is to be reported: a unit attention, or one with more to say, or a deferred error."""
 
 
 @attrs.define(eq=False)
 class Nexus:
-    """One nexus and the unit attentions that it has not been told, in order for each LUN.
+    """One nexus and what it has not been told, in order for each LUN.
 
     Ports are named as the transport names them; ``relative_target_port`` is the target port's
     number in the target, and ``target_port_group`` that of its group, both from 1 (SPC-4 sections
@@ -27,32 +36,54 @@ class Nexus:
     target_port: str
     relative_target_port: int = 1
     target_port_group: int = 1
-    pending: dict[int, list[AdditionalSense]] = attrs.field(factory=dict, init=False)
+    pending: dict[int, list[Attention]] = attrs.field(factory=dict, init=False)
+    _overflowed: set[int] = attrs.field(factory=set, init=False)
 
-    def establish(self, lun: int, code: AdditionalSense) -> None:
+    def establish(self, lun: int, attention: Attention) -> None:
         """Something happened to ``lun`` that this initiator is to hear of, once.
 
-        A reset is the last word: whoever hears of it assumes that all else was lost too.
+        A reset is the last word: whoever hears of it assumes that all else was lost too, and a
+        lesser reset with it.
         """
         waiting = self.pending.setdefault(lun, [])
-        if code in _RESETS:
+        rank = _rank(attention)
+        if attention in waiting or any(_rank(other) < rank < _NO_RESET for other in waiting):
+            return
+        if rank < _NO_RESET:
             waiting.clear()
-        if code not in waiting:
-            waiting.append(code)
+            self._overflowed.discard(lun)
+        if len(waiting) < DEPTH:
+            waiting.append(attention)
+            waiting.sort(key=_rank)
+        else:
+            self._overflowed.add(lun)
 
-    def take(self, lun: int) -> AdditionalSense | None:
-        """The oldest attention of ``lun``, which now has been reported; None without any."""
+    def take(self, lun: int) -> Sense | None:
+        """The first of what ``lun`` has to report, which now has been; None without any."""
+        sense = self.first(lun)
+        if sense is not None:
+            waiting = self.pending[lun]
+            del waiting[0]
+            self._overflowed.discard(lun)
+            if not waiting:
+                del self.pending[lun]
+        return sense
+
+    def first(self, lun: int) -> Sense | None:
+        """What ``take`` would take."""
         waiting = self.pending.get(lun)
         if not waiting:
             return None
-        code = waiting.pop(0)
-        if not waiting:
-            del self.pending[lun]
-        return code
+        first = waiting[0]
+        sense = first if isinstance(first, Sense) else unit_attention(first)
+        if lun in self._overflowed and not sense.deferred:
+            sense = attrs.evolve(sense, specific=Overflow())
+        return sense
 
     def forget(self, lun: int) -> None:
         """``lun`` is no more: nothing about it needs a report."""
         self.pending.pop(lun, None)
+        self._overflowed.discard(lun)
 
     def forget_luns_changed(self) -> None:
         """The initiator has read the list of LUNs: no unit needs to say that it changed."""
@@ -61,4 +92,8 @@ class Nexus:
             if code in waiting:
                 waiting.remove(code)
             if not waiting:
-                del self.pending[lun]
+                self.forget(lun)
+
+
+def _rank(attention: Attention) -> int:
+    return len(_RANKS) if isinstance(attention, Sense) else _RANKS.get(attention, len(_RANKS))

@@ -6,6 +6,7 @@ import enum
 
 import attrs
 
+from trioscsi.errors import BackendError
 from trioscsi.scsi.layout import bits, layout, span
 
 
@@ -57,9 +58,9 @@ class AdditionalSense(enum.IntEnum):
     BUS_DEVICE_RESET_FUNCTION_OCCURRED = 0x2903
     I_T_NEXUS_LOSS_OCCURRED = 0x2907
     MODE_PARAMETERS_CHANGED = 0x2A01
+    LOG_PARAMETERS_CHANGED = 0x2A02
     ASYMMETRIC_ACCESS_STATE_CHANGED = 0x2A06
     IMPLICIT_ASYMMETRIC_ACCESS_STATE_TRANSITION_FAILED = 0x2A07
-    LOG_PARAMETERS_CHANGED = 0x2A02
     CAPACITY_DATA_HAS_CHANGED = 0x2A09
     COMMAND_SEQUENCE_ERROR = 0x2C00
     COMMANDS_CLEARED_BY_ANOTHER_INITIATOR = 0x2F00
@@ -69,6 +70,12 @@ class AdditionalSense(enum.IntEnum):
     INTERNAL_TARGET_FAILURE = 0x4400
     PROTOCOL_SERVICE_CRC_ERROR = 0x4705
     SOME_COMMANDS_CLEARED_BY_ISCSI_PROTOCOL_EVENT = 0x477F
+    FAILURE_PREDICTION_THRESHOLD_EXCEEDED_FALSE = 0x5DFF
+    IDLE_CONDITION_ACTIVATED_BY_COMMAND = 0x5E03
+    STANDBY_CONDITION_ACTIVATED_BY_COMMAND = 0x5E04
+    IDLE_B_CONDITION_ACTIVATED_BY_COMMAND = 0x5E06
+    IDLE_C_CONDITION_ACTIVATED_BY_COMMAND = 0x5E08
+    STANDBY_Y_CONDITION_ACTIVATED_BY_COMMAND = 0x5E0A
 
 
 @attrs.frozen
@@ -89,6 +96,39 @@ class FieldPointer:
         return bytes((flags, *self.byte.to_bytes(2, "big")))
 
 
+@attrs.frozen
+class Progress:
+    """How far an operation has come, in 65536ths: for NO SENSE and NOT READY."""
+
+    done: int
+
+    def encode(self) -> bytes:
+        """The three sense key specific bytes."""
+        return bytes((0x80, *self.done.to_bytes(2, "big")))
+
+
+@attrs.frozen
+class RetryCount:
+    """How often it was tried again: for HARDWARE, MEDIUM and RECOVERED ERROR."""
+
+    retries: int
+
+    def encode(self) -> bytes:
+        """The three sense key specific bytes."""
+        return bytes((0x80, *self.retries.to_bytes(2, "big")))
+
+
+@attrs.frozen
+class Overflow:
+    """More unit attentions were established than were kept: for UNIT ATTENTION."""
+
+    def encode(self) -> bytes:
+        """The three sense key specific bytes."""
+        return bytes((0x81, 0, 0))
+
+
+Specific = FieldPointer | Progress | RetryCount | Overflow
+
 FIXED = layout(
     18,
     valid=bits(0, 7),
@@ -105,23 +145,33 @@ FIXED = layout(
     field_replaceable_unit_code=span(14),
     sense_key_specific=span(15, 17),
 )
-_FIXED_CURRENT, _DESCRIPTOR_CURRENT = 0x70, 0x72
-_INFORMATION, _SENSE_KEY_SPECIFIC = 0x00, 0x02
+# Response codes; deferred errors have the next one.
+_FIXED, _DESCRIPTORS = 0x70, 0x72
+# Descriptor types and additional lengths.
+_INFORMATION, _COMMAND_SPECIFIC, _SENSE_KEY_SPECIFIC = b"\x00\x0a", b"\x01\x0a", b"\x02\x06"
+_FIELD_REPLACEABLE_UNIT, _BLOCK_COMMANDS = b"\x03\x02", b"\x05\x02"
+_ILI = 0x20
 
 
 @attrs.frozen
 class Sense:
-    """Sense data of a current error.
+    """Sense data (SPC-4 section 4.5).
 
     ``code`` is an additional sense code and qualifier, one of ``AdditionalSense`` in all that we
     send. ``information`` is what the key and code say it is: a block address for most, a byte
-    offset for a miscompare (SBC-3 section 4).
+    offset for a miscompare (SBC-3 section 4); ``command_specific`` is what the command says.
+    ``specific`` is what belongs to the key. ``ili``: another number of bytes than asked for.
+    ``unit_code`` is the part to replace. ``deferred``: it is about an earlier command.
     """
 
     key: SenseKey
     code: int = AdditionalSense.NO_ADDITIONAL_SENSE_INFORMATION
     information: int | None = None
-    field_pointer: FieldPointer | None = None
+    specific: Specific | None = None
+    command_specific: int | None = attrs.field(default=None, kw_only=True)
+    ili: bool = attrs.field(default=False, kw_only=True)
+    unit_code: int = attrs.field(default=0, kw_only=True)
+    deferred: bool = attrs.field(default=False, kw_only=True)
 
     @property
     def asc(self) -> int:
@@ -137,6 +187,11 @@ class Sense:
         """What it is, for people: ``MEDIUM_ERROR 11h/00h``."""
         return f"{self.key.name} {self.asc:02X}h/{self.ascq:02X}h"
 
+    @property
+    def field_pointer(self) -> FieldPointer | None:
+        """The field that was refused, if that is what it is about."""
+        return self.specific if isinstance(self.specific, FieldPointer) else None
+
     def encode(self, *, descriptor: bool = False) -> bytes:
         """The bytes, in fixed format (SPC-4 section 4.5.3) or descriptor format (4.5.2)."""
         return self._descriptors() if descriptor else self._fixed()
@@ -144,27 +199,37 @@ class Sense:
     def _fixed(self) -> bytes:
         # The fixed format has 32 bits for a 64-bit address: then it is better not to say it.
         valid = self.information is not None and self.information < 2**32
-        specific = b"" if self.field_pointer is None else self.field_pointer.encode()
+        command_specific = self.command_specific or 0
+        specific = b"" if self.specific is None else self.specific.encode()
         return FIXED.encode(
             valid=valid,
-            response_code=_FIXED_CURRENT,
+            response_code=_FIXED + self.deferred,
+            ili=self.ili,
             sense_key=self.key,
             information=(self.information or 0) if valid else 0,
             additional_sense_length=FIXED.length - 8,
+            command_specific_information=command_specific if command_specific < 2**32 else 0,
             additional_sense=self.code,
+            field_replaceable_unit_code=self.unit_code,
             sense_key_specific=int.from_bytes(specific, "big"),
         )
 
     def _descriptors(self) -> bytes:
         descriptors = b""
         if self.information is not None:
-            head = bytes((_INFORMATION, 0x0A, 0x80, 0))
-            descriptors += head + self.information.to_bytes(8, "big")
-        if self.field_pointer is not None:
-            head = bytes((_SENSE_KEY_SPECIFIC, 0x06, 0, 0))
-            descriptors += head + self.field_pointer.encode() + bytes(1)
-        head = bytes((_DESCRIPTOR_CURRENT, self.key, self.asc, self.ascq, 0, 0, 0))
-        return head + bytes((len(descriptors),)) + descriptors
+            valid = b"\x80\0"
+            descriptors += _INFORMATION + valid + self.information.to_bytes(8, "big")
+        if self.command_specific is not None:
+            descriptors += _COMMAND_SPECIFIC + bytes(2) + self.command_specific.to_bytes(8, "big")
+        if self.specific is not None:
+            descriptors += _SENSE_KEY_SPECIFIC + bytes(2) + self.specific.encode() + bytes(1)
+        if self.unit_code:
+            descriptors += _FIELD_REPLACEABLE_UNIT + bytes((0, self.unit_code))
+        if self.ili:
+            descriptors += _BLOCK_COMMANDS + bytes((0, _ILI))
+        code = _DESCRIPTORS + self.deferred
+        head = bytes((code, self.key, self.asc, self.ascq, 0, 0, 0, len(descriptors)))
+        return head + descriptors
 
 
 NO_SENSE = Sense(SenseKey.NO_SENSE)
@@ -219,14 +284,14 @@ SNACK_REJECTED = Sense(
 def invalid_field(byte: int, bit: int | None = None) -> Sense:
     """A field of the CDB that has a value we do not take."""
     code = AdditionalSense.INVALID_FIELD_IN_CDB
-    return Sense(SenseKey.ILLEGAL_REQUEST, code, field_pointer=FieldPointer(byte, bit))
+    return Sense(SenseKey.ILLEGAL_REQUEST, code, specific=FieldPointer(byte, bit))
 
 
 def invalid_parameter(byte: int, bit: int | None = None) -> Sense:
     """A field of the parameter list that has a value we do not take."""
     code = AdditionalSense.INVALID_FIELD_IN_PARAMETER_LIST
     pointer = FieldPointer(byte, bit, in_cdb=False)
-    return Sense(SenseKey.ILLEGAL_REQUEST, code, field_pointer=pointer)
+    return Sense(SenseKey.ILLEGAL_REQUEST, code, specific=pointer)
 
 
 def invalid_data_out() -> Sense:
@@ -247,14 +312,24 @@ def unit_attention(code: AdditionalSense) -> Sense:
     return Sense(SenseKey.UNIT_ATTENTION, code)
 
 
-def unrecovered_read(lba: int) -> Sense:
-    """Storage could not read the block ``lba``."""
+def deferred(sense: Sense) -> Sense:
+    """The same, as what became of a command that was answered before (SPC-4 section 4.5.7)."""
+    return attrs.evolve(sense, deferred=True)
+
+
+def unrecovered_read(lba: int | None = None) -> Sense:
+    """Storage could not read the block ``lba``, or it is not known which one."""
     return Sense(SenseKey.MEDIUM_ERROR, AdditionalSense.UNRECOVERED_READ_ERROR, information=lba)
 
 
 def write_error(lba: int | None = None) -> Sense:
     """Storage could not write the block ``lba``, or could not make earlier writes durable."""
     return Sense(SenseKey.MEDIUM_ERROR, AdditionalSense.WRITE_ERROR, information=lba)
+
+
+def storage_failure(_error: BackendError, *, reading: bool) -> Sense:
+    """What an error of storage is to an initiator."""
+    return unrecovered_read() if reading else write_error()
 
 
 def miscompare(offset: int) -> Sense:

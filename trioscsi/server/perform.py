@@ -50,6 +50,7 @@ from trioscsi.scsi import (
     Status,
     Write,
 )
+from trioscsi.scsi.sense import storage_failure
 from trioscsi.scsi.transfer import whole_blocks
 from trioscsi.server.jobs import Jobs
 from trioscsi.server.keeper import Keeper
@@ -319,8 +320,7 @@ class Performer:
     def _storage_failed(self, task: Task, plan: Plan, error: BackendError) -> None:
         log.error("%s: storage failed: %s", self.target.name, error)
         reading = isinstance(plan, Read) or (isinstance(plan, Procedure) and plan.reads)
-        code = AdditionalSense.UNRECOVERED_READ_ERROR if reading else AdditionalSense.WRITE_ERROR
-        sense = Sense(SenseKey.MEDIUM_ERROR, code)
+        sense = storage_failure(error, reading=reading)
         self._unit(task).logical.storage_failed(plan, sense)
         self._check_condition(task, sense)
 
