@@ -3,14 +3,16 @@ from __future__ import annotations
 import errno
 import fcntl
 import gc
+import hashlib
 import os
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 
-from trioscsi.backends import Extent, FileDisk
+from trioscsi.backends import Abilities, Extent, FileDisk
 from trioscsi.backends import file as module
+from trioscsi.backends.journal import Beside, Journal, Opened
 from trioscsi.errors import BackendError, UsageError
 
 TWO = b"a" * 512 + b"b" * 512
@@ -191,3 +193,79 @@ def test_a_disk_that_is_forgotten_gives_its_file_free(tmp_path: Path) -> None:
     del disk
     gc.collect()
     FileDisk(path)
+
+
+# Writes of all blocks or none.
+
+
+async def test_an_atomic_write_is_in_the_file_and_its_journal_goes_when_it_is_closed(
+    disk: FileDisk, tmp_path: Path
+) -> None:
+    journal = tmp_path / "disk.img.journal"
+    assert not journal.exists()
+    await disk.write_atomic(7, TWO)
+    assert await disk.read(6, 4) == bytes(512) + TWO + bytes(512)
+    assert journal.exists()
+    await disk.flush()
+    await disk.close()
+    assert not journal.exists()
+
+
+async def test_a_write_that_was_interrupted_is_undone_when_the_file_is_opened(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "disk.img"
+    interrupted(path)
+    with pytest.raises(UsageError, match="open it once for writing"):
+        FileDisk(path, read_only=True)
+    disk = FileDisk(path)
+    assert await disk.read(0, 4) == b"o" * 2048
+    assert not path.with_name("disk.img.journal").exists()
+    await disk.close()
+
+
+def interrupted(path: Path) -> None:
+    """A file in which two of three blocks were replaced when the program ended."""
+    path.write_bytes(b"o" * 2048)
+    beside = path.with_name(path.name + ".journal")
+    new = b"n" * 1536
+    with path.open("r+b") as file:
+        journal = Journal(Beside(beside), Opened(file.fileno()))
+        journal.write(0, new)
+        record = beside.read_bytes()
+    with path.open("r+b") as file:
+        file.seek(1024)
+        file.write(b"o" * 512)
+    offset, old = (0).to_bytes(8, "big"), b"o" * 1536
+    digest = hashlib.sha256(offset + old + new).digest()
+    header = b"trioscsi" + offset + len(new).to_bytes(8, "big") + digest
+    assert record[len(header) :] == old + new
+    beside.write_bytes(header + old + new)
+
+
+async def test_where_no_journal_can_be_kept_no_write_is_atomic(
+    disk: FileDisk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert Abilities.of(disk).write_atomic is not None
+    await disk.close()
+    protected = FileDisk(tmp_path / "disk.img", read_only=True)
+    assert Abilities.of(protected).write_atomic is None
+    await protected.close()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "access", lambda *_: False)
+        elsewhere = FileDisk(tmp_path / "disk.img")
+    assert Abilities.of(elsewhere).write_atomic is None
+    assert not hasattr(elsewhere, "write_atomic")
+    await elsewhere.close()
+    monkeypatch.setattr(Path, "is_file", lambda _: False)
+    device = FileDisk(tmp_path / "disk.img")
+    assert Abilities.of(device).write_atomic is None
+    await device.close()
+
+
+def test_a_journal_that_cannot_be_read_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "disk.img"
+    path.write_bytes(bytes(512))
+    path.with_name("disk.img.journal").mkdir()
+    with pytest.raises(BackendError, match="its journal: Is a directory"):
+        FileDisk(path)

@@ -34,6 +34,7 @@ SUITES = [  # as "iscsi-test-cu --list" names them
     "SCSI.Write10",
     "SCSI.Write12",
     "SCSI.Write16",
+    "SCSI.WriteAtomic16",
     "SCSI.WriteSame10",
     "SCSI.WriteSame16",
     "SCSI.WriteVerify10",

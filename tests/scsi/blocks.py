@@ -86,6 +86,10 @@ class Blocks:
         await self.write(lba, data)
         return None
 
+    async def write_atomic(self, lba: int, data: Buffer) -> None:
+        await self.write(lba, data)
+        self.steps[-1] = self.steps[-1].replace("write", "write atomically")
+
     async def zero(self, lba: int, blocks: int) -> None:
         self._do("zero", lba, blocks)
         place = self._place(lba, blocks)

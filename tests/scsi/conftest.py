@@ -16,7 +16,7 @@ def nexus() -> Nexus:
 
 @pytest.fixture
 def unit() -> LogicalUnit:
-    return LogicalUnit(0, target_name=NAME, block_size=512, blocks=1000)
+    return LogicalUnit(0, target_name=NAME, block_size=512, blocks=1000, atomic=True)
 
 
 @pytest.fixture

@@ -15,7 +15,9 @@ from trioscsi.scsi.plan import Refusal
 from trioscsi.scsi.sense import invalid_field
 
 LAYOUT = cdb_layout(10, {"protect": bits(1, 7, 5)}, service_action=bits(1, 4, 0), length=span(7, 8))
-UNIT = LogicalUnit(0, target_name="iqn.2026-11.example:disk", blocks=2**64 - 1, thin=True)
+UNIT = LogicalUnit(
+    0, target_name="iqn.2026-11.example:disk", blocks=2**64 - 1, thin=True, atomic=True
+)
 
 
 def test_fields_are_found_by_name() -> None:

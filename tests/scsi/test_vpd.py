@@ -115,6 +115,17 @@ def test_block_limits_say_what_single_commands_may_have(nexus: Nexus) -> None:
     assert fields["maximum_prefetch_length"] == 200
     assert fields["maximum_write_same_length"] == 2048
     assert fields["wsnz"] == 0
+    assert fields["maximum_atomic_transfer_length"] == 0
+    assert fields["maximum_atomic_boundary_size"] == 0
+
+
+def test_block_limits_say_what_is_written_atomically(nexus: Nexus) -> None:
+    unit = LogicalUnit(0, target_name=NAME, blocks=8, maximum_transfer=2**32, atomic=True)
+    fields = vpd.BLOCK_LIMITS_PAGE.decode(page(unit, 0xB0, nexus))
+    assert fields["maximum_atomic_transfer_length"] == 65_535
+    assert fields["atomic_alignment"] == fields["atomic_transfer_length_granularity"] == 0
+    assert fields["maximum_atomic_transfer_length_with_atomic_boundary"] == 65_535
+    assert fields["maximum_atomic_boundary_size"] == 65_535
 
 
 def test_nothing_rotates(unit: LogicalUnit, nexus: Nexus) -> None:

@@ -110,6 +110,12 @@ async def test_nothing_comes_between_comparing_and_writing(
     assert int.from_bytes(await storage.read(0, 1), "big") == before + 10
 
 
+async def test_all_blocks_are_written_or_none_where_the_disk_can(make: Make) -> None:
+    storage = make(MemoryDisk("1MiB"))
+    await storage.write_atomic(4, b"a" * 2 * BLOCK)
+    assert await storage.read(4, 2) == b"a" * 2 * BLOCK
+
+
 async def test_blocks_can_be_had_alone(make: Make, autojump_clock: MockClock) -> None:
     storage = make(MemoryDisk("1MiB"))
     async with storage.exclusive(0, 8) as alone:

@@ -94,6 +94,12 @@ class Abilities:
     None: they were, and are replaced. A number: the offset of the first byte that differs.
     """
 
+    write_atomic: Callable[[int, Buffer], Later[None]] | None = None
+    """``write_atomic(lba, data)``: `BlockDevice.write` of all the blocks or none.
+
+    Whatever ends it: an error, the end of the program, a loss of power.
+    """
+
     resize: Callable[[int], Later[None]] | None = None
     """``resize(blocks)``: change the capacity; new blocks read as zeroes, lost ones are lost."""
 
@@ -132,7 +138,7 @@ OPTIONAL = tuple(
 )
 """The names of all optional methods."""
 
-WRITING = ("unmap", "write_zeroes", "compare_and_write", "write_now", "window")
+WRITING = ("unmap", "write_zeroes", "compare_and_write", "write_atomic", "write_now", "window")
 """Those that change what the disk holds."""
 
 

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import weakref
 from collections.abc import Callable
 from pathlib import Path
 
+import trio
+
 from trioscsi.backends.arena import Arena
-from trioscsi.backends.base import Buffer, Extent
-from trioscsi.backends.opening import ask_physical_block, measure, open_storage
+from trioscsi.backends.base import Buffer, Extent, Later
+from trioscsi.backends.journal import Beside, Journal, Opened
+from trioscsi.backends.opening import ask_physical_block, measure, open_storage, sync_file
 from trioscsi.backends.sizes import parse_size, physical_block
 from trioscsi.backends.sparse import find_extents, punch_hole, write_fully
 from trioscsi.backends.threads import Threads
-from trioscsi.errors import BackendError
+from trioscsi.errors import BackendError, UsageError
 
+_JOURNAL = ".journal"  # what is added to a file's name
 _THREADS = 16  # transfers of one disk that wait for the device at the same time
 
 # How to try a transfer without waiting: as flags of preadv and pwritev, or not at all.
@@ -69,6 +72,11 @@ class FileDisk:
             _PLAIN if _is_in_memory(self._descriptor) else _NO_WAIT
         )
         self._flush_failed = False
+        self._order = trio.Lock()
+        try:
+            self._journal = _find_journal(Path(path).resolve(), self._descriptor, read_only)
+        except OSError as error:
+            raise BackendError(f"{path}: its journal: {error.strerror}") from error
 
     def read_now(self, lba: int, blocks: int) -> memoryview | None:
         """See `Abilities.read_now`: None if the page cache has not all of it."""
@@ -113,10 +121,25 @@ class FileDisk:
         if self._flush_failed:
             raise BackendError("an earlier flush failed, and what it lost cannot be known")
         try:
-            await self._run(_sync)
+            await self._run(sync_file)
+            if self._journal is not None:
+                await self._threads.run(self._journal.settle)
         except BackendError:
             self._flush_failed = True
             raise
+
+    @property
+    def write_atomic(self) -> Callable[[int, Buffer], Later[None]]:
+        """See `Abilities.write_atomic`: not there where no journal can be kept."""
+        journal = self._journal
+        if journal is None:
+            raise AttributeError("no journal can be kept")
+
+        async def write_atomic(lba: int, data: Buffer) -> None:
+            async with self._order:
+                await self._threads.run(journal.write, lba * self.block_size, data)
+
+        return write_atomic
 
     async def unmap(self, lba: int, blocks: int) -> None:
         """See `Abilities.unmap`."""
@@ -136,10 +159,34 @@ class FileDisk:
     async def close(self) -> None:
         """See `Abilities.close`. What was not flushed is left to the system, as on a power loss."""
         self._read_flags = self._write_flags = None
-        await self._threads.close(self._let_go)
+        await self._threads.close(self._end)
+
+    def _end(self) -> None:
+        try:
+            if self._journal is not None:
+                self._journal.remove()
+        finally:
+            self._let_go()
 
     async def _run(self, call: Callable[..., object], *args: object) -> None:
         await self._threads.run(call, self._descriptor, *args)
+
+
+def _find_journal(path: Path, descriptor: int, read_only: bool) -> Journal | None:
+    """The journal of a file that is written, once what is in it has been undone.
+
+    None for a block device and in a folder of others, where none can be kept.
+    """
+    if not path.is_file():
+        return None
+    beside = path.with_name(path.name + _JOURNAL)
+    journal = Journal(Beside(beside, read_only=read_only), Opened(descriptor))
+    if read_only:
+        if journal.is_torn():
+            raise UsageError(f"{path} was left in the midst of a write: open it once for writing")
+        return None
+    journal.recover()
+    return journal if os.access(path.parent, os.W_OK) else None
 
 
 def _read_fully(descriptor: int, buffer: memoryview, offset: int) -> None:
@@ -148,13 +195,6 @@ def _read_fully(descriptor: int, buffer: memoryview, offset: int) -> None:
         if not count:
             raise OSError(errno.EIO, f"the file has been cut off at byte {offset}")
         buffer, offset = buffer[count:], offset + count
-
-
-def _sync(descriptor: int) -> None:
-    if hasattr(fcntl, "F_FULLFSYNC"):  # macOS: fsync leaves it in the drive's cache
-        fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
-    else:
-        os.fdatasync(descriptor)
 
 
 def _is_in_memory(descriptor: int) -> bool:

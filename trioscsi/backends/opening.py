@@ -93,7 +93,7 @@ def _apply_size(descriptor: int, path: Path, size: int) -> None:
         os.ftruncate(descriptor, size)
         # The file must outlive a loss of power as its contents do: its length and its name.
         os.fsync(descriptor)
-        _sync_directory(path.absolute().parent)
+        sync_directory(path.absolute().parent)
     elif actual != size:
         raise UsageError(
             f"{path} exists with {format_size(actual)}, not {format_size(size)}: "
@@ -101,7 +101,16 @@ def _apply_size(descriptor: int, path: Path, size: int) -> None:
         )
 
 
-def _sync_directory(directory: Path) -> None:
+def sync_file(descriptor: int) -> None:
+    """Make durable what a file holds. Raises OSError."""
+    if hasattr(fcntl, "F_FULLFSYNC"):  # macOS: fsync leaves it in the drive's cache
+        fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
+    else:
+        os.fdatasync(descriptor)
+
+
+def sync_directory(directory: Path) -> None:
+    """Make durable which files there are. Raises OSError."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

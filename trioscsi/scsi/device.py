@@ -91,7 +91,7 @@ class LogicalUnit:
     that a write may be lost until it is flushed, ``keeps_state`` that `Storage.save` is possible.
     ``clock`` tells the time in seconds, from any start. The NAA designator, and ``serial`` if it is
     not given, follow from the target name and the LUN. ``thin`` is not reported until there is a
-    command to unmap blocks.
+    command to unmap blocks. ``atomic`` says that storage can write all blocks of a command or none.
 
     Raises UsageError for what no disk can be.
     """
@@ -107,6 +107,7 @@ class LogicalUnit:
     )
     write_cache: bool = True
     thin: bool = False
+    atomic: bool = False
     serial: str = attrs.field(
         default=attrs.Factory(
             lambda unit: identity.serial_number(unit.target_name, unit.number), takes_self=True
@@ -222,6 +223,11 @@ class LogicalUnit:
     def maximum_same_blocks(self) -> int:
         """The blocks of one WRITE SAME at most."""
         return self.maximum_same // self.block_size
+
+    @property
+    def maximum_atomic_blocks(self) -> int:
+        """The blocks of one WRITE ATOMIC at most; 0 if there is none."""
+        return min(0xFFFF, self.maximum_blocks) if self.atomic else 0
 
     @property
     def maximum_compared_blocks(self) -> int:

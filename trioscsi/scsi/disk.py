@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from trioscsi.scsi import (
+    atomic,
     buffers,
     cache,
     capacity,
@@ -27,6 +28,7 @@ from trioscsi.scsi.command import CommandSet
 
 DISK = CommandSet(
     (
+        *atomic.COMMANDS,
         *buffers.COMMANDS,
         *cache.COMMANDS,
         *capacity.COMMANDS,

@@ -45,6 +45,9 @@ class Storage(Protocol):
         None: they were. A number: the offset of the first byte that differs; nothing is written.
         """
 
+    async def write_atomic(self, lba: int, data: Buffer) -> None:
+        """Replace the blocks from ``lba`` on, all or none. Only where the unit is ``atomic``."""
+
     async def zero(self, lba: int, blocks: int) -> None:
         """Replace blocks by zeroes, with as little writing as storage can do."""
 

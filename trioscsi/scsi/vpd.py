@@ -60,6 +60,11 @@ BLOCK_LIMITS_PAGE = layout(
     ugavalid=bits(32, 7),
     unmap_granularity_alignment=Field(32, 6, 31),
     maximum_write_same_length=span(36, 43),
+    maximum_atomic_transfer_length=span(44, 47),
+    atomic_alignment=span(48, 51),
+    atomic_transfer_length_granularity=span(52, 55),
+    maximum_atomic_transfer_length_with_atomic_boundary=span(56, 59),
+    maximum_atomic_boundary_size=span(60, 63),
 )
 CHARACTERISTICS_PAGE = layout(
     64,
@@ -125,6 +130,11 @@ def _block_limits(unit: LogicalUnit, _nexus: Nexus) -> bytes:
             maximum_transfer_length=unit.maximum_blocks,
             maximum_prefetch_length=unit.maximum_blocks,
             maximum_write_same_length=unit.maximum_same_blocks,
+            # Any blocks at all: neither alignment nor granularity is asked for. A write that is
+            # atomic as a whole is so between boundaries too.
+            maximum_atomic_transfer_length=unit.maximum_atomic_blocks,
+            maximum_atomic_transfer_length_with_atomic_boundary=unit.maximum_atomic_blocks,
+            maximum_atomic_boundary_size=unit.maximum_atomic_blocks,
         )
     )
 

@@ -75,6 +75,12 @@ class UnitStorage:
                 await alone.write(lba, data)
             return offset
 
+    async def write_atomic(self, lba: int, data: Buffer) -> None:
+        """See `Storage.write_atomic`."""
+        assert self.unit.can.write_atomic is not None, "the unit is not atomic"
+        async with self._sharing(lba, len(data) // self.unit.disk.block_size):
+            await self.unit.can.write_atomic(lba, data)
+
     async def zero(self, lba: int, blocks: int) -> None:
         """See `Storage.zero`."""
         async with self._sharing(lba, blocks):

@@ -127,6 +127,7 @@ class Target:
             read_only=read_only or can.read_only,
             write_cache=can.flush is not None,
             maximum_transfer=self.limits.transfer,
+            atomic=can.write_atomic is not None,
             maximum_same=self.limits.write_same,
             keeps_state=self._keeper.can_save,
             clock=monotonic,
