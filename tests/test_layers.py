@@ -14,7 +14,7 @@ ROOT = Path(trioscsi.__file__).parent
 
 LAYERS = [
     {"errors", "limits", "serial", "lun"},
-    {"pdu", "text", "scsi"},
+    {"pdu", "text", "scsi", "isns"},
     {"machines"},
     {"protocol", "backends"},
     {"server"},
@@ -23,7 +23,7 @@ LAYERS = [
     {"__init__", "__main__"},  # all of it, as users see it
 ]
 LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
-STRANGERS = [("pdu", "text", "scsi"), ("protocol", "scsi"), ("protocol", "backends")]
+STRANGERS = [("pdu", "text", "scsi", "isns"), ("protocol", "scsi"), ("protocol", "backends")]
 WITH_TRIO = {"backends", "server", "cli"}
 MODULES = sorted(ROOT.rglob("*.py"))
 
@@ -93,6 +93,6 @@ def test_one_file_alone_knows_automat() -> None:
 
 def test_what_is_without_input_and_output_has_no_clock_and_no_log() -> None:
     for path in MODULES:
-        if part_of(path) in {"pdu", "text", "scsi", "machines", "protocol"}:
+        if part_of(path) in {"pdu", "text", "scsi", "isns", "machines", "protocol"}:
             roots = {name.partition(".")[0] for name in imports(path)}
             assert not roots & {"asyncio", "logging", "random", "socket", "threading", "time"}, path

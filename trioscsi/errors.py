@@ -7,6 +7,7 @@
     ├── UsageError            our caller passed something impossible (also a ValueError)
     ├── BackendError          storage failed; becomes sense data
     ├── PortalError           an address cannot be listened at
+    ├── NameServiceError      an iSNS server refused, or said what nobody understands
     └── UndefinedTransition   an input that a state machine has no row for
 
 Anything else that escapes is a bug: it is logged with the one conversation it belongs to.
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator
+from typing import TypeVar
 
 
 class TrioscsiError(Exception):
@@ -63,6 +65,10 @@ class PortalError(TrioscsiError):
     """The address of a portal is not ours, is taken, or is unknown."""
 
 
+class NameServiceError(TrioscsiError):
+    """A name server refused a request, or broke the protocol (RFC 4171)."""
+
+
 class UndefinedTransition(TrioscsiError):
     """A machine was fed an input that its table does not list; its state is unchanged."""
 
@@ -76,7 +82,10 @@ class UndefinedTransition(TrioscsiError):
         self.section = section
 
 
-def leaves(group: BaseExceptionGroup[TrioscsiError]) -> Iterator[TrioscsiError]:
+E = TypeVar("E", bound=BaseException)
+
+
+def leaves(group: BaseExceptionGroup[E]) -> Iterator[E]:
     """The errors themselves, out of however many nurseries they passed through."""
     for error in group.exceptions:
         if isinstance(error, BaseExceptionGroup):

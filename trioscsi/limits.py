@@ -54,6 +54,14 @@ class Limits:
     """Transport connections that have not finished their login."""
     refusals: int = attrs.field(default=256, validator=ge(1))
     """Refusals that one server remembers, with their reasons."""
+    isns_message: int = attrs.field(default=2**20, validator=ge(65_536))
+    """One message of a name server."""
+    isns_time: float = attrs.field(default=10.0, validator=ge(0))
+    """How long a name server may take to answer."""
+    isns_retry: float = attrs.field(default=30.0, validator=ge(0))
+    """Between two attempts to register at a name server."""
+    isns_interval: int = attrs.field(default=60, validator=ge(1))
+    """Between two inquiries of a name server whether we are alive."""
     login_time: float = attrs.field(default=15.0, validator=ge(0))
     """From the transport connection to the end of the login."""
     login_pdus: int = attrs.field(default=64, validator=ge(4))

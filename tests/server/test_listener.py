@@ -50,6 +50,11 @@ def test_an_address_is_written_as_the_rfc_wants_it(host: str, text: str) -> None
     assert format_address((host, 3260)) == text
 
 
+def test_other_services_have_other_ports() -> None:
+    assert parse_listen("names.example", default_port=3205) == ("names.example", 3205)
+    assert parse_listen("names.example:1", default_port=3205) == ("names.example", 1)
+
+
 def opened(portal: Any) -> socket.socket:
     (listener,) = open_listeners(portal)
     return listener

@@ -86,6 +86,11 @@ _LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 )
 @click.option("--discovery-chap", is_flag=True, help="Ask for the same proof in discovery, too.")
 @click.option(
+    "--name-server",
+    metavar="HOST:PORT",
+    help="An iSNS server at which the target is registered.",
+)
+@click.option(
     "--open",
     "open_to_all",
     is_flag=True,
@@ -112,6 +117,7 @@ def serve(
     mutual_chap: str | None,
     chap_file: Path | None,
     discovery_chap: bool,
+    name_server: str | None,
     open_to_all: bool,
     state: Path | None,
     verbose: bool,
@@ -147,6 +153,7 @@ def serve(
             open=open_to_all,
             read_only=read_only,
             state=state,
+            name_server=name_server,
             chap=secrets.chap,
             mutual_chap=secrets.mutual,
             discovery_chap=secrets.chap if discovery_chap else None,

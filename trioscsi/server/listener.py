@@ -27,7 +27,7 @@ _PAUSE = 0.1
 Accepted: TypeAlias = Callable[[socket.socket, Address], None]
 
 
-def parse_listen(text: str) -> Address:
+def parse_listen(text: str, default_port: int = DEFAULT_PORT) -> Address:
     """Host and port of ``HOST:PORT``, ``[IPV6]:PORT`` or ``HOST``; raises UsageError."""
     if text.startswith("["):
         host, _, rest = text[1:].partition("]")
@@ -36,7 +36,7 @@ def parse_listen(text: str) -> Address:
         host, colon, port = text.partition(":")
     if not host or (colon and colon != ":") or (colon and not port.isdecimal()):
         raise UsageError(f"not HOST:PORT, nor [IPV6]:PORT: {text!r}")
-    number = int(port) if port else DEFAULT_PORT
+    number = int(port) if port else default_port
     if number > 65_535:
         raise UsageError(f"there is no port {number}: {text!r}")
     return host, number
@@ -45,10 +45,9 @@ def parse_listen(text: str) -> Address:
 def format_address(address: Address) -> str:
     """``host:port``, with an IPv6 address in brackets (RFC 7143 section 13.8)."""
     host, port = address
-    try:
-        host = str(literal(host))
-    except ValueError:
-        return f"{host}:{port}"  # a name
+    if not is_literal(host):
+        return f"{host}:{port}"
+    host = str(literal(host))
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
@@ -59,6 +58,15 @@ def literal(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
     """
     address = ipaddress.ip_address(host.partition("%")[0])
     return getattr(address, "ipv4_mapped", None) or address
+
+
+def is_literal(host: str) -> bool:
+    """Whether this is an IP address, rather than a name."""
+    try:
+        literal(host)
+    except ValueError:
+        return False
+    return True
 
 
 def open_listeners(where: Address | socket.socket) -> list[socket.socket]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import platform
 import socket
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from trioscsi import isns
 from trioscsi.errors import UsageError
 from trioscsi.limits import Limits
 from trioscsi.protocol import Node
@@ -20,7 +22,15 @@ from trioscsi.server.conversation import Conversation, Lender
 from trioscsi.server.crowd import Crowd
 from trioscsi.server.jobs import Jobs
 from trioscsi.server.keeper import Keeper
-from trioscsi.server.listener import Address, accept_loop, format_address, open_listeners
+from trioscsi.server.listener import (
+    Address,
+    accept_loop,
+    format_address,
+    is_literal,
+    open_listeners,
+    parse_listen,
+)
+from trioscsi.server.name_service import NameService
 from trioscsi.server.offers import make_offer
 from trioscsi.server.perform import Performer
 from trioscsi.server.portals import Listen, Open, Portal, parse_portals, reachable
@@ -38,7 +48,8 @@ DEFAULT_LISTEN = "0.0.0.0:3260"
 class Server:
     """Targets behind common portals: each ``HOST:PORT``, a listening socket, or a `Portal`.
 
-    ``discovery_chap`` (with ``mutual_chap``) is what has to be proven before targets are named.
+    ``discovery_chap`` (with ``mutual_chap``) is what has to be proven before targets are named;
+    ``name_server`` is an iSNS server, ``HOST:PORT``, at which targets and portals are registered.
     """
 
     def __init__(
@@ -49,6 +60,7 @@ class Server:
         limits: Limits | None = None,
         discovery_chap: Credentials | None = None,
         mutual_chap: tuple[str, Password] | None = None,
+        name_server: str | None = None,
     ) -> None:
         self._limits = limits or Limits()
         self._targets: dict[str, Target] = {}
@@ -60,6 +72,10 @@ class Server:
         self._portals = parse_portals(portals)
         for target in self._targets.values():
             target.reached_through({portal.group for portal in self._portals})
+        self._name_service = None
+        if name_server is not None:
+            where = parse_listen(name_server, default_port=isns.PORT)
+            self._name_service = NameService(where, self._entity, self._limits)
         proof = authentication(discovery_chap, mutual_chap)
         self._discovery = Node(
             "", make_offer(self._limits, proof), self._limits, authentication=proof
@@ -98,6 +114,8 @@ class Server:
                         conversations.start_soon(target.jobs.run, name=f"jobs of {target.name}")
                     for node in self._nodes:
                         conversations.start_soon(self._keep_time, node, name=f"timer {node.name}")
+                    if self._name_service is not None:
+                        conversations.start_soon(self._name_service.run, name="name service")
                     async with trio.open_nursery() as doors:
                         self._doors = doors.cancel_scope
                         for listener, door in listeners.items():
@@ -115,6 +133,8 @@ class Server:
 
     async def stop(self, grace: float = 5.0) -> None:
         """Let nobody in, ask initiators to log out, wait ``grace`` seconds at most, then close."""
+        if self._name_service is not None:
+            await self._name_service.deregister()
         self._doors.cancel()
         for conversation in list(self._conversations):
             conversation.ask_for_logout()
@@ -125,6 +145,27 @@ class Server:
         for conversation in list(self._conversations):
             conversation.drop("the target stopped before the initiator had logged out")
         self._scope.cancel()
+
+    def _entity(self, own: Address, notice_port: int) -> isns.Entity:
+        """What a name server is told that reaches us at this address."""
+        portals = reachable(self._open, self._open[0], own)
+        return isns.Entity(
+            f"{platform.node()}:{self._open[0].address[1]}",
+            tuple(
+                isns.Node(
+                    target.name,
+                    target.alias,
+                    tuple(
+                        (host, port, group)
+                        for (host, port), group in portals
+                        if target.guarded.reached_by(group) and is_literal(host)
+                    ),
+                )
+                for target in self._targets.values()
+            ),
+            self._limits.isns_interval,
+            notice_port,
+        )
 
     @property
     def _nodes(self) -> list[Node]:

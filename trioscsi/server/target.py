@@ -36,7 +36,8 @@ class Target:
     ``allow`` are the initiator names (or globs) that may log in, ``allow_from`` the addresses or
     networks; with neither, only initiators on this machine may, unless ``open`` is true or there
     is ``chap``.  ``redirect`` sends initiators elsewhere: an address, a `Moved`, a mapping of
-    initiator names (or globs) to these, or a `Redirect` that asks a callable.
+    initiator names (or globs) to these, or a `Redirect` that asks a callable.  ``name_server`` is
+    an iSNS server, ``HOST:PORT``, at which the target is registered.
 
     ``port_groups`` are the portal groups through which the target can be reached, by default all,
     and how its disks are accessed through each at first: ``{1: "active/optimized", 2: "standby"}``;
@@ -72,12 +73,15 @@ class Target:
         mutual_chap: tuple[str, Password] | None = None,
         chap_algorithms: Sequence[int] = (8, 7, 6, 5),
         discovery_chap: Credentials | None = None,
+        name_server: str | None = None,
         redirect: Redirect | Moved | str | Mapping[str, Moved | str] | None = None,
         **negotiation: Any,
     ) -> None:
         self.name = normalise(name)
         proof = authentication(chap, mutual_chap, chap_algorithms)
         self._discovery_chap, self._mutual_chap = discovery_chap, mutual_chap
+        self._name_server = name_server
+        self.alias = alias
         self._portals = parse_portals([listen] if isinstance(listen, str | Portal) else listen)
         self.limits = limits or Limits()
         rules = Rules.of(allow, allow_from, open=open, proven=proof is not None)
@@ -155,6 +159,7 @@ class Target:
             limits=self.limits,
             discovery_chap=self._discovery_chap,
             mutual_chap=self._mutual_chap,
+            name_server=self._name_server,
         )
         await self._server.serve(task_status)
 
