@@ -70,6 +70,8 @@ class Limits:
     """From a request to log out to the Logout Request (section 11.9.1, Parameter3)."""
     send_time: float = attrs.field(default=60.0, validator=ge(0))
     """How long a peer may leave our answers unread before its connection is dropped."""
+    abort_time: float = attrs.field(default=0.5, validator=ge(0))
+    """How long an answer to task management waits for storage that cannot be called off."""
     text_time: float = attrs.field(default=30.0, validator=ge(0))
     """How long an unfinished text negotiation is kept."""
     ping_interval: float = attrs.field(default=30.0, validator=ge(0))

@@ -50,6 +50,15 @@ def test_an_aborted_task_gets_no_status(before):
     assert not any(running.hears(cause) for cause in machine.inputs)
 
 
+@pytest.mark.parametrize("before", [(), ("data_wanted",)])
+def test_a_task_that_others_ended_gets_a_status_of_its_own(before):
+    running, effects = task("arrived_in_order", *before, "terminated")
+    assert (running.state, effects[-1]) == ("RESPONDED", Effect.RESPOND)
+    running, effects = task("arrived_in_order", *before, "terminated_early")
+    assert (running.state, Effect.RESPOND in effects) == ("DRAINING", False)
+    assert running.data_completed() == (Effect.RESPOND,)
+
+
 def test_a_task_is_not_answered_twice():
     running, _ = task("arrived_in_order", "finished")
     with pytest.raises(UndefinedTransition):

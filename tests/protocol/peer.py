@@ -40,10 +40,12 @@ from trioscsi.protocol import (
     DataArrived,
     Event,
     Node,
+    Session,
     TargetConnection,
     Task,
     TasksAborted,
     TransferFailed,
+    Units,
 )
 from trioscsi.serial import add, less
 from trioscsi.text import Offer, Parameters, SessionType
@@ -64,6 +66,32 @@ CHECK_CONDITION = 2
 Pairs = dict[str, str]
 
 
+class OneUnit(Units):
+    """One unit with one task set, unless a test says otherwise."""
+
+    def __init__(self) -> None:
+        self.luns = {0}
+        self.shared = True
+        self.tells = False
+        self.pending: int | None = None
+        self.cleared: list[tuple[int, Session]] = []
+
+    def has(self, lun: int) -> bool:
+        return lun in self.luns
+
+    def shares_tasks(self, lun: int) -> bool:
+        return self.shared
+
+    def tells_of_aborts(self, lun: int) -> bool:
+        return self.tells
+
+    def clear_aca(self, lun: int, session: Session) -> None:
+        self.cleared.append((lun, session))
+
+    def attention(self, lun: int, session: Session) -> int | None:
+        return self.pending
+
+
 class Gate:
     """A Gatekeeper with one target, and with another that nobody may know."""
 
@@ -79,7 +107,8 @@ class Gate:
         self.moved: PeerError | None = None
         """What becomes of those who have proven themselves, if they may not stay."""
         offer = offer or Offer()
-        self.target = Node(TARGET, offer, self.limits, lambda lun: lun == 0, watcher)
+        self.units = OneUnit()
+        self.target = Node(TARGET, offer, self.limits, self.units, watcher)
         self.discovery = Node(
             "", Offer(session_type=SessionType.DISCOVERY), self.limits, watcher=watcher
         )
@@ -147,7 +176,7 @@ class Disk:
 
     def _handle(self, event: Event) -> None:
         match event:
-            case CommandArrived(task) | DataArrived(task) | TransferFailed(task) if task.aborted:
+            case CommandArrived(task) | DataArrived(task) | TransferFailed(task) if task.over:
                 task.connection.release(task)
             case CommandArrived(task):
                 operation, _, length = parse(task.cdb)

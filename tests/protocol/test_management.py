@@ -18,10 +18,12 @@ from trioscsi.pdu import (
     TaskManagementResponse,
     TaskResult,
 )
-from trioscsi.protocol import UnitReset
+from trioscsi.protocol import CommandsCleared, NexusLost, UnitReset
+from trioscsi.text import Offer
 
 ELSEWHERE = 1 << 48
 OTHER_ISID = b"other!"
+TASK_ABORTED = 0x40
 
 
 def open_peer(**limits: Any) -> Peer:
@@ -163,6 +165,22 @@ def test_an_early_function_waits_for_its_turn():
     assert under_way(peer) == set()
 
 
+def test_an_answer_does_not_wait_for_a_device_server_that_hangs():
+    peer = open_peer(abort_time=0.5)
+    command = busy(peer)
+    peer.gate.disk.slow_to_let_go = True
+    assert manage(peer, TaskFunction.ABORT_TASK, command) == []
+    peer.abandon()
+    assert peer.pass_time(0.4) == []
+    (answer,) = peer.pass_time(0.2)
+    assert answer.response == TaskResult.COMPLETE
+    assert len(list(peer.gate.target.dying)) == 1
+    peer.gate.disk.let_go()
+    assert peer.receive() == []
+    assert list(peer.gate.target.dying) == []
+    assert peer.gate.target.deadlines.next() is None
+
+
 # Sets and resets
 
 
@@ -241,6 +259,167 @@ def test_a_target_that_is_restarted_answers_and_closes_all_connections():
     assert peer.connection.session.node.sessions == []
 
 
+# What others are told
+
+
+def cleared(peer: Peer) -> list[CommandsCleared]:
+    return [event for event in peer.gate.disk.events if isinstance(event, CommandsCleared)]
+
+
+def test_a_session_with_a_task_set_of_its_own_clears_that_alone():
+    peer = open_peer()
+    peer.gate.units.shared = False
+    other = neighbour(peer)
+    busy(peer), busy(other)
+    assert result(peer, TaskFunction.CLEAR_TASK_SET) is TaskResult.COMPLETE
+    assert (len(under_way(peer)), len(under_way(other))) == (0, 1)
+    assert cleared(peer) == []
+
+
+def test_another_session_hears_once_that_its_commands_were_cleared():
+    peer = open_peer()
+    other, idle = neighbour(peer), login(peer.gate, isid=b"third!")
+    busy(peer), busy(other), busy(other)
+    assert result(peer, TaskFunction.CLEAR_TASK_SET) is TaskResult.COMPLETE
+    assert idle.connection.session is not None
+    assert cleared(peer) == [CommandsCleared(other.connection.session, 0)]
+
+
+def test_a_reset_says_by_itself_that_commands_were_cleared():
+    peer = open_peer()
+    busy(neighbour(peer))
+    assert result(peer, TaskFunction.LOGICAL_UNIT_RESET) is TaskResult.COMPLETE
+    assert cleared(peer) == []
+
+
+@pytest.mark.parametrize("function", [TaskFunction.CLEAR_TASK_SET, TaskFunction.LOGICAL_UNIT_RESET])
+def test_another_session_may_get_a_status_for_each_command(function: TaskFunction):
+    peer = open_peer()
+    peer.gate.units.tells = True
+    other = neighbour(peer)
+    own, theirs = busy(peer), busy(other)
+    assert result(peer, function) is TaskResult.COMPLETE
+    assert cleared(peer) == []
+    (response,) = other.receive()
+    assert (response.itt, response.status) == (theirs.itt, TASK_ABORTED)
+    assert (response.underflow, response.residual_count) == (True, 4)
+    assert own.itt not in peer.answers
+    assert list(peer.gate.target.dying) == []
+
+
+def test_a_status_does_not_wait_for_the_device_server():
+    peer = open_peer()
+    peer.gate.units.tells = True
+    peer.gate.disk.slow_to_let_go = True
+    other = neighbour(peer)
+    busy(other)
+    assert manage(peer, TaskFunction.CLEAR_TASK_SET) == []
+    assert [pdu.status for pdu in other.receive()] == [TASK_ABORTED]
+    peer.gate.disk.let_go()
+    assert [pdu.response for pdu in peer.receive()] == [TaskResult.COMPLETE]
+
+
+def test_a_status_waits_for_data_that_was_announced_and_the_data_goes_nowhere():
+    peer = open_peer()
+    peer.gate.units.tells = True
+    other = neighbour(peer)
+    (command,) = other.write(0, b"data")
+    (r2t,) = other.send(command)
+    assert result(peer, TaskFunction.CLEAR_TASK_SET) is TaskResult.COMPLETE
+    assert other.receive() == []
+    (response,) = other.send(*other.answer_r2t(r2t))
+    assert (response.itt, response.status) == (command.itt, TASK_ABORTED)
+    assert peer.gate.disk.store[:4] == bytes(4)
+
+
+def test_a_task_that_is_told_so_and_waits_for_data_can_still_be_aborted():
+    peer = open_peer()
+    peer.gate.units.tells = True
+    other = neighbour(peer)
+    (command,) = other.write(0, b"data")
+    other.send(command)
+    assert result(peer, TaskFunction.CLEAR_TASK_SET) is TaskResult.COMPLETE
+    assert result(other, TaskFunction.ABORT_TASK, command) is TaskResult.COMPLETE
+    other.abandon()
+    assert under_way(other) == set()
+
+
+def test_an_early_command_of_another_session_is_in_no_task_set_yet():
+    peer = open_peer()
+    other = neighbour(peer)
+    gap, held = other.reading(0, 4), other.reading(0, 4)
+    assert other.send(held) == []
+    assert result(peer, TaskFunction.CLEAR_TASK_SET) is TaskResult.COMPLETE
+    assert under_way(other) == {held.itt}
+    peer.gate.disk.lazy = False
+    assert [pdu.itt for pdu in other.send(gap)] == [gap.itt, held.itt]
+
+
+def test_an_allegiance_is_cleared_for_the_session_that_asks():
+    peer = open_peer()
+    assert result(peer, TaskFunction.CLEAR_ACA) is TaskResult.COMPLETE
+    assert peer.gate.units.cleared == [(0, peer.connection.session)]
+
+
+# RFC 7144
+
+
+def of_level_2(**limits: Any) -> Peer:
+    """A peer that may use what RFC 7144 has added."""
+    offer = Offer(target_portal_group_tag=1, protocol_level=2)
+    gate = Gate(offer, Limits(ping_interval=0, **limits))
+    peer = login(gate, keys={"ImmediateData": "No", "iSCSIProtocolLevel": "2"})
+    gate.disk.lazy = True
+    return peer
+
+
+def test_a_task_is_found_in_the_task_set_or_not():
+    peer = of_level_2()
+    command = busy(peer)
+    assert result(peer, TaskFunction.QUERY_TASK, command) is TaskResult.SUCCEEDED
+    peer.gate.disk.work()
+    peer.receive()
+    assert result(peer, TaskFunction.QUERY_TASK, command) is TaskResult.COMPLETE
+
+
+def test_a_task_that_was_asked_for_and_never_came_does_not_come_later():
+    peer = of_level_2()
+    lost = peer.reading(0, 4)
+    assert result(peer, TaskFunction.QUERY_TASK, lost) is TaskResult.COMPLETE
+    peer.abandon()
+    assert peer.feed(peer.encode(lost)) == []
+    assert under_way(peer) == set()
+
+
+def test_a_task_set_is_that_of_a_session_and_a_unit():
+    peer = of_level_2()
+    busy(peer, lun=ELSEWHERE), busy(neighbour(peer))
+    assert result(peer, TaskFunction.QUERY_TASK_SET) is TaskResult.COMPLETE
+    busy(peer)
+    assert result(peer, TaskFunction.QUERY_TASK_SET) is TaskResult.SUCCEEDED
+
+
+def test_a_unit_attention_that_is_pending_is_told_and_stays():
+    peer = of_level_2()
+    assert result(peer, TaskFunction.QUERY_ASYNCHRONOUS_EVENT) is TaskResult.COMPLETE
+    peer.gate.units.pending = 0x162900
+    (answer,) = manage(peer, TaskFunction.QUERY_ASYNCHRONOUS_EVENT)
+    assert answer.response == TaskResult.SUCCEEDED
+    assert answer.additional_response_information == 0x162900
+
+
+def test_a_nexus_is_reset_and_its_session_ends():
+    peer = of_level_2()
+    other = neighbour(peer)
+    busy(peer), busy(peer, lun=ELSEWHERE)
+    foreign = busy(other)
+    assert result(peer, TaskFunction.I_T_NEXUS_RESET) is TaskResult.COMPLETE
+    assert peer.connection.closed
+    assert peer.gate.target.sessions == [other.connection.session]
+    assert peer.gate.disk.events[-1] == NexusLost(peer.connection.session)
+    assert under_way(other) == {foreign.itt}
+
+
 # What is refused
 
 
@@ -249,12 +428,16 @@ def test_a_target_that_is_restarted_answers_and_closes_all_connections():
     [
         TaskFunction.ABORT_TASK,
         TaskFunction.ABORT_TASK_SET,
+        TaskFunction.CLEAR_ACA,
         TaskFunction.CLEAR_TASK_SET,
         TaskFunction.LOGICAL_UNIT_RESET,
+        TaskFunction.QUERY_TASK,
+        TaskFunction.QUERY_TASK_SET,
+        TaskFunction.QUERY_ASYNCHRONOUS_EVENT,
     ],
 )
 def test_a_unit_has_to_exist(function: TaskFunction):
-    peer = open_peer()
+    peer = of_level_2()
     assert result(peer, function, lun=ELSEWHERE * 7) is TaskResult.NO_LUN
 
 
@@ -265,7 +448,7 @@ def _units(monkeypatch: pytest.MonkeyPatch):
 
     def init(self: Gate, *args: Any, **kwargs: Any) -> None:
         before(self, *args, **kwargs)
-        self.target.has_unit = lambda lun: lun in (0, ELSEWHERE)
+        self.units.luns = {0, ELSEWHERE}
 
     monkeypatch.setattr(Gate, "__init__", init)
 
@@ -274,9 +457,10 @@ def _units(monkeypatch: pytest.MonkeyPatch):
     ("function", "expected"),
     [
         (TaskFunction.TASK_REASSIGN, TaskResult.REASSIGNMENT_NOT_SUPPORTED),
-        (TaskFunction.CLEAR_ACA, TaskResult.NOT_SUPPORTED),
         (TaskFunction.QUERY_TASK, TaskResult.NOT_SUPPORTED),
+        (TaskFunction.QUERY_TASK_SET, TaskResult.NOT_SUPPORTED),
         (TaskFunction.I_T_NEXUS_RESET, TaskResult.NOT_SUPPORTED),
+        (TaskFunction.QUERY_ASYNCHRONOUS_EVENT, TaskResult.NOT_SUPPORTED),
         (0, TaskResult.NOT_SUPPORTED),
         (0x7F, TaskResult.NOT_SUPPORTED),
     ],

@@ -104,7 +104,11 @@ def test_whoever_waits_is_woken_for_a_deadline():
 
 def test_a_node_without_units_knows_no_lun_and_wakes_nobody():
     node = Node("", Offer())
-    assert not node.has_unit(0)
+    assert not node.units.has(0)
+    assert node.units.attention(0, None) is None
+    assert node.units.clear_aca(0, None) is None
+    assert node.units.shares_tasks(0)
+    assert not node.units.tells_of_aborts(0)
     node.set_deadline("name", 5.0, lambda: None)
 
 

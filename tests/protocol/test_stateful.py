@@ -41,6 +41,7 @@ from trioscsi.pdu import (
     Pdu,
     Reject,
     ScsiCommand,
+    ScsiResponse,
     SnackRequest,
     TaskFunction,
     TaskManagementRequest,
@@ -67,6 +68,7 @@ LIMITS = Limits(
 )
 OFFER = Offer(max_connections=3, max_recv_data_segment_length=4096)
 SLOT, SLOTS = 3000, 4
+TASK_ABORTED = 0x40
 LUNS = st.sampled_from([0, 0, 0, 1 << 48])
 
 OPERATIONAL_KEYS = st.fixed_dictionaries(
@@ -463,6 +465,9 @@ class Conversations(RuleBasedStateMachine):
             doing = line.doing.pop(itt)
             slot = self.slots[doing.slot]
             good = answer.status == 0
+            if answer.status == TASK_ABORTED:
+                assert isinstance(answer, ScsiResponse)
+                continue
             if doing.fails:
                 assert not good
                 continue
@@ -788,8 +793,9 @@ class Commands(Conversations):
         if any(isinstance(answer, Reject) for answer in answers):
             line.functions.pop(pdu.itt, None)
 
-    @rule(lazy=st.booleans(), slow=st.booleans())
-    def change_the_pace(self, lazy: bool, slow: bool) -> None:
+    @rule(lazy=st.booleans(), slow=st.booleans(), tells=st.booleans())
+    def change_the_pace(self, lazy: bool, slow: bool, tells: bool) -> None:
+        self.gate.units.tells = tells
         self.gate.disk.lazy = lazy
         self.gate.disk.slow_to_let_go = slow
 

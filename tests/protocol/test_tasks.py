@@ -56,9 +56,9 @@ def test_tasks_may_be_removed_while_they_are_looked_through():
 def test_a_task_is_aborted_once_its_machine_says_so():
     task = task_of(1)
     task.machine.arrived_in_order()
-    assert not task.aborted
+    assert not task.over
     task.machine.aborted()
-    assert task.aborted
+    assert task.over
 
 
 def test_data_is_copied_if_it_would_not_last():
@@ -97,3 +97,19 @@ def test_each_who_waits_is_told_when_the_last_task_is_gone():
     dying.released(two)
     assert done == ["both", "two"]
     assert list(dying) == []
+
+
+def test_whoever_has_waited_for_too_long_is_told_once():
+    dying, done = Dying(), []
+
+    def then() -> None:
+        done.append("then")
+
+    task = task_of(1)
+    dying.add(task)
+    assert not dying.when_gone([task], then)
+    dying.give_up(then)
+    assert done == ["then"]
+    assert list(dying) == [task]
+    dying.released(task)
+    assert done == ["then"]

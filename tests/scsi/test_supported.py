@@ -161,5 +161,12 @@ def test_task_management_functions_are_reported_short_and_long(ask: Ask) -> None
     assert ask("a30d 80 000000 00000006 0000") == Reply(bytes.fromhex("da00000c0000"))
 
 
+def test_functions_of_newer_transports_are_reported_where_the_nexus_has_them(
+    ask: Ask, nexus: Nexus
+) -> None:
+    nexus.queries = True
+    assert ask("a30d 00 000000 00000010 0000") == Reply(bytes.fromhex("de070000"))
+
+
 def test_task_management_functions_need_room_for_four_bytes(ask: Ask) -> None:
     assert ask("a30d 00 000000 00000003 0000") == Failed(invalid_field(6, 7))

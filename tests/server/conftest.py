@@ -22,6 +22,7 @@ from trioscsi.server.conversation import Conversation, Lender
 from trioscsi.server.listener import Address
 from trioscsi.server.reactor import Reactor
 from trioscsi.server.refusals import Refusals
+from trioscsi.server.server import keep_time
 from trioscsi.text import Offer
 
 Build: TypeAlias = Callable[..., "House"]
@@ -63,6 +64,7 @@ class House:
         )
         if not self.conversations:
             self.nursery.start_soon(self.reactor.run)
+            self.nursery.start_soon(keep_time, node, self.target.performer)
         self.conversations.append(conversation)
         self.nursery.start_soon(conversation.run)
         peer = Peer(trio.socket.from_stdlib_socket(theirs), patience=self.patience)

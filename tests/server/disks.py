@@ -27,6 +27,32 @@ class Held:
         self.left.set()
 
 
+class Hanging(MemoryDisk):
+    """Hangs where it is told to, as a thread does: it cannot be cancelled, and ends in the end."""
+
+    write_now = read_now = window = None  # type: ignore[assignment]
+
+    def __init__(self, *, lba: int) -> None:
+        super().__init__("1MiB")
+        self.lba = lba
+        self.entered, self.open, self.left = trio.Event(), trio.Event(), trio.Event()
+
+    async def write(self, lba: int, data: Buffer) -> None:
+        if lba == self.lba and not self.open.is_set():
+            self.entered.set()
+            with trio.CancelScope(shield=True):
+                await self.open.wait()
+            self._open(lba, len(data))[:] = data
+            self.left.set()
+        else:
+            await trio.lowlevel.checkpoint()
+            self._open(lba, len(data))[:] = data
+
+    async def read(self, lba: int, blocks: int) -> memoryview:
+        await trio.lowlevel.checkpoint()
+        return self._window(lba * self.block_size, (lba + blocks) * self.block_size)
+
+
 class Counting(MemoryDisk):
     """Counts what is read at once."""
 

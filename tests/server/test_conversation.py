@@ -10,7 +10,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from tests.server.conftest import Build
-from tests.server.disks import Counting, Held
+from tests.server.disks import Counting, Hanging, Held
 from tests.server.peer import (
     BLOCK,
     OTHER_ISID,
@@ -185,6 +185,36 @@ async def test_abort_task_is_answered_when_the_disk_has_let_go(build: Build) -> 
     assert isinstance(response, TaskManagementResponse)
     assert response.response == TaskResult.COMPLETE
     assert (await peer.do(TEST_UNIT_READY)).status == 0  # and no answer to the write before it
+
+
+@pytest.mark.parametrize("function", [TaskFunction.ABORT_TASK, TaskFunction.LOGICAL_UNIT_RESET])
+async def test_a_disk_that_hangs_delays_an_answer_for_a_moment_and_its_late_write_harms_nothing(
+    build: Build, autojump_clock: MockClock, function: TaskFunction
+) -> None:
+    disk = Hanging(lba=8)
+    house = build(disk)
+    peer, other = await house.log_in(), await house.log_in(OTHER_ISID)
+    late = peer.command(write10(8, 2), b"l" * 2 * BLOCK)
+    await peer.send(late)
+    await disk.entered.wait()
+    begin = trio.current_time()
+    await peer.send(peer.task_management(function, late))
+    assert (await peer.receive()).response == TaskResult.COMPLETE
+    assert trio.current_time() == pytest.approx(begin + Limits().abort_time)
+    await peer.do(TEST_UNIT_READY)
+    assert await is_unharmed(peer)  # the session goes on with other blocks
+    if function is TaskFunction.LOGICAL_UNIT_RESET:
+        await other.do(TEST_UNIT_READY)
+    newer = other.command(write10(9, 1), b"n" * BLOCK)
+    await other.send(newer)
+    with trio.move_on_after(20) as waiting:
+        await other.receive()
+    assert waiting.cancelled_caught
+    disk.open.set()
+    assert (await other.answer(newer)).status == 0
+    assert disk.left.is_set()
+    assert await peer.read(8, 2) == b"l" * BLOCK + b"n" * BLOCK
+    assert not list(house.target.node.dying)
 
 
 async def test_abort_task_calls_off_what_can_be_called_off(

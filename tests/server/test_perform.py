@@ -23,6 +23,7 @@ from trioscsi import BackendError, Failing, MemoryDisk, Slow
 from trioscsi.pdu import DataOut, TaskFunction, TaskResult
 from trioscsi.protocol import TasksAborted
 from trioscsi.scsi import (
+    AdditionalSense,
     Done,
     Failed,
     Met,
@@ -39,6 +40,7 @@ from trioscsi.scsi import (
 from trioscsi.scsi.sense import WRITE_PROTECTED
 
 IMMEDIATELY = b"\x35\x02" + bytes(8)
+INQUIRY = bytes.fromhex("12 00 00 0060 00")
 MEDIUM_ERROR, ABORTED_COMMAND, MISCOMPARE, UNIT_ATTENTION = 0x3, 0xB, 0xE, 0x6
 
 
@@ -397,6 +399,37 @@ async def test_a_target_reset_is_a_reset_of_every_unit(build: Build) -> None:
     for unit in (0, 1):
         answer = await other.do(TEST_UNIT_READY, unit=unit)
         assert answer.sense_code == (UNIT_ATTENTION, 0x2903)
+
+
+async def test_a_session_hears_that_another_one_cleared_its_commands(
+    build: Build, autojump_clock: MockClock
+) -> None:
+    house = build(Slow(MemoryDisk("1MiB"), read_ms=5000))
+    peer, other = await house.log_in(), await house.log_in(OTHER_ISID)
+    await other.send(other.command(read10(0, 1), reads=BLOCK))
+    await wait_all_tasks_blocked()
+    await peer.send(peer.task_management(TaskFunction.CLEAR_TASK_SET))
+    assert (await peer.receive()).response == TaskResult.COMPLETE
+    assert (await other.do(TEST_UNIT_READY)).sense_code == (UNIT_ATTENTION, 0x2F00)
+    assert (await peer.do(TEST_UNIT_READY)).status == Status.GOOD
+
+
+async def test_a_unit_attention_can_be_asked_for(build: Build) -> None:
+    house = build()
+    peer = await house.log_in(iSCSIProtocolLevel="2")
+    assert (await peer.do(INQUIRY, reads=96)).data[60:62] == bytes.fromhex("0962")
+    query = peer.task_management(TaskFunction.QUERY_ASYNCHRONOUS_EVENT)
+    await peer.send(query)
+    assert (await peer.receive()).response == TaskResult.COMPLETE
+    target = house.target.performer.target
+    for more, information in [(False, 0x162900), (True, 0x262900)]:
+        target.announce(0, AdditionalSense.POWER_ON_RESET_OR_BUS_DEVICE_RESET_OCCURRED)
+        if more:
+            target.announce(0, AdditionalSense.CAPACITY_DATA_HAS_CHANGED)
+        await peer.send(query)
+        answer = await peer.receive()
+        assert answer.response == TaskResult.SUCCEEDED
+        assert answer.additional_response_information == information
 
 
 async def test_commands_that_a_new_connection_ends_leave_a_unit_attention(

@@ -61,6 +61,22 @@ async def test_who_gives_up_is_in_nobodys_way(autojump_clock: MockClock) -> None
             pass
 
 
+async def test_what_was_given_up_keeps_its_blocks_to_itself(autojump_clock: MockClock) -> None:
+    ranges = Ranges()
+    async with ranges.hold(0, 4, owner="given up"), ranges.hold(8, 4, owner="not"):
+        assert not ranges.taken(0, 12)
+        ranges.isolate("given up")
+        ranges.isolate("given up")
+        assert ranges.exclusive == 1
+        assert [ranges.taken(lba, 4) for lba in (0, 4, 8)] == [True, False, False]
+        with trio.move_on_after(1) as waiting:
+            async with ranges.hold(3, 1):
+                raise AssertionError("it has not let go")
+        assert waiting.cancelled_caught
+    async with ranges.hold(3, 1):
+        assert not ranges.exclusive
+
+
 @given(st.lists(st.tuples(st.integers(0, 20), st.integers(1, 8), st.booleans(), st.integers(0, 3))))
 def test_no_two_have_blocks_that_one_has_for_itself(
     claims: list[tuple[int, int, bool, int]],

@@ -130,6 +130,32 @@ async def test_blocks_can_be_had_alone(make: Make, autojump_clock: MockClock) ->
     await storage.read(7, 1)
 
 
+async def test_what_a_command_writes_is_kept_from_others_when_it_is_given_up(
+    make: Make, nursery: trio.Nursery
+) -> None:
+    class Hanging(Plain):
+        def __init__(self) -> None:
+            super().__init__()
+            self.entered, self.open = trio.Event(), trio.Event()
+
+        async def write(self, lba: int, data: Any) -> None:
+            self.entered.set()
+            await self.open.wait()
+
+    disk = Hanging()
+    storage = make(disk)
+    ranges = storage.unit.ranges
+    owned = UnitStorage(storage.unit, storage.unit_of, storage.jobs, storage.keeper, owner="task")
+    nursery.start_soon(owned.write, 8, bytes(BLOCK))
+    await disk.entered.wait()
+    assert not ranges.exclusive
+    ranges.isolate("task")
+    assert ranges.taken(8, 1)
+    disk.open.set()
+    await wait_all_tasks_blocked()
+    assert not ranges.taken(8, 1)
+
+
 async def test_one_unit_can_use_the_storage_of_another(make: Make) -> None:
     one, other = MemoryDisk("1MiB"), MemoryDisk("1MiB")
     storage = make(one, other)

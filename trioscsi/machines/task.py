@@ -46,6 +46,12 @@ class Inputs(Running, Protocol):
     def finished_early(self) -> Effects:
         """The device server is done, but data that was announced is still on its way."""
 
+    def terminated(self) -> Effects:
+        """Another initiator ended the task, and this one is told so; no data is on its way."""
+
+    def terminated_early(self) -> Effects:
+        """The same, but data that was announced is still on its way."""
+
     def aborted(self) -> Effects:
         """Task management, a logout or the loss of the nexus ended the task."""
 
@@ -74,6 +80,9 @@ rfc("resume", RECEIVING.upon(I.data_completed).to(EXECUTING), E.RESUME)
 rfc("finish", EXECUTING.upon(I.finished).to(RESPONDED), E.RESPOND)
 # Status goes out only after the last sequence that was announced (section 11.4.2).
 rfc("finish-early", EXECUTING.upon(I.finished_early).to(DRAINING))
+for state in (EXECUTING, RECEIVING):
+    rfc("terminate", state.upon(I.terminated).to(RESPONDED), E.RESPOND)
+    rfc("terminate-early", state.upon(I.terminated_early).to(DRAINING))
 rfc("drain", DRAINING.upon(I.data_completed).to(RESPONDED), E.RESPOND)
 
 for state in (HELD, EXECUTING, RECEIVING, DRAINING):

@@ -9,6 +9,7 @@ from trioscsi.protocol.connection import TargetConnection
 from trioscsi.protocol.credentials import Account, Authentication, Challenges, Secret
 from trioscsi.protocol.events import (
     CommandArrived,
+    CommandsCleared,
     DataArrived,
     Event,
     NexusCreated,
@@ -19,7 +20,7 @@ from trioscsi.protocol.events import (
     UnitReset,
 )
 from trioscsi.protocol.names import normalise
-from trioscsi.protocol.node import Gatekeeper, Node, Redirection
+from trioscsi.protocol.node import Gatekeeper, Node, Redirection, Units
 from trioscsi.protocol.session import Session
 from trioscsi.protocol.tasks import Task
 
@@ -28,6 +29,7 @@ __all__ = [
     "Authentication",
     "Challenges",
     "CommandArrived",
+    "CommandsCleared",
     "DataArrived",
     "Event",
     "Gatekeeper",
@@ -43,5 +45,6 @@ __all__ = [
     "TasksCleared",
     "TransferFailed",
     "UnitReset",
+    "Units",
     "normalise",
 ]

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from trioscsi.protocol.session import Session
 
 _GOOD = 0
+_TASK_ABORTED = 0x40
 _SMALL = 16_384
 """Bytes up to which a fresh copy costs less than to look for a buffer."""
 
@@ -33,7 +34,7 @@ class Answers:
         self, task: Task, status: int, sense: Buffer, data: Buffer, transferred: int | None
     ) -> None:
         """Send data and status, once all data that the initiator has announced is here."""
-        if task.aborted:
+        if task.over:
             self._session.node.dying.released(task)
             return
         task.in_hand = False
@@ -43,6 +44,16 @@ class Answers:
         else:
             task.machine.finished()
             self._respond(task, status, sense, data, transferred)
+
+    def terminate(self, task: Task) -> None:
+        """Send TASK ABORTED, once all data that the initiator has announced is here."""
+        if task.incoming is not None and task.incoming.sequences:
+            task.incoming.abandon()
+            task.machine.terminated_early()
+            task.answer = partial(self._respond, task, _TASK_ABORTED, b"", b"", 0)
+        else:
+            task.machine.terminated()
+            self._respond(task, _TASK_ABORTED, b"", b"", 0)
 
     def _respond(
         self, task: Task, status: int, sense: Buffer, data: Buffer, transferred: int | None

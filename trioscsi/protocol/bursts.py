@@ -139,9 +139,18 @@ class Incoming:
         An unsolicited burst has no such place, as its buffer moves when the rest is asked for.
         """
         sequence = None if pdu.ttt == NO_TASK else self.sequences.get(pdu.ttt)
-        if sequence is None or self.fault is not None or not sequence.comes_next(pdu, length):
+        if (
+            sequence is None
+            or self.wanted is None
+            or self.fault is not None
+            or not sequence.comes_next(pdu, length)
+        ):
             return None
         return self.buffer[pdu.buffer_offset : pdu.buffer_offset + length]
+
+    def abandon(self) -> None:
+        """Nobody wants the data any more: what was announced is thrown away when it comes."""
+        self.wanted, self.buffer = None, memoryview(b"")
 
     def receive(self, sequence: Sequence, pdu: DataOut) -> None:
         """Take one Data-Out PDU of an announced sequence."""

@@ -150,7 +150,7 @@ class TargetConnection(Channel):
         self._answers.finish(task, status, sense, data, transferred)
 
     def release(self, task: Task) -> None:
-        """The device server does not touch the disk for this aborted task any more."""
+        """The device server does not touch the disk any more for this task, which is over."""
         assert self.session is not None, "a task has a session"
         self.session.node.dying.released(task)
 
@@ -212,6 +212,10 @@ class TargetConnection(Channel):
     def solicit(self, task: Task) -> None:
         """Ask for the data of a task that had to wait for buffers."""
         self._writes.solicit(task)
+
+    def terminate(self, task: Task) -> None:
+        """End a task with TASK ABORTED status, whether or not the device server has it."""
+        self._in_full_feature.answers.terminate(task)
 
     def cleanup_timed_out(self) -> None:
         """Time2Wait and Time2Retain have passed (transition M1)."""

@@ -41,7 +41,7 @@ class TransferFailed:
 
 @attrs.define
 class TasksAborted:
-    """These tasks have ended without status; let go of each with ``release`` when it is safe."""
+    """These tasks have ended, whoever has them; let go of each with ``release`` when it is safe."""
 
     tasks: list[Task]
 
@@ -55,6 +55,14 @@ class UnitReset:
 
     lun: int | None
     session: Session
+
+
+@attrs.define
+class CommandsCleared:
+    """Another session ended commands of this one at a unit, and no status tells it so."""
+
+    session: Session
+    lun: int
 
 
 @attrs.define
@@ -84,6 +92,7 @@ Event = (
     | TransferFailed
     | TasksAborted
     | UnitReset
+    | CommandsCleared
     | NexusCreated
     | NexusLost
     | TasksCleared

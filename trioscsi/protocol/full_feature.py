@@ -179,7 +179,7 @@ class FullFeature:
             order.hold(pdu.cmd_sn, lambda: self._deliver_held(task))
 
     def _deliver_held(self, task: Task) -> None:
-        if not task.aborted:
+        if not task.over:
             task.machine.turn_came()
             self._deliver(task)
 

@@ -1,13 +1,14 @@
-"""Task management that does what it says (RFC 7143 sections 4.2.3, 11.5 and 11.6).
+"""Task management that does what it says (RFC 7143 sections 4.2.3, 11.5 and 11.6, RFC 7144).
 
-A function is answered when the device server has let go of every task that it ends: from then on,
-nothing of them can change the disk.  Data that initiators had on its way for such tasks is dropped
-when it comes; it is not waited for, as an initiator that uses FastAbort never sends it.
+A function is answered when the device server has let go of every task that it ends, or cannot be
+waited for any longer: from then on, nothing of them can change what others see of the disk.  Data
+that initiators had on its way for such tasks is dropped when it comes; it is not waited for, as an
+initiator that uses FastAbort never sends it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from trioscsi.machines.task import HELD
@@ -45,28 +46,40 @@ class TaskManagement:
             )
             return
         perform = _FUNCTIONS.get(pdu.function)
-        if perform is None:
+        if perform is None or not self._is_agreed(pdu.function):
             self._respond(pdu, _UNSUPPORTED.get(pdu.function, TaskResult.NOT_SUPPORTED))
-        elif pdu.function in _ON_A_UNIT and not self._node.has_unit(pdu.lun):
+        elif pdu.function in _ON_A_UNIT and not self._node.units.has(pdu.lun):
             self._respond(pdu, TaskResult.NO_LUN)
         else:
             perform(self, pdu)
 
+    def _is_agreed(self, function: int) -> bool:
+        """Whether a function may be used: those of RFC 7144 only after the key was negotiated."""
+        return function not in _OF_LEVEL_2 or self._session.parameters.protocol_level >= 2
+
     def _abort_task(self, pdu: TaskManagementRequest) -> None:
         """Section 11.6.1 tells the cases in which there is no such task."""
         itt = pdu.referenced_task_tag
-        task = self._session.tasks.get(itt)
-        if (task is not None and task.lun == pdu.lun) or self._is_dying(itt):
+        if self._find(pdu) is not None or self._is_dying(itt):
             self._end(pdu, lambda task: task.itt == itt and task.lun == pdu.lun)
-            return
+        elif self._is_missing(pdu):
+            self._session.order.fill(pdu.ref_cmd_sn)
+            self._respond(pdu, TaskResult.COMPLETE)
+        else:
+            self._respond(pdu, TaskResult.NO_TASK)
+
+    def _find(self, pdu: TaskManagementRequest) -> Task | None:
+        """The task that a function is about, if it is under way."""
+        task = self._session.tasks.get(pdu.referenced_task_tag)
+        return task if task is not None and task.lun == pdu.lun else None
+
+    def _is_missing(self, pdu: TaskManagementRequest) -> bool:
+        """Whether the command that a function is about was given before it and has not come."""
         order = self._session.order
-        missing = not less(pdu.ref_cmd_sn, order.expected) and less(pdu.ref_cmd_sn, pdu.cmd_sn)
-        if missing:
-            order.fill(pdu.ref_cmd_sn)
-        self._respond(pdu, TaskResult.COMPLETE if missing else TaskResult.NO_TASK)
+        return not less(pdu.ref_cmd_sn, order.expected) and less(pdu.ref_cmd_sn, pdu.cmd_sn)
 
     def _is_dying(self, itt: int) -> bool:
-        """Whether an earlier function has aborted this task and is not answered yet."""
+        """Whether an earlier function has ended this task and storage still has it."""
         return any(
             task.itt == itt and task.connection.session is self._session
             for task in self._node.dying
@@ -76,15 +89,41 @@ class TaskManagement:
         self._end(pdu, lambda task: task.lun == pdu.lun)
 
     def _clear_task_set(self, pdu: TaskManagementRequest) -> None:
-        self._end(pdu, lambda task: task.lun == pdu.lun, everywhere=True)
+        everywhere = self._node.units.shares_tasks(pdu.lun)
+        self._end(pdu, lambda task: task.lun == pdu.lun, everywhere=everywhere)
+
+    def _clear_aca(self, pdu: TaskManagementRequest) -> None:
+        self._node.units.clear_aca(pdu.lun, self._session)
+        self._respond(pdu, TaskResult.COMPLETE)
 
     def _reset_unit(self, pdu: TaskManagementRequest) -> None:
         self._node.events.append(UnitReset(pdu.lun, self._session))
-        self._clear_task_set(pdu)
+        self._end(pdu, lambda task: task.lun == pdu.lun, everywhere=True, reset=True)
 
     def _reset_target(self, pdu: TaskManagementRequest) -> None:
         self._node.events.append(UnitReset(None, self._session))
-        self._end(pdu, lambda task: True, everywhere=True)
+        self._end(pdu, lambda task: True, everywhere=True, reset=True)
+
+    def _reset_nexus(self, pdu: TaskManagementRequest) -> None:
+        self._end(pdu, lambda task: True)
+
+    def _query_task(self, pdu: TaskManagementRequest) -> None:
+        there = self._find(pdu) is not None
+        if not there and self._is_missing(pdu):
+            self._session.order.fill(pdu.ref_cmd_sn)
+        self._respond(pdu, TaskResult.SUCCEEDED if there else TaskResult.COMPLETE)
+
+    def _query_task_set(self, pdu: TaskManagementRequest) -> None:
+        there = any(task.lun == pdu.lun for task in self._session.tasks)
+        self._respond(pdu, TaskResult.SUCCEEDED if there else TaskResult.COMPLETE)
+
+    def _query_event(self, pdu: TaskManagementRequest) -> None:
+        """QUERY ASYNCHRONOUS EVENT (RFC 7144 section 6.3)."""
+        information = self._node.units.attention(pdu.lun, self._session)
+        if information is None:
+            self._respond(pdu, TaskResult.COMPLETE)
+        else:
+            self._respond(pdu, TaskResult.SUCCEEDED, information)
 
     def _end(
         self,
@@ -92,62 +131,89 @@ class TaskManagement:
         concerns: Callable[[Task], bool],
         *,
         everywhere: bool = False,
+        reset: bool = False,
     ) -> None:
         """End the tasks that a function concerns, and answer it when they are gone."""
         sessions = self._node.sessions if everywhere else [self._session]
-        for session in sessions:
-            session.abort(
-                [task for task in session.tasks if concerns(task) and not self._follows(task, pdu)]
-            )
+        self._node.end_tasks(
+            lambda task: concerns(task) and not self._is_spared(task, pdu),
+            self._session,
+            sessions,
+            reset=reset,
+        )
         self._under_way += 1
-        dying = self._node.dying
-        dying.when_gone(
-            [task for task in dying if concerns(task) and task.connection.session in sessions],
+        self._node.when_gone(
+            [
+                task
+                for task in self._node.dying
+                if concerns(task) and task.connection.session in sessions
+            ],
             lambda: self._ended(pdu),
+            self._connection.now,
         )
 
-    def _follows(self, task: Task, pdu: TaskManagementRequest) -> bool:
-        """Whether this is an early command that the initiator gave after the function."""
-        return (
-            task.machine.state == HELD.name
-            and task.connection.session is self._session
-            and pdu.referenced_task_tag != task.itt
-            and not less(task.cmd_sn, pdu.cmd_sn)
-        )
+    def _is_spared(self, task: Task, pdu: TaskManagementRequest) -> bool:
+        """Whether this is an early command that was given after the function, or by another."""
+        if task.machine.state != HELD.name:
+            return False
+        if task.connection.session is not self._session:
+            return True
+        return pdu.referenced_task_tag != task.itt and not less(task.cmd_sn, pdu.cmd_sn)
 
     def _ended(self, pdu: TaskManagementRequest) -> None:
         self._under_way -= 1
         self._respond(pdu, TaskResult.COMPLETE)
         if pdu.function == TaskFunction.TARGET_COLD_RESET:
-            self._end_sessions()
+            self._end_sessions(self._node.sessions, "TARGET COLD RESET")
+        elif pdu.function == TaskFunction.I_T_NEXUS_RESET:
+            self._end_sessions([self._session], "I_T NEXUS RESET")
 
-    def _end_sessions(self) -> None:
-        """TARGET COLD RESET ends every session once it is answered (section 11.5.1)."""
-        for session in self._node.sessions:
+    def _end_sessions(self, sessions: Iterable[Session], why: str) -> None:
+        """Once answered, these two end every session, or their own (section 11.5.1, RFC 7144 6.3).
+
+        Nobody waits for the initiators to come back.
+        """
+        for session in sessions:
             for connection in list(session.connections):
-                connection.drop("TARGET COLD RESET")
+                connection.drop(why)
             session.end_cleanups()
 
-    def _respond(self, pdu: TaskManagementRequest, result: TaskResult) -> None:
-        self._connection.send_status(TaskManagementResponse(itt=pdu.itt, response=result))
+    def _respond(
+        self, pdu: TaskManagementRequest, result: TaskResult, information: int = 0
+    ) -> None:
+        self._connection.send_status(
+            TaskManagementResponse(
+                itt=pdu.itt, response=result, additional_response_information=information
+            )
+        )
 
 
 _FUNCTIONS: dict[int, Callable[[TaskManagement, TaskManagementRequest], None]] = {
     TaskFunction.ABORT_TASK: TaskManagement._abort_task,
     TaskFunction.ABORT_TASK_SET: TaskManagement._abort_task_set,
+    TaskFunction.CLEAR_ACA: TaskManagement._clear_aca,
     TaskFunction.CLEAR_TASK_SET: TaskManagement._clear_task_set,
     TaskFunction.LOGICAL_UNIT_RESET: TaskManagement._reset_unit,
     TaskFunction.TARGET_WARM_RESET: TaskManagement._reset_target,
     TaskFunction.TARGET_COLD_RESET: TaskManagement._reset_target,
+    TaskFunction.QUERY_TASK: TaskManagement._query_task,
+    TaskFunction.QUERY_TASK_SET: TaskManagement._query_task_set,
+    TaskFunction.I_T_NEXUS_RESET: TaskManagement._reset_nexus,
+    TaskFunction.QUERY_ASYNCHRONOUS_EVENT: TaskManagement._query_event,
 }
-_ON_A_UNIT = frozenset(
+_OF_LEVEL_2 = frozenset(
     {
-        TaskFunction.ABORT_TASK,
-        TaskFunction.ABORT_TASK_SET,
-        TaskFunction.CLEAR_TASK_SET,
-        TaskFunction.LOGICAL_UNIT_RESET,
+        TaskFunction.QUERY_TASK,
+        TaskFunction.QUERY_TASK_SET,
+        TaskFunction.I_T_NEXUS_RESET,
+        TaskFunction.QUERY_ASYNCHRONOUS_EVENT,
     }
 )
+_ON_A_UNIT = frozenset(_FUNCTIONS) - {
+    TaskFunction.TARGET_WARM_RESET,
+    TaskFunction.TARGET_COLD_RESET,
+    TaskFunction.I_T_NEXUS_RESET,
+}
 _UNSUPPORTED: dict[int, TaskResult] = {
     TaskFunction.TASK_REASSIGN: TaskResult.REASSIGNMENT_NOT_SUPPORTED
 }

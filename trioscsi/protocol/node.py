@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 import attrs
@@ -15,17 +16,39 @@ from trioscsi.pdu import LoginStatus
 from trioscsi.protocol.channel import nobody
 from trioscsi.protocol.credentials import Authentication
 from trioscsi.protocol.deadlines import Deadlines
+from trioscsi.protocol.events import CommandsCleared
 from trioscsi.protocol.tasks import Dying
 from trioscsi.text import Offer
 
 if TYPE_CHECKING:
     from trioscsi.protocol.events import Event
     from trioscsi.protocol.session import Session
+    from trioscsi.protocol.tasks import Task
 
 
-def _nowhere(lun: int) -> bool:
-    """What a node without logical units says of any LUN field."""
-    return False
+class Units:
+    """What task management asks about logical units (SAM-5 chapter 7): here, that there are none.
+
+    Each is addressed by a 64-bit LUN field; only `has` is asked about those that do not exist.
+    """
+
+    def has(self, lun: int) -> bool:
+        """Whether the field addresses a unit."""
+        return False
+
+    def shares_tasks(self, lun: int) -> bool:
+        """Whether the commands of all sessions are one task set (TST), not a set for each."""
+        return True
+
+    def tells_of_aborts(self, lun: int) -> bool:
+        """Whether a session gets TASK ABORTED for commands that another one ended (TAS)."""
+        return False
+
+    def clear_aca(self, lun: int, session: Session) -> None:
+        """End an auto contingent allegiance of this session, if there is one."""
+
+    def attention(self, lun: int, session: Session) -> int | None:
+        """The additional response information about a unit attention; None if none is pending."""
 
 
 @attrs.define(eq=False)
@@ -39,8 +62,7 @@ class Node:
     name: str
     offer: Offer
     limits: Limits = attrs.field(factory=Limits)
-    has_unit: Callable[[int], bool] = _nowhere
-    """Whether a 64-bit LUN field addresses a logical unit, for task management."""
+    units: Units = attrs.field(factory=Units)
     authentication: Authentication | None = attrs.field(default=None, kw_only=True)
     """What an initiator has to prove to log in; its ``offer`` then has the method CHAP alone."""
     watcher: Watcher | None = None
@@ -87,6 +109,45 @@ class Node:
         """A session is over."""
         if self.find(*session.nexus) is session:
             del self._sessions[session.nexus]
+
+    def end_tasks(
+        self,
+        concerns: Callable[[Task], bool],
+        by: Session | None,
+        sessions: Iterable[Session],
+        *,
+        reset: bool = False,
+    ) -> None:
+        """End tasks of these sessions because of what ``by`` did (None: nobody of them).
+
+        ``by`` knows of it.  The others get TASK ABORTED status where their unit's mode page wants
+        that, and else a unit attention, which a ``reset`` has anyway.
+        """
+        for session in sessions:
+            tasks = [task for task in session.tasks if concerns(task)]
+            if session is not by:
+                told = [task for task in tasks if self.units.tells_of_aborts(task.lun)]
+                session.abort(told, told=True)
+                tasks = [task for task in tasks if task not in told]
+                if not reset:
+                    units = dict.fromkeys(task.lun for task in tasks)
+                    self.events += [CommandsCleared(session, lun) for lun in units]
+            session.abort(tasks)
+
+    def when_gone(self, tasks: Iterable[Task], then: Callable[[], None], now: float) -> None:
+        """Call ``then`` when the device server has let go of ``tasks``, or has had its time.
+
+        Storage that hangs keeps a task's buffer and its blocks to itself until it answers, so that
+        its answer harms nothing.
+        """
+
+        def ended() -> None:
+            self.deadlines.cancel(ended)
+            then()
+
+        if not self.dying.when_gone(tasks, ended):
+            when = now + self.limits.abort_time
+            self.set_deadline(ended, when, partial(self.dying.give_up, ended))
 
     def new_tsih(self) -> int:
         """A Target Session Identifying Handle that no session has: 1 to 65535."""

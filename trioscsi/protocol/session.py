@@ -107,16 +107,26 @@ class Session:
                 case Effect.FREE_SESSION:
                     self.node.remove(self)
 
-    def abort(self, tasks: Iterable[Task]) -> None:
-        """End tasks without status; the server lets go of those that it has in hand."""
+    def abort(self, tasks: Iterable[Task], *, told: bool = False) -> None:
+        """End tasks without status; the server lets go of those that it has in hand.
+
+        With ``told`` the initiator gets TASK ABORTED status for those that the server knows of and
+        that have no status yet; the others go on.
+        """
         in_hand = []
         for task in list(tasks):
-            if self.tasks.get(task.itt) is task:
+            if self.tasks.get(task.itt) is not task or (
+                told and not task.machine.hears("terminated")
+            ):
+                continue
+            if told:
+                task.connection.terminate(task)
+            else:
                 task.machine.aborted()
                 self.forget(task)
-                if task.in_hand:
-                    in_hand.append(task)
-                    self.node.dying.add(task)
+            if task.in_hand:
+                in_hand.append(task)
+                self.node.dying.add(task)
         if in_hand:
             self.node.events.append(TasksAborted(in_hand))
 
@@ -151,7 +161,7 @@ class Session:
         """Let waiting tasks ask for their data, as far as the buffers go."""
         while self.waiting:
             task = self.waiting[0]
-            if not task.aborted:
+            if not task.over:
                 task.connection.solicit(task)
                 if not task.reserved:
                     return

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from trioscsi.protocol.bursts import Incoming
     from trioscsi.protocol.connection import TargetConnection
 
-_ABORTED = task_machine.ABORTED.name
+_OVER = frozenset(
+    state.name for state in (task_machine.DRAINING, task_machine.RESPONDED, task_machine.ABORTED)
+)
 
 
 @attrs.define(eq=False)
@@ -55,9 +57,9 @@ class Task:
     """Whether the device server has the task, so that its end must be waited for."""
 
     @property
-    def aborted(self) -> bool:
-        """Whether the task has ended without status."""
-        return self.machine.state == _ABORTED
+    def over(self) -> bool:
+        """Whether the task has ended, so that nobody waits for the device server any more."""
+        return self.machine.state in _OVER
 
     def own_data(self) -> None:
         """Copy data that would not outlive the next receive."""
@@ -98,38 +100,44 @@ class TaskSet:
 
 @attrs.define(eq=False)
 class Dying:
-    """Tasks that were aborted while the device server had them, and that it still has.
+    """Tasks that were ended while the device server had them, and that it still has.
 
     A write that is under way in a thread cannot be stopped; whoever promised that a task is gone
-    waits here until it can do no more harm.
+    waits here until it has let go, or until he has waited for too long.
     """
 
-    _tasks: list[Task] = attrs.field(factory=list)
-    _waiting: list[tuple[list[Task], Callable[[], None]]] = attrs.field(factory=list)
+    _tasks: dict[Task, None] = attrs.field(factory=dict)
+    _waiting: list[tuple[set[Task], Callable[[], None]]] = attrs.field(factory=list)
 
     def __iter__(self) -> Iterator[Task]:
-        return iter(self._tasks)
+        return iter(list(self._tasks))
 
     def add(self, task: Task) -> None:
         """The device server has to let go of this task."""
-        self._tasks.append(task)
+        self._tasks[task] = None
 
-    def when_gone(self, tasks: Iterable[Task], then: Callable[[], None]) -> None:
-        """Call ``then`` as soon as none of ``tasks`` is left here, perhaps at once."""
-        tasks = [task for task in tasks if task.in_hand]
-        if tasks:
-            self._waiting.append((tasks, then))
+    def when_gone(self, tasks: Iterable[Task], then: Callable[[], None]) -> bool:
+        """Call ``then`` as soon as none of ``tasks`` is left here; whether that was at once."""
+        left = {task for task in tasks if task.in_hand}
+        if left:
+            self._waiting.append((left, then))
         else:
             then()
+        return not left
+
+    def give_up(self, then: Callable[[], None]) -> None:
+        """Call what waits, although not all that it waits for is gone."""
+        self._waiting = [entry for entry in self._waiting if entry[1] is not then]
+        then()
 
     def released(self, task: Task) -> None:
         """The device server does not touch the disk for this task any more."""
         task.in_hand = False
-        self._tasks.remove(task)
+        del self._tasks[task]
         for entry in list(self._waiting):
             tasks, then = entry
             if task in tasks:
-                tasks.remove(task)
+                tasks.discard(task)
                 if not tasks:
                     self._waiting.remove(entry)
                     then()

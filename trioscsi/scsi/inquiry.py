@@ -45,7 +45,6 @@ STANDARD = layout(
 _SPC_4 = 0x06
 _VERSION_DESCRIPTORS = {
     "version_descriptor_1": 0x00A0,  # SAM-5
-    "version_descriptor_2": 0x0960,  # iSCSI
     "version_descriptor_3": 0x0460,  # SPC-4
     "version_descriptor_4": 0x04C0,  # SBC-3
 }
@@ -65,7 +64,7 @@ def inquiry(unit: LogicalUnit, cdb: Cdb, nexus: Nexus) -> Plan:
         data = vpd.encode(cdb["page_code"], page(unit, nexus))
     else:
         _check_no_page(cdb)
-        data = _standard(unit)
+        data = _standard(unit, nexus)
     return Reply(data[: cdb["allocation_length"]])
 
 
@@ -90,7 +89,7 @@ def _check_no_page(cdb: Cdb) -> None:
         raise cdb.refusal("page_code")
 
 
-def _standard(unit: LogicalUnit) -> bytes:
+def _standard(unit: LogicalUnit, nexus: Nexus) -> bytes:
     return STANDARD.encode(
         version=_SPC_4,
         hisup=1,
@@ -101,6 +100,7 @@ def _standard(unit: LogicalUnit) -> bytes:
         t10_vendor_identification=_text(unit.vendor, 8),
         product_identification=_text(unit.product, 16),
         product_revision_level=_text(unit.revision, 4),
+        version_descriptor_2=nexus.transport,
         **_VERSION_DESCRIPTORS,
     )
 

@@ -36,6 +36,10 @@ class Nexus:
     target_port: str
     relative_target_port: int = 1
     target_port_group: int = 1
+    transport: int = 0x0960
+    """The version descriptor of the transport between the ports (SPC-4 section 6.6)."""
+    queries: bool = False
+    """Whether the transport has the task management functions that ask, and I_T NEXUS RESET."""
     pending: dict[int, list[Attention]] = attrs.field(factory=dict, init=False)
     _overflowed: set[int] = attrs.field(factory=set, init=False)
 

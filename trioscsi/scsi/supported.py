@@ -148,7 +148,7 @@ def _timeouts(command: Command, *, present: bool) -> bytes:
 
 
 @decoded
-def report_supported_task_management_functions(_unit: LogicalUnit, cdb: Cdb, _nexus: Nexus) -> Plan:
+def report_supported_task_management_functions(_unit: LogicalUnit, cdb: Cdb, nexus: Nexus) -> Plan:
     """REPORT SUPPORTED TASK MANAGEMENT FUNCTIONS (SPC-4 section 6.36)."""
     if cdb["allocation_length"] < 4:
         raise cdb.refusal("allocation_length")
@@ -159,6 +159,7 @@ def report_supported_task_management_functions(_unit: LogicalUnit, cdb: Cdb, _ne
         ctss=1,
         lurs=1,
         trs=1,
+        **dict.fromkeys(("qts", "qtss", "qaes", "itnrs"), int(nexus.queries)),
         additional_data_length=TASK_FUNCTIONS.length - 4 if extended else 0,
     )
     return Reply(data[: TASK_FUNCTIONS.length if extended else 4][: cdb["allocation_length"]])

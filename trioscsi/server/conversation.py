@@ -235,7 +235,7 @@ class Conversation:
             if answer is None:
                 # Cancelled: the task was aborted, or the whole conversation ends.
                 answer = partial(self.connection.release, task)
-                if not task.aborted:
+                if not task.over:
                     self.connection.drop("a command was cancelled")
             self._turn(answer)
 

@@ -14,6 +14,9 @@ from trioscsi.text import Offer
 _SET_ELSEWHERE = {"auth_methods", "max_recv_data_segment_length", "target_portal_group_tag"}
 """What follows from limits, from CHAP, and from the portal that a peer came through."""
 
+_RFC_7144 = 2
+"""The iSCSIProtocolLevel that has its task management functions."""
+
 
 def make_offer(limits: Limits, proof: Authentication | None, **settings: Any) -> Offer:
     """An offer with these settings, within the limits; raises UsageError.
@@ -24,6 +27,7 @@ def make_offer(limits: Limits, proof: Authentication | None, **settings: Any) ->
     unknown = settings.keys() - known
     if unknown:
         raise UsageError(f"a target has no setting {', '.join(sorted(unknown))}")
+    settings.setdefault("protocol_level", _RFC_7144)
     methods = ("None",) if proof is None else ("CHAP",)
     try:
         return Offer(max_recv_data_segment_length=limits.segment, auth_methods=methods, **settings)

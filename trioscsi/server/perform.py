@@ -17,6 +17,7 @@ from trioscsi import lun as luns
 from trioscsi.errors import BackendError
 from trioscsi.protocol import (
     CommandArrived,
+    CommandsCleared,
     DataArrived,
     Event,
     NexusCreated,
@@ -28,6 +29,7 @@ from trioscsi.protocol import (
     TasksCleared,
     TransferFailed,
     UnitReset,
+    Units,
 )
 from trioscsi.scsi import (
     AccessState,
@@ -61,6 +63,15 @@ log = logging.getLogger("trioscsi")
 _SMALL = 65_536
 """Bytes that a read may always add to what its peer has still to read: a turn has few of them."""
 
+_ONE, _MORE_THAN_ONE = 1, 2
+"""UADE DEPTH: how many unit attentions are pending."""
+
+_ISCSI = 0x0960
+"""The version descriptor of iSCSI, to which the negotiated level is added (RFC 7144 4.2)."""
+
+_RFC_7144 = 2
+"""The protocol level that has them."""
+
 _OF_A_TASK = (CommandArrived, DataArrived, TransferFailed)
 
 
@@ -77,7 +88,7 @@ class Executor(Protocol):
         """Stop what `start` began, and release the task when nothing of it is left."""
 
 
-class Performer:
+class Performer(Units):
     """Executes the commands of one target."""
 
     def __init__(
@@ -103,9 +114,20 @@ class Performer:
         """The units and their disks."""
         return self._units.values()
 
-    def has_unit(self, field: int) -> bool:
-        """Whether a 64-bit LUN field addresses one of the units."""
-        return field in self._by_field
+    # What task management asks.
+
+    def has(self, lun: int) -> bool:
+        """See `Units.has`."""
+        return lun in self._by_field
+
+    def attention(self, lun: int, session: Session) -> int | None:
+        """See `Units.attention`: UADE DEPTH and sense key, ASC and ASCQ (SAM-5 section 7.10)."""
+        nexus, number = self._nexuses[session], self._by_field[lun].logical.number
+        sense = nexus.first(number)
+        if sense is None:
+            return None
+        depth = _MORE_THAN_ONE if len(nexus.pending[number]) > 1 else _ONE
+        return (depth << 4 | sense.key) << 16 | sense.code
 
     async def close(self) -> None:
         """Close the disks that can be closed."""
@@ -116,7 +138,7 @@ class Performer:
     def handle(self, events: Iterable[Event]) -> None:
         """Do what the protocol asks for."""
         for event in events:
-            if isinstance(event, _OF_A_TASK) and event.task.aborted:
+            if isinstance(event, _OF_A_TASK) and event.task.over:
                 # Aborted by a later PDU of the same turn: it was not begun.
                 event.task.connection.release(event.task)
             else:
@@ -148,6 +170,8 @@ class Performer:
         for task in event.tasks:
             if not task.in_hand:
                 continue
+            for unit in self.units:
+                unit.ranges.isolate(task)
             executor = self.executors.get(task.connection)
             if executor is not None:
                 executor.cancel(task)
@@ -160,6 +184,12 @@ class Performer:
         elif (number := luns.decode(event.lun)) is not None:
             self.target.reset(number)
 
+    def _commands_cleared(self, event: CommandsCleared) -> None:
+        nexus, unit = self._nexuses.get(event.session), self._by_field.get(event.lun)
+        if nexus is not None and unit is not None:
+            code = AdditionalSense.COMMANDS_CLEARED_BY_ANOTHER_INITIATOR
+            nexus.establish(unit.logical.number, code)
+
     def _nexus_created(self, event: NexusCreated) -> None:
         session = event.session
         # A portal group is a target port (RFC 7143 section 4.1), and a target port group too.
@@ -169,6 +199,8 @@ class Performer:
             f"{session.node.name},t,0x{group:04x}",
             relative_target_port=group,
             target_port_group=group,
+            transport=_ISCSI + session.parameters.protocol_level,
+            queries=session.parameters.protocol_level >= _RFC_7144,
         )
         self._nexuses[session] = nexus
         self.target.attach(nexus)
@@ -192,6 +224,7 @@ class Performer:
         TransferFailed: _transfer_failed,
         TasksAborted: _tasks_aborted,
         UnitReset: _unit_reset,
+        CommandsCleared: _commands_cleared,
         NexusCreated: _nexus_created,
         NexusLost: _nexus_lost,
         TasksCleared: _tasks_cleared,
@@ -293,7 +326,7 @@ class Performer:
     async def run(self, task: Task, plan: Plan) -> Callable[[], None]:
         """Perform a plan that could not be done at once; returns what answers its task."""
         unit = self._unit(task)
-        storage = UnitStorage(unit, self._unit_of, self._jobs, self._keeper)
+        storage = UnitStorage(unit, self._unit_of, self._jobs, self._keeper, owner=task)
         finish = task.connection.finish
         try:
             match plan:

@@ -14,6 +14,7 @@ class _Claim:
     start: int
     end: int
     exclusive: bool
+    owner: object = None
     granted: trio.Event = attrs.field(factory=trio.Event)
 
     def conflicts(self, other: _Claim) -> bool:
@@ -42,9 +43,11 @@ class Ranges:
         return any(claim.conflicts(wanted) for claim in self._claims)
 
     @asynccontextmanager
-    async def hold(self, lba: int, blocks: int, *, exclusive: bool = False) -> AsyncIterator[None]:
-        """Wait for these blocks, and have them until the block ends."""
-        claim = _Claim(lba, lba + blocks, exclusive)
+    async def hold(
+        self, lba: int, blocks: int, *, exclusive: bool = False, owner: object = None
+    ) -> AsyncIterator[None]:
+        """Wait for these blocks, and have them until the block ends; ``owner``: see `isolate`."""
+        claim = _Claim(lba, lba + blocks, exclusive, owner)
         if not any(earlier.conflicts(claim) for earlier in self._claims):
             claim.granted.set()
         self._claims.append(claim)
@@ -54,8 +57,19 @@ class Ranges:
             yield
         finally:
             self._claims.remove(claim)
-            self.exclusive -= exclusive
+            self.exclusive -= claim.exclusive
             self._grant()
+
+    def isolate(self, owner: object) -> None:
+        """Nobody else is to have the blocks that ``owner`` has, from now on until he lets go.
+
+        They are those of a command that was given up: whatever its storage still does to them, it
+        does before anything that comes later.
+        """
+        for claim in self._claims:
+            if claim.owner is owner and claim.granted.is_set() and not claim.exclusive:
+                claim.exclusive = True
+                self.exclusive += 1
 
     def _grant(self) -> None:
         """Let all those go on who have nobody before them any more."""

@@ -113,7 +113,9 @@ class Server:
                     for target in self._targets.values():
                         conversations.start_soon(target.jobs.run, name=f"jobs of {target.name}")
                     for node in self._nodes:
-                        conversations.start_soon(self._keep_time, node, name=f"timer {node.name}")
+                        conversations.start_soon(
+                            keep_time, node, self._performer_of(node), name=f"timer {node.name}"
+                        )
                     if self._name_service is not None:
                         conversations.start_soon(self._name_service.run, name="name service")
                     async with trio.open_nursery() as doors:
@@ -234,12 +236,13 @@ class Server:
             if not self._conversations:
                 self._nobody.set()
 
-    async def _keep_time(self, node: Node) -> None:
-        """Run the deadlines that belong to sessions rather than to a connection."""
-        while True:
-            deadline = node.deadlines.next()
-            with trio.CancelScope(deadline=inf if deadline is None else deadline) as scope:
-                node.wake = scope.cancel
-                await trio.sleep_forever()
-            node.deadlines.run(trio.current_time())
-            self._performer_of(node).handle(node.take_events())
+
+async def keep_time(node: Node, performer: Performer) -> None:
+    """Run the deadlines that belong to sessions rather than to a connection."""
+    while True:
+        deadline = node.deadlines.next()
+        with trio.CancelScope(deadline=inf if deadline is None else deadline) as scope:
+            node.wake = scope.cancel
+            await trio.sleep_forever()
+        node.deadlines.run(trio.current_time())
+        performer.handle(node.take_events())

@@ -38,18 +38,19 @@ class UnitStorage:
     """The storage of one unit.
 
     Each read and write waits for those that have the blocks for themselves; ``alone`` is true for
-    the storage of one that has.
+    the storage of one that has.  What is written is held for ``owner``, see `Ranges.isolate`.
     """
 
     unit: Unit
     unit_of: Callable[[LogicalUnit], Unit]
     jobs: Jobs
     keeper: Keeper
+    owner: object = None
     alone: bool = False
 
     async def read(self, lba: int, blocks: int) -> Buffer:
         """See `Storage.read`."""
-        async with self._sharing(lba, blocks):
+        async with self._sharing(lba, blocks, writes=False):
             return await self.unit.disk.read(lba, blocks)
 
     async def write(self, lba: int, data: Buffer) -> None:
@@ -127,9 +128,10 @@ class UnitStorage:
         await self.keeper.save(self.unit.logical.number, name, data)
 
     @asynccontextmanager
-    async def _sharing(self, lba: int, blocks: int) -> AsyncIterator[None]:
+    async def _sharing(self, lba: int, blocks: int, *, writes: bool = True) -> AsyncIterator[None]:
         if self.alone:
             yield
         else:
-            async with self.unit.ranges.hold(lba, blocks):
+            owner = self.owner if writes else None
+            async with self.unit.ranges.hold(lba, blocks, owner=owner):
                 yield

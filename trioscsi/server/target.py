@@ -109,7 +109,7 @@ class Target:
             self.name,
             make_offer(self.limits, proof, target_alias=alias, **negotiation),
             self.limits,
-            has_unit=self._performer.has_unit,
+            units=self._performer,
             authentication=proof,
         )
         self.guarded = Guarded(
