@@ -1,7 +1,8 @@
 """Real initiators against a real server.
 
 A test whose program is not installed is skipped; with ``--require-tools`` it fails instead.  On
-Debian the programs come from libiscsi-bin, qemu-utils, qemu-block-extra and e2fsprogs.
+Debian the programs come from libiscsi-bin, qemu-utils, qemu-block-extra, e2fsprogs and sg3-utils,
+and what sg3-utils needs to reach a target from gcc, libc6-dev and libiscsi-dev.
 """
 
 from __future__ import annotations
@@ -10,7 +11,14 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.interop.generic import Generic
 from tests.interop.serving import Serving, serving
+
+
+@pytest.fixture(scope="session")
+def generic(tmp_path_factory: pytest.TempPathFactory) -> Generic:
+    """What lets programs for SCSI devices use a target."""
+    return Generic(tmp_path_factory.mktemp("generic"))
 
 
 @pytest.fixture(scope="module")

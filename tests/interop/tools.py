@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Mapping
 
 import pytest
 
@@ -24,16 +25,22 @@ def tool(name: str) -> str:
     pytest.skip(f"{name} is not installed")
 
 
-def run(*command: str, timeout: float = 60) -> str:
-    """What a program prints, standard error included; it has to end well and in time."""
+def run(
+    *command: str,
+    timeout: float = 60,
+    environment: Mapping[str, str] | None = None,
+    status: int = 0,
+) -> str:
+    """What a program prints, standard error included; it has to end as expected, and in time."""
     done = subprocess.run(
         [tool(command[0]), *command[1:]],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         stdin=subprocess.DEVNULL,
         timeout=timeout,
+        env=environment,
         check=False,
     )
     output = done.stdout.decode(errors="replace")
-    assert done.returncode == 0, f"{command[0]} ended with {done.returncode}:\n{output}"
+    assert done.returncode == status, f"{command[0]} ended with {done.returncode}:\n{output}"
     return output

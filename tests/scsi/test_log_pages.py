@@ -54,9 +54,14 @@ def test_the_statistics_are_those_of_reads_and_writes(unit: LogicalUnit) -> None
     }
 
 
+def test_no_time_is_measured(unit: LogicalUnit) -> None:
+    found = values(unit, 0x19)
+    assert (found[2], found[3]) == (bytes(8), bytes(8))
+
+
 def test_the_temperature_is_not_known(unit: LogicalUnit) -> None:
     assert values(unit, 0x0D) == {0: b"\x00\xff"}
-    assert values(unit, 0x2F) == {0: b"\x00\x00\xff\x00"}
+    assert values(unit, 0x2F) == {0: b"\x00\x00\xff"}
 
 
 def test_the_minutes_since_power_on_are_told_and_no_scan_is_made() -> None:

@@ -183,7 +183,7 @@ def test_a_parameter_list_resets_what_it_names(
     statistics = "19 00 0044  0001 03 40" + "00" * 64
     assert set_log("03 00 000c 0005 20 08" + "00" * 8, statistics, pc=pc) == Done()
     assert bytes_read(ask) == 0
-    assert data_of(ask(sense(0x19)))[8:] == bytes(64)
+    assert data_of(ask(sense(0x19)))[8:72] == bytes(64)
     assert unit.counters.blocks_read == 2
 
 

@@ -46,17 +46,27 @@ def log(ask: Ask) -> Sequence[str]:
     return [parameter[4:].hex(" ", 2) for parameter in parameters]
 
 
+NO_RESULT = "0000 0000 0000 0000 0000 0000 0000 0000"
 NO_ADDRESS = "ffff ffff ffff ffff"
 
 
-@pytest.mark.parametrize("code", FOREGROUND)
+def test_the_default_test_leaves_no_result(ask: Ask, unit: LogicalUnit, storage: Reads) -> None:
+    assert storage.perform(SelfTest(unit, Code.DEFAULT)) == Done()
+    assert storage.read_at
+    assert log(ask) == [NO_RESULT] * 20
+    storage.fails.add("read")
+    assert storage.perform(SelfTest(unit, Code.DEFAULT)) == Failed(FAILED_SELF_TEST)
+    assert unit.self_tests.running is None
+
+
+@pytest.mark.parametrize("code", FOREGROUND[1:])
 def test_a_test_in_the_foreground_is_answered_when_it_has_ended(
     ask: Ask, unit: LogicalUnit, storage: Reads, code: Code
 ) -> None:
     assert storage.perform(SelfTest(unit, code)) == Done()
     results = log(ask)
     assert results[0] == f"{code << 5:02x}00 0000 {NO_ADDRESS} 0000 0000"
-    assert results[1:] == ["0000 0000 0000 0000 0000 0000 0000 0000"] * 19
+    assert results[1:] == [NO_RESULT] * 19
     assert not unit.guards
 
 
@@ -91,14 +101,14 @@ def test_a_unit_may_become_smaller_while_it_is_tested(unit: LogicalUnit, storage
     assert storage.read_at == [(lba, 1) for lba in range(0, 10, 2)]
 
 
-@pytest.mark.parametrize(("code", "segment"), [(Code.DEFAULT, 1), (Code.FOREGROUND_EXTENDED, 2)])
+@pytest.mark.parametrize("code", [Code.FOREGROUND_SHORT, Code.FOREGROUND_EXTENDED])
 def test_a_test_fails_where_storage_does(
-    ask: Ask, unit: LogicalUnit, storage: Reads, code: Code, segment: int
+    ask: Ask, unit: LogicalUnit, storage: Reads, code: Code
 ) -> None:
     storage.mapped = {*range(1000)}
     storage.fails.add("read")
     assert storage.perform(SelfTest(unit, code)) == Failed(FAILED_SELF_TEST)
-    result = f"{code << 5 | 7:02x}{segment:02x} 0000 0000 0000 0000 0000 043e 0300"
+    result = f"{code << 5 | 5:02x}00 0000 0000 0000 0000 0000 043e 0300"
     assert log(ask)[0] == result
 
 
@@ -116,10 +126,10 @@ def test_storage_may_fail_to_tell_what_is_stored(unit: LogicalUnit, storage: Rea
 def test_the_newest_result_is_first_and_twenty_are_kept(
     ask: Ask, unit: LogicalUnit, storage: Reads
 ) -> None:
-    storage.perform(SelfTest(unit, Code.DEFAULT))
+    storage.perform(SelfTest(unit, Code.FOREGROUND_SHORT))
     for _ in range(19):
         storage.perform(SelfTest(unit, Code.FOREGROUND_EXTENDED))
-    assert [result[:2] for result in log(ask)] == ["c0"] * 19 + ["00"]
+    assert [result[:2] for result in log(ask)] == ["c0"] * 19 + ["a0"]
     storage.perform(SelfTest(unit, Code.FOREGROUND_SHORT))
     assert [result[:2] for result in log(ask)] == ["a0"] + ["c0"] * 19
 
@@ -128,10 +138,10 @@ def test_the_hours_since_power_on_are_kept_with_a_result(nexus: Nexus) -> None:
     now = 0.0
     unit = LogicalUnit(0, target_name="iqn.x", blocks=1, clock=lambda: now)
     now = 3600 * 5 + 3599.0
-    Blocks(unit).perform(SelfTest(unit, Code.DEFAULT))
+    Blocks(unit).perform(SelfTest(unit, Code.FOREGROUND_SHORT))
     assert unit.self_tests.results[0].hours == 5
     now = 3600.0 * 2**20
-    Blocks(unit).perform(SelfTest(unit, Code.DEFAULT))
+    Blocks(unit).perform(SelfTest(unit, Code.FOREGROUND_SHORT))
     assert unit.self_tests.results[0].encode()[2:4] == b"\xff\xff"
 
 

@@ -73,6 +73,7 @@ RECORDS = {
     "Temperature log parameter": log_pages.TEMPERATURE,
     "Background scan status log parameter": log_pages.BACKGROUND_SCAN_STATUS,
     "General access statistics and performance log parameter": log_pages.STATISTICS,
+    "Time interval log parameter": log_pages.TIME_INTERVAL,
     "Informational exceptions log parameter": log_pages.INFORMATIONAL_EXCEPTIONS,
     "Self-test results log parameter": self_test.RESULT,
     "READ BUFFER descriptor": buffers.DESCRIPTOR,

@@ -33,7 +33,8 @@ STATISTICS = layout(
     weighted_number_of_commands=span(48, 55),
     weighted_command_processing=span(56, 63),
 )
-INFORMATIONAL_EXCEPTIONS = layout(4, additional_sense=span(0, 1), temperature=span(2))
+TIME_INTERVAL = layout(8, negative_exponent=span(0, 3), integer=span(4, 7))
+INFORMATIONAL_EXCEPTIONS = layout(3, additional_sense=span(0, 1), temperature=span(2))
 
 _UNKNOWN_TEMPERATURE = 0xFF
 _ROOM = (1 << 64) - 1
@@ -62,13 +63,22 @@ def _background_scan_status(unit: LogicalUnit, _counters: Counters) -> bytes:
 
 
 def _statistics(_unit: LogicalUnit, counters: Counters) -> bytes:
-    """The intervals are zero: no command is timed, as that would cost each one of them."""
+    """The intervals are zero: no command is timed, as each one would have to pay for that."""
     return STATISTICS.encode(
         number_of_read_commands=counters.reads & _ROOM,
         number_of_write_commands=counters.writes & _ROOM,
         number_of_logical_blocks_received=counters.blocks_written & _ROOM,
         number_of_logical_blocks_transmitted=counters.blocks_read & _ROOM,
     )
+
+
+def _idle_time(_unit: LogicalUnit, _counters: Counters) -> bytes:
+    return bytes(8)
+
+
+def _time_interval(_unit: LogicalUnit, _counters: Counters) -> bytes:
+    """The length of an interval is zero too: no number of them says anything of time."""
+    return TIME_INTERVAL.encode()
 
 
 def _informational_exceptions(_unit: LogicalUnit, _counters: Counters) -> bytes:
@@ -103,6 +113,8 @@ PAGES = (
         0x19,
         "General Statistics and Performance",
         Parameter(0x0001, _statistics, resettable=True),
+        Parameter(0x0002, _idle_time),
+        Parameter(0x0003, _time_interval),
     ),
     _page(0x2F, "Informational Exceptions", Parameter(0x0000, _informational_exceptions)),
 )

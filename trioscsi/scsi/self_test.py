@@ -65,7 +65,7 @@ class Finding(enum.IntEnum):
     PASSED = 0x0
     ABORTED_BY_SEND_DIAGNOSTIC = 0x1
     ABORTED_OTHERWISE = 0x2
-    FAILED = 0x7
+    FAILED = 0x5
     IN_PROGRESS = 0xF
 
 
@@ -84,7 +84,6 @@ class Result:
         return RESULT.encode(
             self_test_code=self.code,
             self_test_results=self.finding,
-            self_test_number=1 + (self.code in _EXTENDED) if failed else 0,
             accumulated_power_on_hours=min(self.hours, 0xFFFF),
             address_of_first_failure=_NO_ADDRESS if self.failed_at is None else self.failed_at,
             sense_key=FAILED_SELF_TEST.key if failed else 0,
@@ -94,15 +93,22 @@ class Result:
 
 @attrs.define
 class SelfTests:
-    """The tests of one unit; the newest result is the first."""
+    """The tests of one unit; the newest result is the first. The default test leaves none."""
 
     results: deque[Result] = attrs.field(factory=lambda: deque(maxlen=KEPT))
+    _newest: Result | None = None
 
     @property
     def running(self) -> Result | None:
         """The test that has not ended."""
-        newest = self.results[0] if self.results else None
+        newest = self._newest
         return newest if newest is not None and newest.finding is Finding.IN_PROGRESS else None
+
+    def begin(self, result: Result) -> None:
+        """A test begins."""
+        self._newest = result
+        if result.code is not Code.DEFAULT:
+            self.results.appendleft(result)
 
     def abort(self, finding: Finding = Finding.ABORTED_OTHERWISE) -> bool:
         """Let the running test end before its next step; False if none is running."""
@@ -130,9 +136,9 @@ class SelfTest(Procedure):
         if self.code in _BACKGROUND:
             if not storage.later(partial(self._test, storage, result)):
                 return Refused(Status.BUSY)
-            tests.results.appendleft(result)
+            tests.begin(result)
             return Done()
-        tests.results.appendleft(result)
+        tests.begin(result)
         self.unit.guard(Concern.SELF_TEST, _in_progress)
         try:
             await self._test(storage, result)
