@@ -153,8 +153,10 @@ async def test_inquiries_and_notices_are_answered_where_they_are_to_come(
 async def test_inquiries_may_come_on_the_connection_that_is_there(
     server: Server, nursery: trio.Nursery, patient_clock: MockClock
 ) -> None:
-    client(server, nursery)
+    service = client(server, nursery)
     await server.has_been_asked(Function.SCN_REGISTRATION)
+    await trio.sleep(1)
+    assert service.registered
     inquiry = Message(Function.ENTITY_STATUS_INQUIRY, 9, flags=Flag.SERVER)
     server.answer = lambda message: None if message.is_response else message.answer()
     await server.streams[0].send_all(inquiry.encode())

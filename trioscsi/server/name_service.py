@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import count
 
 import trio
@@ -35,7 +36,7 @@ class NameService:
         self._entity_for = entity_for
         self._limits = limits
         self._transactions = count(1)
-        self._told: tuple[trio.SocketStream, Entity] | None = None
+        self._told: tuple[_Conversation, Entity] | None = None
         """To whom what was said that is to be taken back."""
         self.registered = False
         """Whether the server has our entry, as far as we know."""
@@ -67,12 +68,9 @@ class NameService:
         """Take our entry out, if the server answers soon; called before the portals close."""
         if self._told is None:
             return
-        stream, entity = self._told
-        try:
-            with trio.move_on_after(self._limits.isns_time):
-                await stream.send_all(entity.deregister(self._next()).encode())
-        except trio.BrokenResourceError:
-            pass  # it will find out by itself
+        conversation, entity = self._told
+        with suppress(*_LOST):  # then it will find out by itself
+            await conversation.send(entity.deregister(self._next()))
 
     async def _be_registered(self) -> None:
         """One registration, until the server is lost."""
@@ -85,7 +83,7 @@ class NameService:
             entity = self._entity_for(own, port)
             nursery.start_soon(self._hear_notices, listeners, name="iSNS notices")
             conversation = _Conversation(stream, self._limits, self._notice)
-            self._told = stream, entity
+            self._told = conversation, entity
             response = await conversation.ask(entity.register(self._next()))
             interval = refresh_interval(entity, response)
             for node in entity.nodes:
@@ -143,14 +141,21 @@ class _Conversation:
         self._notice = notice
         self._reader = Reader(limits.isns_message)
         self._waiting: list[Message] = []
+        self._sending = trio.Lock()
+
+    async def send(self, message: Message) -> None:
+        """Say something; raises TooSlowError if the other side does not take it."""
+        with trio.fail_after(self._limits.isns_time):
+            async with self._sending:
+                await self._stream.send_all(message.encode())
 
     async def ask(self, request: Message) -> Message:
         """The response to a request.
 
         Raises NameServiceError if it is a refusal, TooSlowError if it is late.
         """
+        await self.send(request)
         with trio.fail_after(self._limits.isns_time):
-            await self._stream.send_all(request.encode())
             while True:
                 message = await self._receive()
                 if message.is_response and message.transaction == request.transaction:
@@ -175,8 +180,7 @@ class _Conversation:
             self._waiting += self._reader.receive(bytes(data))
         message = self._waiting.pop(0)
         if not message.is_response:
-            with trio.fail_after(self._limits.isns_time):
-                await self._stream.send_all(self._notice(message).encode())
+            await self.send(self._notice(message))
         return message
 
 
