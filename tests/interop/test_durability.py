@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from random import Random
 
+import trio
+
 from tests.interop.serving import Serving
 from tests.interop.writer import BLOCK, Writer
+from trioscsi import FileDisk
 
 ROUNDS = 20
 BLOCKS = 64
@@ -45,3 +48,33 @@ def test_a_killed_server_has_kept_what_was_synchronized(tmp_path: Path) -> None:
             if place in loose:
                 kept[part] = found[part]  # it may be old, new, or something of both
             assert found[part] == kept[part], f"place {place}"
+
+
+def test_a_killed_server_has_done_all_of_an_atomic_write_or_nothing(tmp_path: Path) -> None:
+    random = Random(4712)
+    disk = tmp_path / "disk"
+    length = BLOCKS * BLOCK
+    for _ in range(5):
+        with (
+            Serving(tmp_path / "log", f"file:{disk}?size={PLACES * length}") as server,
+            Writer(server.port) as writer,
+        ):
+            writer.command(bytes(6))
+            writer.receive()
+            for number in range(48):
+                # In the midst of a physical block, so that it is not written at once anyway.
+                place = random.randrange(PLACES - 1) * BLOCKS + 3
+                writer.write_atomically(place, random.randbytes(1) * length)
+                if number % 8 == 0:
+                    writer.wait_for_good_status(1)
+            server.kill()
+        recovered(disk)
+        found = disk.read_bytes()
+        for place in range(PLACES - 1):
+            start = (place * BLOCKS + 3) * BLOCK
+            assert len(set(found[start : start + length])) == 1, f"place {place}"
+
+
+def recovered(path: Path) -> None:
+    """Open a disk and close it, as the next server does."""
+    trio.run(FileDisk(path).close)

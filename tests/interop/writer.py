@@ -12,7 +12,7 @@ BLOCK = 512
 
 
 class Writer:
-    """An initiator that knows two commands and reads answers only when it wants to."""
+    """An initiator that knows three commands and reads answers only when it wants to."""
 
     def __init__(self, port: int) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=20)
@@ -37,6 +37,12 @@ class Writer:
     def write(self, lba: int, data: bytes) -> None:
         """Send a WRITE (10)."""
         cdb = b"\x2a\0" + lba.to_bytes(4) + b"\0" + (len(data) // BLOCK).to_bytes(2) + b"\0"
+        self.command(cdb, data)
+
+    def write_atomically(self, lba: int, data: bytes) -> None:
+        """Send a WRITE ATOMIC (16)."""
+        blocks = len(data) // BLOCK
+        cdb = b"\x9c\0" + lba.to_bytes(8) + bytes(2) + blocks.to_bytes(2) + bytes(2)
         self.command(cdb, data)
 
     def synchronize(self) -> None:
