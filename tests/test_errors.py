@@ -4,6 +4,7 @@ import pytest
 
 from trioscsi.errors import (
     BackendError,
+    OutOfSpace,
     PeerError,
     TrioscsiError,
     UndefinedTransition,
@@ -12,7 +13,9 @@ from trioscsi.errors import (
 from trioscsi.pdu import RejectReason
 
 
-@pytest.mark.parametrize("kind", [PeerError, UsageError, BackendError, UndefinedTransition])
+@pytest.mark.parametrize(
+    "kind", [PeerError, UsageError, BackendError, OutOfSpace, UndefinedTransition]
+)
 def test_every_error_has_the_same_root(kind):
     assert issubclass(kind, TrioscsiError)
 

@@ -32,10 +32,18 @@ from trioscsi.backends import (
     PatternDisk,
     ReadOnly,
     Slow,
+    Thin,
     in_thread,
     open_disk,
 )
-from trioscsi.errors import BackendError, PeerError, PortalError, TrioscsiError, UsageError
+from trioscsi.errors import (
+    BackendError,
+    OutOfSpace,
+    PeerError,
+    PortalError,
+    TrioscsiError,
+    UsageError,
+)
 from trioscsi.limits import Limits
 from trioscsi.server.access import Moved, Redirect
 from trioscsi.server.portals import Portal
@@ -52,6 +60,7 @@ __all__ = [
     "MemoryDisk",
     "Moved",
     "NullDisk",
+    "OutOfSpace",
     "PatternDisk",
     "PeerError",
     "Portal",
@@ -62,6 +71,7 @@ __all__ = [
     "Server",
     "Slow",
     "Target",
+    "Thin",
     "TrioscsiError",
     "UsageError",
     "in_thread",

@@ -6,6 +6,7 @@
     ├── PeerError             the other side broke the protocol; carries the answer it gets
     ├── UsageError            our caller passed something impossible (also a ValueError)
     ├── BackendError          storage failed; becomes sense data
+    │   └── OutOfSpace        thinly provisioned storage is full
     ├── PortalError           an address cannot be listened at
     ├── NameServiceError      an iSNS server refused, or said what nobody understands
     └── UndefinedTransition   an input that a state machine has no row for
@@ -59,6 +60,10 @@ class UsageError(TrioscsiError, ValueError):
 
 class BackendError(TrioscsiError):
     """Storage could not do what it was asked; the initiator sees MEDIUM or HARDWARE ERROR."""
+
+
+class OutOfSpace(BackendError):
+    """Storage has promised more blocks than it has room for; the initiator sees DATA PROTECT."""
 
 
 class PortalError(TrioscsiError):

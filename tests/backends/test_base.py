@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import mmap
+
 import pytest
 
-from trioscsi.backends import Abilities, BlockDevice, MemoryDisk, NullDisk, ReadOnly
+from trioscsi.backends import Abilities, BlockDevice, MemoryDisk, NullDisk, PatternDisk, ReadOnly
 from trioscsi.backends.base import OPTIONAL, WRITING, first_difference
 
 
@@ -48,6 +50,22 @@ def test_a_read_only_disk_is_not_asked_to_write() -> None:
     assert able.read_now is not None
     assert all(getattr(able, name) is None for name in WRITING)
     assert Abilities.of(ReadOnly(NullDisk("1MiB"))).read_only
+
+
+def test_a_disk_is_thin_if_its_blocks_can_be_unmapped() -> None:
+    assert Abilities.of(MemoryDisk("1MiB")).thin
+    assert not Abilities.of(Plainest()).thin
+
+
+def test_a_read_only_disk_is_thin_if_it_tells_what_is_stored() -> None:
+    assert Abilities.of(ReadOnly(MemoryDisk("1MiB"))).thin
+    assert not Abilities.of(PatternDisk("1MiB")).thin
+
+
+def test_the_granularity_is_that_of_the_disk_if_it_has_one() -> None:
+    assert Abilities.of(MemoryDisk("1MiB")).granularity == mmap.PAGESIZE
+    assert Abilities.of(ReadOnly(MemoryDisk("1MiB"))).granularity == mmap.PAGESIZE
+    assert Abilities.of(Plainest()).granularity == 0
 
 
 def test_the_writing_methods_are_optional_methods() -> None:

@@ -127,6 +127,17 @@ async def test_unmapping_makes_holes(disk: FileDisk) -> None:
     assert sum(extent.blocks for extent in extents) == disk.blocks
 
 
+async def test_it_tells_what_it_takes_of_its_file_system(disk: FileDisk) -> None:
+    assert (await disk.space()).used == 0
+    await disk.write(0, bytes(64 * 512))
+    await disk.flush()
+    space = await disk.space()
+    assert space.used >= 64 * 512
+    assert space.free is not None
+    assert space.free > 0
+    assert disk.granularity % 512 == 0
+
+
 async def test_an_error_names_the_file_and_what_the_system_said(
     disk: FileDisk, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from trioscsi.backends import Extent, MemoryDisk
+from trioscsi.backends import Extent, MemoryDisk, Space
 from trioscsi.errors import BackendError, UsageError
 
 TWO = b"a" * 512 + b"b" * 512
@@ -48,6 +48,15 @@ async def test_unmapped_blocks_read_as_zeroes_and_give_their_memory_back() -> No
     assert disk.read_now(0, 2) == b"x" * 4096 + bytes(4096)
     assert not any(disk.read_now(1, disk.blocks - 2))
     assert disk.read_now(disk.blocks - 1, 1) == b"x" * 4096
+
+
+async def test_it_tells_what_memory_it_takes() -> None:
+    disk = MemoryDisk("1MiB")
+    assert await disk.space() == Space(0, None)
+    await disk.write(0, b"x" * mmap.PAGESIZE)
+    assert await disk.space() == Space(mmap.PAGESIZE, None)
+    await disk.unmap(0, mmap.PAGESIZE // 512)
+    assert await disk.space() == Space(0, None)
 
 
 async def test_compare_and_write_writes_or_tells_the_difference() -> None:

@@ -21,6 +21,7 @@ from trioscsi.backends import (
     FileDisk,
     MemoryDisk,
     Slow,
+    Thin,
     in_thread,
 )
 
@@ -55,6 +56,11 @@ def wrapped(block_size: int) -> Iterator[BlockDevice]:
 
 
 @contextmanager
+def thin(block_size: int) -> Iterator[BlockDevice]:
+    yield Thin(MemoryDisk(BLOCKS * block_size, block_size=block_size), pool="1GiB")
+
+
+@contextmanager
 def threaded(block_size: int) -> Iterator[BlockDevice]:
     yield in_thread(SyncBytes(block_size))
 
@@ -68,7 +74,7 @@ def file(block_size: int, *, parent: str | None = None) -> Iterator[BlockDevice]
 
 
 Kind: TypeAlias = Callable[[int], AbstractContextManager[BlockDevice]]
-KINDS: list[Kind] = [memory, wrapped, threaded, file]
+KINDS: list[Kind] = [memory, wrapped, thin, threaded, file]
 if os.access("/dev/shm", os.W_OK):
     KINDS.append(partial(file, parent="/dev/shm"))
 
@@ -87,7 +93,7 @@ operations = st.lists(
 
 @pytest.mark.parametrize("block_size", [512, 4096])
 @pytest.mark.parametrize(
-    "kind", KINDS, ids=["memory", "wrapped", "threaded", "file", "shm"][: len(KINDS)]
+    "kind", KINDS, ids=["memory", "wrapped", "thin", "threaded", "file", "shm"][: len(KINDS)]
 )
 @given(operations)
 @settings(max_examples=25, deadline=None)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import threading
 
 import pytest
@@ -8,7 +9,7 @@ from trio.testing import wait_all_tasks_blocked
 
 from trioscsi.backends import Abilities, in_thread
 from trioscsi.backends.threads import Threads
-from trioscsi.errors import BackendError
+from trioscsi.errors import BackendError, OutOfSpace
 
 
 class Shelf:
@@ -60,6 +61,15 @@ def test_the_abilities_are_those_of_the_device() -> None:
 async def test_an_error_of_the_system_says_where_it_happened() -> None:
     with pytest.raises(BackendError, match="Shelf: Input/output error"):
         await in_thread(Shelf()).write(0, bytes(512))
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
+async def test_no_space_is_an_error_of_its_own(code: int) -> None:
+    def fail() -> None:
+        raise OSError(code, "no room")
+
+    with pytest.raises(OutOfSpace, match=r"^x: no room$"):
+        await Threads("x", width=1).run(fail)
 
 
 async def test_a_cancelled_call_keeps_its_task_until_it_is_over() -> None:

@@ -18,6 +18,7 @@ from trioscsi.backends import (
     PatternDisk,
     ReadOnly,
     Slow,
+    Thin,
     open_disk,
 )
 from trioscsi.backends.url import SCHEMES, WRAPPERS, parse_ranges
@@ -41,6 +42,7 @@ def _in_an_empty_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         ("file:disk.img?size=1MiB", FileDisk, 2048),
         ("readonly+memory:1MiB", ReadOnly, 2048),
         ("slow+readonly+memory:1MiB", Slow, 2048),
+        ("thin+memory:1TiB?pool=1GiB", Thin, 2**31),
         ("failing+memory:1MiB?read=7&after=1", Failing, 2048),
     ],
 )

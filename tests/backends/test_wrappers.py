@@ -44,6 +44,7 @@ def test_the_abilities_are_those_of_the_disk_below(below: BlockDevice) -> None:
         "flush",
         "close",
         "read_now",
+        "space",
     }
 
 

@@ -3,11 +3,19 @@
 `BlockDevice` says what a backend is; ``examples/own_backend.py`` is one in 25 lines.
 """
 
-from trioscsi.backends.base import Abilities, BlockDevice, Buffer, Extent, first_difference
+from trioscsi.backends.base import (
+    Abilities,
+    BlockDevice,
+    Buffer,
+    Extent,
+    Space,
+    first_difference,
+)
 from trioscsi.backends.file import FileDisk
 from trioscsi.backends.memory import MemoryDisk
 from trioscsi.backends.sizes import format_size, parse_size
 from trioscsi.backends.synthetic import NullDisk, PatternDisk
+from trioscsi.backends.thin import Thin
 from trioscsi.backends.threads import SyncDevice, in_thread
 from trioscsi.backends.url import open_disk
 from trioscsi.backends.wrappers import Failing, ReadOnly, Slow, Wrapper
@@ -24,7 +32,9 @@ __all__ = [
     "PatternDisk",
     "ReadOnly",
     "Slow",
+    "Space",
     "SyncDevice",
+    "Thin",
     "Wrapper",
     "first_difference",
     "format_size",

@@ -9,7 +9,7 @@ The rules of every method:
 - Bounds have been checked: ``lba`` and ``blocks`` lie within the disk, ``blocks`` is at least 1,
   data is a whole number of blocks.
 - Calls overlap; their order is the caller's business.
-- `BackendError` says that storage failed. Nothing else is expected.
+- `BackendError` says that storage failed, `OutOfSpace` that it is full. Nothing else is expected.
 - What is under way in a thread or in a library cannot be called off. A method that is cancelled
   then returns late, and never while somebody else still uses the caller's buffer.
 """
@@ -35,6 +35,16 @@ class Extent(NamedTuple):
     lba: int
     blocks: int
     mapped: bool
+
+
+class Space(NamedTuple):
+    """How much room a disk takes where it lives, in bytes, and how much is left for it.
+
+    ``free`` is None where that cannot be known.
+    """
+
+    used: int
+    free: int | None
 
 
 class BlockDevice(Protocol):
@@ -69,6 +79,8 @@ class Abilities:
 
     Initiators then write whole physical blocks where they can.
     """
+    granularity: int = 0
+    """An attribute: bytes of the pieces, from the first byte on, in which space is given back."""
 
     flush: Callable[[], Later[None]] | None = None
     """``flush()``: every write that has returned survives a loss of power.
@@ -87,6 +99,9 @@ class Abilities:
 
     The answer may end before the range does; it covers one block at least.
     """
+
+    space: Callable[[], Later[Space]] | None = None
+    """``space()``: how much room the disk takes, and how much there is."""
 
     compare_and_write: Callable[[int, Buffer, Buffer], Later[int | None]] | None = None
     """``compare_and_write(lba, expected, data)``: write if the blocks are as expected, atomically.
@@ -121,6 +136,14 @@ class Abilities:
     Once all of it is there, it is handed to `write_now` or `write` like any other data.
     """
 
+    @property
+    def thin(self) -> bool:
+        """Whether blocks need not be stored before they are first written.
+
+        A disk that is never asked to unmap shows it by telling what is stored and what is not.
+        """
+        return (self.extents if self.read_only else self.unmap) is not None
+
     @classmethod
     def of(cls, disk: BlockDevice) -> Abilities:
         """What ``disk`` declares; without the methods that write if it is read-only."""
@@ -128,13 +151,13 @@ class Abilities:
         read_only = bool(getattr(disk, "read_only", False))
         if read_only:
             found |= dict.fromkeys(WRITING)
-        return cls(read_only=read_only, **found)
+        return cls(read_only=read_only, granularity=getattr(disk, "granularity", 0), **found)
 
 
 OPTIONAL = tuple(
     field.name
     for field in attrs.fields(Abilities)
-    if field.name not in ("read_only", "physical_block_size")
+    if field.name not in ("read_only", "physical_block_size", "granularity")
 )
 """The names of all optional methods."""
 

@@ -6,16 +6,17 @@ import errno
 import os
 import weakref
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import trio
 
 from trioscsi.backends.arena import Arena
-from trioscsi.backends.base import Buffer, Extent, Later
+from trioscsi.backends.base import Buffer, Extent, Later, Space
 from trioscsi.backends.journal import Beside, Journal, Opened
 from trioscsi.backends.opening import ask_physical_block, measure, open_storage, sync_file
 from trioscsi.backends.sizes import parse_size, physical_block
-from trioscsi.backends.sparse import find_extents, punch_hole, write_fully
+from trioscsi.backends.sparse import find_extents, punch_hole, space_of, write_fully
 from trioscsi.backends.threads import Threads
 from trioscsi.errors import BackendError, UsageError
 
@@ -66,6 +67,7 @@ class FileDisk:
         self.physical_block_size = physical or max(
             ask_physical_block(self._descriptor) or physical_block(None, block_size), block_size
         )
+        self.granularity = max(os.fstat(self._descriptor).st_blksize, block_size)
         self._threads = Threads(os.fspath(path), width=_THREADS)
         self._arena = Arena()
         self._read_flags = self._write_flags = (
@@ -150,6 +152,10 @@ class FileDisk:
     async def extents(self, lba: int, blocks: int) -> list[Extent]:
         """See `Abilities.extents`."""
         return await self._threads.run(find_extents, self._descriptor, lba, blocks, self.block_size)
+
+    async def space(self) -> Space:
+        """See `Abilities.space`: a file takes its part of a file system."""
+        return await self._threads.run(partial(space_of, self._descriptor, shared=True))
 
     async def resize(self, blocks: int) -> None:
         """See `Abilities.resize`: files only."""

@@ -10,9 +10,9 @@ from contextlib import suppress
 
 import trio
 
-from trioscsi.backends.base import Buffer, Extent, first_difference
+from trioscsi.backends.base import Buffer, Extent, Space, first_difference
 from trioscsi.backends.sizes import count_blocks, parse_size, physical_block
-from trioscsi.backends.sparse import find_extents, punch_hole, zeroes
+from trioscsi.backends.sparse import find_extents, punch_hole, space_of, zeroes
 from trioscsi.errors import BackendError
 
 _CHUNK = 18  # bits of an offset within a chunk; what was written is known by chunks of 256 KiB
@@ -32,6 +32,8 @@ class MemoryDisk:
     Memory is taken when a block is first written. Reads hand out views of the memory itself: they
     cost no copy and show later writes.
     """
+
+    granularity = mmap.PAGESIZE
 
     def __init__(
         self, size: str | int, *, block_size: int = 512, physical_block_size: int | None = None
@@ -125,6 +127,11 @@ class MemoryDisk:
         """See `Abilities.extents`."""
         await trio.lowlevel.checkpoint()
         return find_extents(self._open_descriptor(), lba, blocks, self.block_size)
+
+    async def space(self) -> Space:
+        """See `Abilities.space`; `Thin` is there for those who want a limit."""
+        await trio.lowlevel.checkpoint()
+        return space_of(self._open_descriptor(), shared=False)
 
     async def compare_and_write(self, lba: int, expected: Buffer, data: Buffer) -> int | None:
         """See `Abilities.compare_and_write`."""

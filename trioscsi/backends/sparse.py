@@ -8,13 +8,14 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 
-from trioscsi.backends.base import Extent
+from trioscsi.backends.base import Extent, Space
 
 _KEEP_SIZE, _PUNCH_HOLE = 0x01, 0x02
 _ZEROES = memoryview(bytes(2**24))  # never touched by a write, so it takes no memory
 _PIECE = 2**20
 _NO_HOLES = (errno.EOPNOTSUPP, errno.EINVAL)  # EINVAL: a device with larger sectors than ours
 _MOST_EXTENTS = 1000
+_ST_BLOCK = 512  # bytes that st_blocks counts, whatever the file system
 
 
 def _find_fallocate() -> Callable[[int, int, int, int], int] | None:
@@ -86,6 +87,18 @@ def find_extents(descriptor: int, lba: int, blocks: int, block_size: int) -> lis
     if lba < end:
         found.append(Extent(lba, end - lba, mapped=False))
     return found
+
+
+def space_of(descriptor: int, *, shared: bool) -> Space:
+    """What a file takes of its file system, and what that has left, if it is shared with others.
+
+    Raises OSError.
+    """
+    used = os.fstat(descriptor).st_blocks * _ST_BLOCK
+    if not shared:
+        return Space(used, None)
+    system = os.fstatvfs(descriptor)
+    return Space(used, system.f_bavail * system.f_frsize)
 
 
 def _data_runs(descriptor: int, start: int, end: int) -> Iterator[tuple[int, int]]:

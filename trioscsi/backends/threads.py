@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
@@ -9,9 +10,11 @@ import trio
 
 from trioscsi.backends.base import BlockDevice, Buffer
 from trioscsi.backends.wrappers import NOT_WAITING, Method, Wrapper
-from trioscsi.errors import BackendError
+from trioscsi.errors import BackendError, OutOfSpace
 
 T = TypeVar("T")
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Threads:
@@ -29,7 +32,10 @@ class Threads:
         self._closed = False
 
     async def run(self, call: Callable[..., T], *args: object) -> T:
-        """Run ``call(*args)``; raises `BackendError` for its OSError, and after `close`."""
+        """Run ``call(*args)``.
+
+        Raises `BackendError` for its OSError (`OutOfSpace` where that is it), and after `close`.
+        """
         if self._closed:
             raise BackendError(f"{self._name} is closed")
         return await self._run(call, *args, limiter=self._limiter)
@@ -40,7 +46,8 @@ class Threads:
         try:
             return await trio.to_thread.run_sync(call, *args, limiter=limiter)
         except OSError as error:
-            raise BackendError(f"{self._name}: {error.strerror or error}") from error
+            kind = OutOfSpace if error.errno in _FULL else BackendError
+            raise kind(f"{self._name}: {error.strerror or error}") from error
 
     async def close(self, last: Callable[[], object]) -> None:
         """Refuse further calls, wait for those under way, then run ``last``; even if cancelled."""

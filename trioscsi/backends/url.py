@@ -15,6 +15,7 @@ from trioscsi.backends.file import FileDisk
 from trioscsi.backends.memory import MemoryDisk
 from trioscsi.backends.sizes import parse_size
 from trioscsi.backends.synthetic import NullDisk, PatternDisk
+from trioscsi.backends.thin import Thin
 from trioscsi.backends.wrappers import Failing, ReadOnly, Slow
 from trioscsi.errors import UsageError
 
@@ -111,6 +112,12 @@ def _open_path(path: str, **options: Any) -> BlockDevice:
     return FileDisk(path, **options)
 
 
+def _make_thin(disk: BlockDevice, *, pool: int | None = None) -> BlockDevice:
+    if pool is None:
+        raise UsageError("how much a thin disk may take is missing: write ?pool=10GiB")
+    return Thin(disk, pool=pool)
+
+
 def parse_ranges(text: str) -> tuple[range, ...]:
     """LBAs as in ``0-99,4711``, or ``all``; raises `UsageError`."""
     if text == "all":
@@ -153,5 +160,6 @@ WRAPPERS: dict[str, Kind] = {
     ),
     "readonly": Kind(ReadOnly),
     "slow": Kind(Slow, dict.fromkeys(("read_ms", "write_ms", "flush_ms"), _milliseconds)),
+    "thin": Kind(_make_thin, {"pool": parse_size}),
 }
 """The wrappers, by the words before that, the outermost first: ``readonly+slow+memory:1GiB``."""

@@ -57,6 +57,11 @@ class Wrapper(BlockDevice):
         """Whether the disk is write-protected."""
         return bool(getattr(self.disk, "read_only", False))
 
+    @property
+    def granularity(self) -> int:
+        """Bytes of the pieces in which space is given back."""
+        return int(getattr(self.disk, "granularity", 0))
+
 
 class ReadOnly(Wrapper):
     """Write-protects a disk."""
