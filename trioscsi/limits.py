@@ -32,6 +32,10 @@ class Limits:
     """The data of one SCSI command."""
     write_same: int = attrs.field(default=2**30, validator=ge(65_536))
     """What one WRITE SAME command writes, with the few bytes that come with it."""
+    unmap: int = attrs.field(default=2**29, validator=in_(range(65_536, 2**41)))
+    """The blocks of one UNMAP command, in bytes."""
+    unmap_descriptors: int = attrs.field(default=256, validator=in_(range(1, 4096)))
+    """Block descriptors of one UNMAP command."""
     jobs: int = attrs.field(default=64, validator=ge(1))
     """Commands of one target that were answered before they were done (with the IMMED bit)."""
     write_buffers: int = attrs.field(default=64 * 2**20, validator=ge(65_536))

@@ -66,6 +66,9 @@ async def test_what_is_stored_can_be_written_again_when_the_pool_is_full() -> No
     assert able.write_now(9, b"t" * 512)
     with pytest.raises(OutOfSpace):
         able.write_now(4 * PER_SLICE, b"t" * 512)
+    assert able.write_atomic is not None
+    with pytest.raises(OutOfSpace):
+        await able.write_atomic(4 * PER_SLICE, b"t" * 512)
     assert able.compare_and_write is not None
     with pytest.raises(OutOfSpace):
         await able.compare_and_write(4 * PER_SLICE, bytes(512), b"t" * 512)

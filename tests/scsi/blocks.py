@@ -32,6 +32,11 @@ class Run(NamedTuple):
     mapped: bool
 
 
+class Room(NamedTuple):
+    used: int
+    free: int | None
+
+
 @attrs.define(eq=False)
 class Blocks:
     """The storage of one unit; ``others`` are those of its target, by LUN.
@@ -48,6 +53,8 @@ class Blocks:
     jobs: list[Callable[[], Awaitable[None]]] = attrs.field(factory=list)
     fails: set[str] = attrs.field(factory=set)
     """The names of the methods that fail."""
+    room: Room | None = None
+    """What `space` says."""
     busy: bool = False
     """Whether no job may be added."""
 
@@ -110,6 +117,9 @@ class Blocks:
             else:
                 runs.append(Run(block, 1, mapped))
         return runs
+
+    async def space(self) -> Room | None:
+        return self.room
 
     @asynccontextmanager
     async def exclusive(self, lba: int, blocks: int) -> AsyncIterator[Storage]:

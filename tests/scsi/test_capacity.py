@@ -24,6 +24,16 @@ def test_the_capacity_is_the_last_block_and_its_length(ask: Ask) -> None:
     assert not any(fields.values())
 
 
+def test_a_thin_unit_says_so_and_that_unmapped_blocks_are_zeroes(
+    ask: Ask, unit: LogicalUnit
+) -> None:
+    unit.thin = True
+    plan = ask("9e 10 0000000000000000 00000020")
+    assert isinstance(plan, Reply)
+    fields = CAPACITY_16.decode(plan.data)
+    assert (fields["lbpme"], fields["lbprz"]) == (1, 1)
+
+
 @given(st.integers(0, 40))
 def test_read_capacity_16_is_cut_to_the_allocation_length(length: int) -> None:
     unit = LogicalUnit(0, target_name="iqn.x", blocks=7)

@@ -40,6 +40,6 @@ def test_request_sense_reports_a_unit_attention_as_data_once(ask: Ask, nexus: Ne
 
 
 def test_every_command_on_the_medium_needs_a_started_unit(unit: LogicalUnit, nexus: Nexus) -> None:
-    unit.stopped = True
+    unit.thin = unit.stopped = True
     for command in DISK:
         assert (unit.execute(plain(command), nexus) == Failed(START_REQUIRED)) is command.medium

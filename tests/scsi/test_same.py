@@ -112,3 +112,9 @@ def test_many_blocks_are_written_in_pieces(nexus: Nexus) -> None:
     assert blocks.perform(plan, b"s" * 512) == Done()
     assert blocks.steps == ["write 1 2048", "write 2049 2048", "write 4097 903"]
     assert blocks.data == bytes(512) + b"s" * 4999 * 512
+
+
+def test_no_more_is_written_than_every_length_of_the_command_can_say(nexus: Nexus) -> None:
+    unit = LogicalUnit(0, target_name="iqn.x", blocks=2**20)
+    plan = unit.execute(bytes.fromhex("93 00 0000000000000000 00010000 00 00"), nexus)
+    assert plan == Failed(invalid_field(10, 7))

@@ -4,9 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from trioscsi.errors import OutOfSpace
 from trioscsi.scsi import AdditionalSense, FieldPointer, Sense, SenseKey
 from trioscsi.scsi import sense as sense_data
-from trioscsi.scsi.sense import FIXED, Overflow, Progress, RetryCount
+from trioscsi.scsi.sense import FIXED, Overflow, Progress, RetryCount, storage_failure
 
 specifics = st.one_of(
     st.none(),
@@ -129,3 +130,8 @@ def test_each_complaint_has_its_key_and_code(
 ) -> None:
     assert sense == Sense(key, code, information)
     assert (sense.asc, sense.ascq) == divmod(code, 256)
+
+
+def test_storage_that_is_full_is_no_error_of_the_medium() -> None:
+    sense = storage_failure(OutOfSpace("full"), reading=False)
+    assert (sense.key, sense.code) == (SenseKey.DATA_PROTECT, 0x2707)

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trioscsi.scsi import AdditionalSense, Failed, LogicalUnit, Nexus, Plan, Reply
+from trioscsi.scsi import AdditionalSense, Done, Failed, LogicalUnit, Nexus, Plan, Reply
 from trioscsi.scsi.command import CommandSet
 from trioscsi.scsi.disk import DISK
-from trioscsi.scsi.sense import invalid_field
+from trioscsi.scsi.sense import INVALID_COMMAND_OPERATION_CODE, invalid_field
 from trioscsi.scsi.supported import COMMAND_DESCRIPTOR, ONE_COMMAND
 
 Ask = Callable[[str], Plan]
@@ -83,8 +83,17 @@ def test_all_commands_are_listed_with_their_length(ask: Ask, timeouts: bool) -> 
         action = fields["service_action"] if fields["servactv"] else None
         listed.append((fields["operation_code"], action, fields["cdb_length"]))
         rest = rest[size:]
-    short = [c for c in DISK if c.layout.length <= 16]
+    short = [c for c in DISK if c.layout.length <= 16 and c.name != "UNMAP"]
     assert listed == [(c.opcode, c.service_action, c.layout.length) for c in short]
+
+
+def test_what_only_thin_units_have_is_reported_by_them_alone(ask: Ask, unit: LogicalUnit) -> None:
+    unmap = codes(ONE, 0x42)
+    assert data_of(ask(unmap)) == bytes.fromhex(NOT_SUPPORTED)
+    assert ask("42 00 00000000 00 0000 00") == Failed(INVALID_COMMAND_OPERATION_CODE)
+    unit.thin = True
+    assert data_of(ask(unmap))[1] == 0b011
+    assert ask("42 00 00000000 00 0000 00") == Done()
 
 
 @pytest.mark.parametrize(

@@ -134,7 +134,46 @@ def test_nothing_rotates(unit: LogicalUnit, nexus: Nexus) -> None:
     assert vpd.CHARACTERISTICS_PAGE.decode(data)["medium_rotation_rate"] == 1
 
 
-def test_nothing_can_be_unmapped_yet(nexus: Nexus) -> None:
-    unit = LogicalUnit(0, target_name=NAME, blocks=8, thin=True)
+def test_a_fully_provisioned_unit_says_that_nothing_can_be_unmapped(
+    unit: LogicalUnit, nexus: Nexus
+) -> None:
+    assert not any(vpd.PROVISIONING_PAGE.decode(page(unit, 0xB2, nexus)).values())
+    limits = vpd.BLOCK_LIMITS_PAGE.decode(page(unit, 0xB0, nexus))
+    assert not any(value for name, value in limits.items() if "unmap" in name)
+    assert not limits["ugavalid"]
+
+
+@pytest.mark.parametrize("block_size", [512, 4096])
+def test_a_thin_unit_says_how_blocks_are_unmapped(nexus: Nexus, block_size: int) -> None:
+    unit = LogicalUnit(
+        0,
+        target_name=NAME,
+        blocks=2**20,
+        block_size=block_size,
+        thin=True,
+        granularity=65_536,
+        maximum_unmap=2**30,
+        maximum_unmap_descriptors=7,
+    )
+    limits = vpd.BLOCK_LIMITS_PAGE.decode(page(unit, 0xB0, nexus))
+    assert limits["maximum_unmap_lba_count"] == 2**30 // block_size
+    assert limits["maximum_unmap_block_descriptor_count"] == 7
+    assert limits["optimal_unmap_granularity"] == 65_536 // block_size
+    assert (limits["ugavalid"], limits["unmap_granularity_alignment"]) == (1, 0)
     fields = vpd.PROVISIONING_PAGE.decode(page(unit, 0xB2, nexus))
-    assert not any(fields.values())
+    assert (fields["lbpu"], fields["lbpws"], fields["lbpws10"]) == (1, 1, 1)
+    assert (fields["lbprz"], fields["provisioning_type"]) == (1, 2)
+    assert 2 ** fields["threshold_exponent"] * block_size == 2**20
+    assert not fields["anc_sup"]
+
+
+def test_the_granularity_is_not_told_where_it_is_not_known(nexus: Nexus) -> None:
+    unit = LogicalUnit(0, target_name=NAME, blocks=8, thin=True)
+    limits = vpd.BLOCK_LIMITS_PAGE.decode(page(unit, 0xB0, nexus))
+    assert (limits["optimal_unmap_granularity"], limits["ugavalid"]) == (0, 0)
+
+
+def test_the_room_of_the_largest_disk_is_counted_in_32_bits(nexus: Nexus) -> None:
+    unit = LogicalUnit(0, target_name=NAME, blocks=2**64 - 1, thin=True)
+    exponent = vpd.PROVISIONING_PAGE.decode(page(unit, 0xB2, nexus))["threshold_exponent"]
+    assert unit.blocks >> exponent < 2**32

@@ -19,7 +19,16 @@ from tests.server.peer import (
     read10,
     write10,
 )
-from trioscsi import BackendError, Failing, MemoryDisk, Slow
+from trioscsi import (
+    BackendError,
+    BlockDevice,
+    Failing,
+    MemoryDisk,
+    PatternDisk,
+    ReadOnly,
+    Slow,
+    Thin,
+)
 from trioscsi.pdu import DataOut, TaskFunction, TaskResult
 from trioscsi.protocol import TasksAborted
 from trioscsi.scsi import (
@@ -42,6 +51,7 @@ from trioscsi.scsi.sense import WRITE_PROTECTED
 IMMEDIATELY = b"\x35\x02" + bytes(8)
 INQUIRY = bytes.fromhex("12 00 00 0060 00")
 MEDIUM_ERROR, ABORTED_COMMAND, MISCOMPARE, UNIT_ATTENTION = 0x3, 0xB, 0xE, 0x6
+DATA_PROTECT = 0x7
 
 
 class Cached(MemoryDisk):
@@ -483,3 +493,33 @@ async def test_less_data_than_a_write_takes_gets_no_window(build: Build) -> None
     await peer.send(command)
     assert (await peer.answer(command, data=b"n" * 4 * BLOCK)).status == Status.GOOD
     assert await peer.read(0, 4) == b"n" * 3 * BLOCK + b"o" * BLOCK
+
+
+# Thin disks.
+
+
+async def test_a_write_that_finds_no_room_is_told_so_and_an_unmap_makes_room(build: Build) -> None:
+    peer = await build(Thin(MemoryDisk("1TiB"), pool=Thin.SLICE)).log_in()
+    whole = Thin.SLICE // BLOCK
+    await peer.write(0, b"w" * Thin.SLICE)
+    answer = await peer.do(write10(whole, 1), b"w" * BLOCK)
+    assert (answer.status, answer.sense_code) == (Status.CHECK_CONDITION, (DATA_PROTECT, 0x2707))
+    await peer.write(0, b"v" * BLOCK)
+    parameters = bytes.fromhex("0016 0010 00000000 0000000000000000") + whole.to_bytes(4) + bytes(4)
+    assert (await peer.do(b"\x42" + bytes(7) + b"\x18\0", parameters)).status == Status.GOOD
+    await peer.write(whole, b"w" * BLOCK)
+    assert await peer.read(0, 1) == bytes(BLOCK)
+
+
+@pytest.mark.parametrize(
+    ("disk", "thin"),
+    [
+        (MemoryDisk("1MiB"), True),
+        (ReadOnly(MemoryDisk("1MiB")), True),
+        (PatternDisk("1MiB"), False),
+    ],
+)
+async def test_a_unit_is_thin_if_its_disk_is(build: Build, disk: BlockDevice, thin: bool) -> None:
+    peer = await build(disk).log_in()
+    capacity = await peer.do(bytes.fromhex("9e10 0000000000000000 00000020 0000"), reads=32)
+    assert capacity.data[14] == (0xC0 if thin else 0)

@@ -9,7 +9,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from trioscsi import MemoryDisk, ReadOnly, Slow
-from trioscsi.backends import Extent
+from trioscsi.backends import Extent, Space
 from trioscsi.scsi import LogicalUnit
 from trioscsi.server.jobs import Jobs
 from trioscsi.server.keeper import Keeper
@@ -154,6 +154,11 @@ async def test_what_a_command_writes_is_kept_from_others_when_it_is_given_up(
     disk.open.set()
     await wait_all_tasks_blocked()
     assert not ranges.taken(8, 1)
+
+
+async def test_the_space_is_that_of_the_disk_if_it_can_tell(make: Make) -> None:
+    assert await make(MemoryDisk("1MiB")).space() == Space(0, None)
+    assert await make(Plain()).space() is None
 
 
 async def test_one_unit_can_use_the_storage_of_another(make: Make) -> None:

@@ -15,6 +15,7 @@ from trioscsi.scsi import (
     abilities,
     buffers,
     capacity,
+    defects,
     designation,
     diagnostics,
     history,
@@ -24,6 +25,7 @@ from trioscsi.scsi import (
     mode_pages,
     modes,
     ports,
+    provisioning,
     self_test,
     supported,
 )
@@ -42,6 +44,7 @@ def load(name: str) -> dict[str, Any]:
 
 OPCODES, SENSE = load("opcodes"), load("sense")
 VPD, MODES, ALUA, LOG, SERVICE = map(load, ("vpd", "modes", "alua", "log", "service"))
+MEDIUM = load("medium")
 
 RECORDS = {
     "Standard INQUIRY data": inquiry.STANDARD,
@@ -82,6 +85,12 @@ RECORDS = {
     "Error history directory entry": history.ENTRY,
     "Diagnostic page header": diagnostics.PAGE_HEADER,
     "Translate Address diagnostic page": diagnostics.TRANSLATE_ADDRESS,
+    "UNMAP parameter list header": provisioning.UNMAP_HEADER,
+    "UNMAP block descriptor": provisioning.UNMAP_DESCRIPTOR,
+    "GET LBA STATUS data header": provisioning.LBA_STATUS_HEADER,
+    "LBA status descriptor": provisioning.LBA_STATUS_DESCRIPTOR,
+    "READ DEFECT DATA(10) header": defects.DEFECT_DATA_10,
+    "READ DEFECT DATA(12) header": defects.DEFECT_DATA_12,
 }
 
 
@@ -137,9 +146,8 @@ def test_the_vpd_pages_are_those_of_the_table() -> None:
 
 
 def test_every_record_has_the_fields_of_its_row() -> None:
-    rows = {
-        row["name"]: row for table in (VPD, MODES, ALUA, LOG, SERVICE) for row in table["record"]
-    }
+    tables = (VPD, MODES, ALUA, LOG, SERVICE, MEDIUM)
+    rows = {row["name"]: row for table in tables for row in table["record"]}
     assert {name: fields(layout) for name, layout in RECORDS.items()} == {
         name: row["fields"] for name, row in rows.items()
     }

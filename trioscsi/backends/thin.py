@@ -40,7 +40,7 @@ class Thin(Wrapper):
     def around(self, name: str, method: Method) -> Method | None:
         """Whatever writes asks for room first; zeroes need none, as unmapped blocks are zeroes."""
         match name:
-            case "write" | "compare_and_write":
+            case "write" | "write_atomic" | "compare_and_write":
                 return self._limited(method)
             case "write_now":
                 return self._limited_now(method)

@@ -46,6 +46,8 @@ def read_capacity_16(unit: LogicalUnit, cdb: Cdb, _nexus: Nexus) -> Plan:
         returned_logical_block_address=unit.blocks - 1,
         block_length=unit.block_size,
         logical_blocks_per_physical_block_exponent=unit.blocks_per_physical_block.bit_length() - 1,
+        lbpme=unit.thin,
+        lbprz=unit.thin,
     )
     return Reply(data[: cdb["allocation_length"]])
 

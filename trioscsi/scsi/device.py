@@ -90,8 +90,11 @@ class LogicalUnit:
     one command, and ``maximum_same`` what one WRITE SAME writes; all in bytes. ``write_cache`` says
     that a write may be lost until it is flushed, ``keeps_state`` that `Storage.save` is possible.
     ``clock`` tells the time in seconds, from any start. The NAA designator, and ``serial`` if it is
-    not given, follow from the target name and the LUN. ``thin`` is not reported until there is a
-    command to unmap blocks. ``atomic`` says that storage can write all blocks of a command or none.
+    not given, follow from the target name and the LUN. ``thin`` says that blocks need no storage
+    before they are written, and that those which have none are zeroes; ``granularity`` are the
+    bytes that storage gives back at once (0: not known), ``maximum_unmap`` and
+    ``maximum_unmap_descriptors`` bound one UNMAP, in bytes and in descriptors. ``atomic`` says that
+    storage can write all blocks of a command or none.
 
     Raises UsageError for what no disk can be.
     """
@@ -108,6 +111,9 @@ class LogicalUnit:
     write_cache: bool = True
     thin: bool = False
     atomic: bool = False
+    granularity: int = 0
+    maximum_unmap: int = attrs.field(default=2**29, validator=_within(65_536, 2**41 - 1))
+    maximum_unmap_descriptors: int = attrs.field(default=256, validator=_within(1, 4095))
     serial: str = attrs.field(
         default=attrs.Factory(
             lambda unit: identity.serial_number(unit.target_name, unit.number), takes_self=True
@@ -221,8 +227,11 @@ class LogicalUnit:
 
     @property
     def maximum_same_blocks(self) -> int:
-        """The blocks of one WRITE SAME at most."""
-        return self.maximum_same // self.block_size
+        """The blocks of one WRITE SAME at most: what every length of the command can say.
+
+        Where it is more, libiscsi's suite wants WRITE to take as many in one command too.
+        """
+        return min(self.maximum_same // self.block_size, 0xFFFF)
 
     @property
     def maximum_atomic_blocks(self) -> int:
@@ -233,6 +242,12 @@ class LogicalUnit:
     def maximum_compared_blocks(self) -> int:
         """The blocks of one COMPARE AND WRITE at most, whose data are twice as many."""
         return min(0xFF, self.maximum_blocks // 2)
+
+    @property
+    def threshold_exponent(self) -> int:
+        """Room is counted in sets of 2**this blocks: a MiB, or more if 32 bits need it."""
+        megabyte = 2**20 // self.block_size
+        return max(megabyte.bit_length() - 1, self.blocks.bit_length() - 32)
 
     @property
     def guards(self) -> Collection[Guard]:

@@ -6,7 +6,7 @@ import enum
 
 import attrs
 
-from trioscsi.errors import BackendError
+from trioscsi.errors import BackendError, OutOfSpace
 from trioscsi.scsi.layout import bits, layout, span
 
 
@@ -54,6 +54,7 @@ class AdditionalSense(enum.IntEnum):
     LOGICAL_UNIT_NOT_SUPPORTED = 0x2500
     INVALID_FIELD_IN_PARAMETER_LIST = 0x2600
     WRITE_PROTECTED = 0x2700
+    SPACE_ALLOCATION_FAILED_WRITE_PROTECT = 0x2707
     POWER_ON_RESET_OR_BUS_DEVICE_RESET_OCCURRED = 0x2900
     BUS_DEVICE_RESET_FUNCTION_OCCURRED = 0x2903
     I_T_NEXUS_LOSS_OCCURRED = 0x2907
@@ -246,6 +247,9 @@ PARAMETER_LIST_LENGTH_ERROR = Sense(
     SenseKey.ILLEGAL_REQUEST, AdditionalSense.PARAMETER_LIST_LENGTH_ERROR
 )
 WRITE_PROTECTED = Sense(SenseKey.DATA_PROTECT, AdditionalSense.WRITE_PROTECTED)
+SPACE_ALLOCATION_FAILED = Sense(
+    SenseKey.DATA_PROTECT, AdditionalSense.SPACE_ALLOCATION_FAILED_WRITE_PROTECT
+)
 START_REQUIRED = Sense(
     SenseKey.NOT_READY, AdditionalSense.LOGICAL_UNIT_NOT_READY_INITIALIZING_COMMAND_REQUIRED
 )
@@ -327,8 +331,10 @@ def write_error(lba: int | None = None) -> Sense:
     return Sense(SenseKey.MEDIUM_ERROR, AdditionalSense.WRITE_ERROR, information=lba)
 
 
-def storage_failure(_error: BackendError, *, reading: bool) -> Sense:
+def storage_failure(error: BackendError, *, reading: bool) -> Sense:
     """What an error of storage is to an initiator."""
+    if isinstance(error, OutOfSpace):
+        return SPACE_ALLOCATION_FAILED
     return unrecovered_read() if reading else write_error()
 
 

@@ -27,6 +27,15 @@ class Extent(Protocol):
     def mapped(self) -> bool: ...
 
 
+class Space(Protocol):
+    """How much room a unit takes where it lives, in bytes, and how much is left, if known."""
+
+    @property
+    def used(self) -> int: ...
+    @property
+    def free(self) -> int | None: ...
+
+
 class Storage(Protocol):
     """The blocks of one unit, and what outlives its commands."""
 
@@ -56,6 +65,9 @@ class Storage(Protocol):
 
     async def extents(self, lba: int, blocks: int) -> Sequence[Extent]:
         """What is stored and what is not, in order, from ``lba`` on: one block at least."""
+
+    async def space(self) -> Space | None:
+        """How much room the blocks take; None if that cannot be known."""
 
     def exclusive(self, lba: int, blocks: int) -> AbstractAsyncContextManager[Storage]:
         """A span of time in which no other command reads or writes these blocks.

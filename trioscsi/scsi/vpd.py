@@ -88,6 +88,7 @@ PROVISIONING_PAGE = layout(
     provisioning_type=bits(6, 2, 0),
 )
 _NON_ROTATING = 1
+_THIN = 2
 
 
 def encode(page_code: int, content: bytes) -> bytes:
@@ -135,16 +136,40 @@ def _block_limits(unit: LogicalUnit, _nexus: Nexus) -> bytes:
             maximum_atomic_transfer_length=unit.maximum_atomic_blocks,
             maximum_atomic_transfer_length_with_atomic_boundary=unit.maximum_atomic_blocks,
             maximum_atomic_boundary_size=unit.maximum_atomic_blocks,
+            **_unmap_limits(unit),
         )
     )
+
+
+def _unmap_limits(unit: LogicalUnit) -> dict[str, int]:
+    if not unit.thin:
+        return {}
+    granularity = unit.granularity // unit.block_size
+    return {
+        "maximum_unmap_lba_count": unit.maximum_unmap // unit.block_size,
+        "maximum_unmap_block_descriptor_count": unit.maximum_unmap_descriptors,
+        "optimal_unmap_granularity": granularity,
+        "ugavalid": granularity > 0,
+    }
 
 
 def _block_device_characteristics(_unit: LogicalUnit, _nexus: Nexus) -> bytes:
     return _content(CHARACTERISTICS_PAGE.encode(medium_rotation_rate=_NON_ROTATING))
 
 
-def _logical_block_provisioning(_unit: LogicalUnit, _nexus: Nexus) -> bytes:
-    return _content(PROVISIONING_PAGE.encode())
+def _logical_block_provisioning(unit: LogicalUnit, _nexus: Nexus) -> bytes:
+    if not unit.thin:
+        return _content(PROVISIONING_PAGE.encode())
+    return _content(
+        PROVISIONING_PAGE.encode(
+            threshold_exponent=unit.threshold_exponent,
+            lbpu=1,
+            lbpws=1,
+            lbpws10=1,
+            lbprz=1,
+            provisioning_type=_THIN,
+        )
+    )
 
 
 def _content(page: bytes) -> bytes:

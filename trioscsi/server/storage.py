@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from trioscsi.backends import Abilities, BlockDevice, Buffer, Extent, first_difference
+from trioscsi.backends import Abilities, BlockDevice, Buffer, Extent, Space, first_difference
 from trioscsi.scsi import LogicalUnit
 from trioscsi.server.ranges import Ranges
 
@@ -107,6 +107,10 @@ class UnitStorage:
         if self.unit.can.extents is None:
             return [Extent(lba, blocks, mapped=True)]
         return await self.unit.can.extents(lba, blocks)
+
+    async def space(self) -> Space | None:
+        """See `Storage.space`."""
+        return None if self.unit.can.space is None else await self.unit.can.space()
 
     @asynccontextmanager
     async def exclusive(self, lba: int, blocks: int) -> AsyncIterator[UnitStorage]:

@@ -1,0 +1,212 @@
+"""Blocks that need no storage: UNMAP and GET LBA STATUS (SBC-3 sections 4.7 and 5)."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import attrs
+
+from trioscsi.scsi.cdb import Cdb, cdb_layout
+from trioscsi.scsi.command import Access, Command, decoded
+from trioscsi.scsi.layout import bits, layout, span
+from trioscsi.scsi.plan import Done, Procedure, Receive, Refusal, Reply
+from trioscsi.scsi.sense import (
+    PARAMETER_LIST_LENGTH_ERROR,
+    WRITE_PROTECTED,
+    invalid_parameter,
+    out_of_range,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from trioscsi.scsi.device import LogicalUnit
+    from trioscsi.scsi.nexus import Nexus
+    from trioscsi.scsi.plan import Outcome, Plan
+    from trioscsi.scsi.storage import Extent, Storage
+
+UNMAP_HEADER = layout(8, unmap_data_length=span(0, 1), block_descriptor_data_length=span(2, 3))
+UNMAP_DESCRIPTOR = layout(
+    16, unmap_logical_block_address=span(0, 7), number_of_logical_blocks=span(8, 11)
+)
+LBA_STATUS_HEADER = layout(
+    8, parameter_data_length=span(0, 3), completion_condition=bits(7, 3, 1), rtp=bits(7, 0)
+)
+LBA_STATUS_DESCRIPTOR = layout(
+    16,
+    lba_status_logical_block_address=span(0, 7),
+    number_of_logical_blocks=span(8, 11),
+    provisioning_status=bits(12, 3, 0),
+    additional_status=span(13),
+)
+
+_MAPPED, _DEALLOCATED = 0, 1
+_ENOUGH = 4096
+"""LBA status descriptors of one answer; whoever wants to know more asks for the LBAs after it."""
+_FULL, _END_OF_MEDIUM = 1, 3
+
+_REPORTS: dict[int, tuple[bool, ...]] = {
+    0x00: (True, False),  # all blocks
+    0x01: (False,),  # those whose status is not zero
+    0x02: (True,),  # mapped
+    0x03: (False,),  # deallocated
+    0x04: (),  # anchored
+    0x10: (),  # those that may not be readable
+}
+"""Which extents a report type is about (SBC-4): mapped ones, others, or none."""
+
+
+@attrs.define
+class Unmap(Procedure):
+    """Give the space of these ranges back, each a first block and a number of them."""
+
+    ranges: Sequence[tuple[int, int]]
+
+    async def perform(self, storage: Storage, data: memoryview) -> Outcome:
+        """See `Procedure.perform`."""
+        for lba, blocks in self.ranges:
+            await storage.unmap(lba, blocks)
+        return Done()
+
+
+def is_thin(unit: LogicalUnit) -> bool:
+    """Whether a unit has the commands that only those have whose blocks need no storage."""
+    return unit.thin
+
+
+@decoded
+def unmap(unit: LogicalUnit, cdb: Cdb, _nexus: Nexus) -> Plan:
+    """UNMAP (SBC-3 section 5)."""
+    if unit.write_protected:
+        raise Refusal(WRITE_PROTECTED)
+    length = cdb["parameter_list_length"]
+    return Receive(length, partial(_unmap, unit)) if length else Done()
+
+
+def _unmap(unit: LogicalUnit, data: bytes) -> Plan:
+    ranges = unmap_ranges(unit, data)
+    return Unmap(ranges) if ranges else Done()
+
+
+def unmap_ranges(unit: LogicalUnit, data: bytes) -> list[tuple[int, int]]:
+    """The ranges of an UNMAP parameter list; descriptors cut off are ignored, and so are those of
+    no blocks. Raises Refusal before anything is unmapped.
+    """
+    if len(data) < UNMAP_HEADER.length:
+        raise Refusal(PARAMETER_LIST_LENGTH_ERROR)
+    said = UNMAP_HEADER.decode(data)["block_descriptor_data_length"]
+    size = UNMAP_DESCRIPTOR.length
+    count = min(said, len(data) - UNMAP_HEADER.length) // size
+    if count > unit.maximum_unmap_descriptors:
+        raise Refusal(invalid_parameter(2, 7))
+    ranges, total = [], 0
+    for place in range(UNMAP_HEADER.length, UNMAP_HEADER.length + count * size, size):
+        fields = UNMAP_DESCRIPTOR.decode(data[place:])
+        lba, blocks = fields["unmap_logical_block_address"], fields["number_of_logical_blocks"]
+        if lba + blocks > unit.blocks:
+            raise Refusal(out_of_range(max(lba, unit.blocks)))
+        total += blocks
+        if total * unit.block_size > unit.maximum_unmap:
+            raise Refusal(invalid_parameter(place + 8, 7))
+        if blocks:
+            ranges.append((lba, blocks))
+    return ranges
+
+
+@attrs.define
+class LbaStatus(Procedure):
+    """Say which blocks from ``lba`` on are stored: extents of the kinds that are ``wanted``, as
+    many as find room in ``allocation_length`` bytes.
+    """
+
+    reads = True
+    lba: int
+    end: int
+    wanted: tuple[bool, ...]
+    allocation_length: int
+
+    async def perform(self, storage: Storage, data: memoryview) -> Outcome:
+        """See `Procedure.perform`."""
+        room = (self.allocation_length - LBA_STATUS_HEADER.length) // LBA_STATUS_DESCRIPTOR.length
+        most = min(max(room, 1), _ENOUGH)
+        descriptors: list[bytes] = []
+        condition = _END_OF_MEDIUM
+        async for extent in self._extents(storage):
+            if extent.mapped in self.wanted:
+                descriptors += _descriptors(extent, most - len(descriptors))
+            if len(descriptors) == most:
+                condition = _FULL
+                break
+        body = b"".join(descriptors)
+        head = LBA_STATUS_HEADER.encode(
+            parameter_data_length=LBA_STATUS_HEADER.length - 4 + len(body),
+            completion_condition=condition,
+            rtp=len(self.wanted) != 2,
+        )
+        return Reply((head + body)[: self.allocation_length])
+
+    async def _extents(self, storage: Storage) -> AsyncIterator[Extent]:
+        lba = self.lba
+        while lba < self.end:
+            for extent in await storage.extents(lba, self.end - lba):
+                yield extent
+                lba = extent.lba + extent.blocks
+
+
+def _descriptors(extent: Extent, most: int) -> list[bytes]:
+    """LBA status descriptors of one extent: several if it is larger than one can say."""
+    largest = 2**32 - 1
+    end = extent.lba + extent.blocks
+    return [
+        LBA_STATUS_DESCRIPTOR.encode(
+            lba_status_logical_block_address=lba,
+            number_of_logical_blocks=min(end - lba, largest),
+            provisioning_status=_MAPPED if extent.mapped else _DEALLOCATED,
+        )
+        for lba in range(extent.lba, end, largest)[:most]
+    ]
+
+
+@decoded
+def get_lba_status(unit: LogicalUnit, cdb: Cdb, _nexus: Nexus) -> Plan:
+    """GET LBA STATUS(16) (SBC-3 section 5), with the report types of SBC-4."""
+    wanted = _REPORTS.get(cdb["report_type"])
+    if wanted is None:
+        raise cdb.refusal("report_type")
+    lba = cdb["starting_logical_block_address"]
+    unit.check_lba(lba, 1)
+    return LbaStatus(lba, unit.blocks, wanted, cdb["allocation_length"])
+
+
+COMMANDS = (
+    Command(
+        0x42,
+        "UNMAP",
+        cdb_layout(
+            10,
+            {"anchor": bits(1, 0)},
+            {"group_number": bits(6, 4, 0)},
+            parameter_list_length=span(7, 8),
+        ),
+        unmap,
+        medium=True,
+        access=Access.WRITE,
+        needs=is_thin,
+    ),
+    Command(
+        0x9E,
+        "GET LBA STATUS(16)",
+        cdb_layout(
+            16,
+            service_action=bits(1, 4, 0),
+            starting_logical_block_address=span(2, 9),
+            allocation_length=span(10, 13),
+            report_type=span(14),
+        ),
+        get_lba_status,
+        service_action=0x12,
+        medium=True,
+        access=Access.READ,
+    ),
+)
