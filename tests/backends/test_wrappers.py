@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import ClassVar
+
 import pytest
 import trio
 from trio.testing import MockClock
@@ -7,6 +9,7 @@ from trio.testing import MockClock
 from trioscsi.backends import (
     Abilities,
     BlockDevice,
+    Buffer,
     Extent,
     Failing,
     MemoryDisk,
@@ -14,6 +17,7 @@ from trioscsi.backends import (
     ReadOnly,
     Slow,
     Wrapper,
+    WriteThrough,
 )
 from trioscsi.backends.base import OPTIONAL
 from trioscsi.errors import BackendError
@@ -61,6 +65,33 @@ async def test_a_read_only_disk_reads_and_refuses_to_write() -> None:
     assert await disk.read(0, 1) == bytes(512)
     with pytest.raises(BackendError, match="read-only"):
         await disk.write(0, BLOCK)
+
+
+async def test_what_is_written_through_is_durable_at_once() -> None:
+    class Cached(MemoryDisk):
+        steps: ClassVar[list[str]] = []
+
+        async def write(self, lba: int, data: Buffer) -> None:
+            self.steps.append("write")
+            await super().write(lba, data)
+
+        async def flush(self) -> None:
+            self.steps.append("flush")
+
+    disk = Abilities.of(WriteThrough(Cached("1MiB")))
+    assert disk.write_now is None
+    assert disk.read_now is not None
+    assert disk.unmap is not None
+    await WriteThrough(Cached("1MiB")).write(0, BLOCK)
+    await disk.unmap(0, 1)
+    assert Cached.steps == ["write", "flush", "flush"]
+
+
+async def test_a_disk_that_has_no_cache_need_not_be_written_through() -> None:
+    disk = WriteThrough(MemoryDisk("1MiB"))
+    assert declared(disk) == declared(disk.disk) - BARE
+    await disk.write(0, BLOCK)
+    assert await disk.read(0, 1) == BLOCK
 
 
 async def test_a_slow_disk_takes_its_time(autojump_clock: MockClock) -> None:

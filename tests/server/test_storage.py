@@ -11,6 +11,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from trioscsi import MemoryDisk, ReadOnly, Slow
 from trioscsi.backends import Extent, Space
 from trioscsi.scsi import LogicalUnit
+from trioscsi.scsi.mode_pages import CACHING
 from trioscsi.server.jobs import Jobs
 from trioscsi.server.keeper import Keeper
 from trioscsi.server.storage import Unit, UnitStorage
@@ -183,3 +184,25 @@ async def test_what_is_saved_belongs_to_the_unit(make: Make) -> None:
     storage = make(ReadOnly(MemoryDisk("1MiB")))
     await storage.save("modes", b"data")
     assert storage.keeper.load(0) == {"modes": b"data"}
+
+
+async def test_while_the_cache_is_off_each_write_is_durable(make: Make) -> None:
+    class Cached(MemoryDisk):
+        flushes = 0
+
+        async def flush(self) -> None:
+            self.flushes += 1
+
+    disk = Cached("1MiB")
+    storage = make(disk)
+    await storage.write(0, b"w" * BLOCK)
+    assert disk.flushes == 0
+    storage.unit.logical.modes.change({CACHING.key: {"wce": 0}})
+    assert storage.unit.can.write_now is None
+    await storage.write(0, b"w" * BLOCK)
+    await storage.zero(1, 1)
+    assert disk.flushes == 2
+    storage.unit.logical.modes.reset()
+    await storage.write(0, b"w" * BLOCK)
+    assert disk.flushes == 2
+    assert storage.unit.disk is disk

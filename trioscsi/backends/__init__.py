@@ -18,7 +18,7 @@ from trioscsi.backends.synthetic import NullDisk, PatternDisk
 from trioscsi.backends.thin import Thin
 from trioscsi.backends.threads import SyncDevice, in_thread
 from trioscsi.backends.url import open_disk
-from trioscsi.backends.wrappers import Failing, ReadOnly, Slow, Wrapper
+from trioscsi.backends.wrappers import Failing, ReadOnly, Slow, Wrapper, WriteThrough
 
 __all__ = [
     "Abilities",
@@ -36,6 +36,7 @@ __all__ = [
     "SyncDevice",
     "Thin",
     "Wrapper",
+    "WriteThrough",
     "first_difference",
     "format_size",
     "in_thread",

@@ -79,6 +79,25 @@ async def _refuse(*_: object) -> None:
     raise BackendError("the disk is read-only")
 
 
+class WriteThrough(Wrapper):
+    """Makes each write durable before it returns: a disk whose cache is switched off."""
+
+    def around(self, name: str, method: Method) -> Method | None:
+        """The same and a flush, where there is one. What would not wait is hidden."""
+        flush = getattr(self.disk, "flush", None)
+        if flush is None or name not in ("write", *WRITING):
+            return method
+        if name in NOT_WAITING:
+            return None
+
+        async def through(*args: Any) -> Any:
+            result = await method(*args)
+            await flush()
+            return result
+
+        return through
+
+
 class Slow(Wrapper):
     """Makes a disk wait before it does something (milliseconds, on trio's clock)."""
 

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from trioscsi.backends import Abilities, BlockDevice, Buffer, Extent, Space, first_difference
+from trioscsi.backends import (
+    Abilities,
+    BlockDevice,
+    Buffer,
+    Extent,
+    Space,
+    WriteThrough,
+    first_difference,
+)
 from trioscsi.scsi import LogicalUnit
 from trioscsi.server.ranges import Ranges
 
@@ -22,7 +30,11 @@ _ZEROES = memoryview(bytes(2**20))
 
 @attrs.define(eq=False)
 class Unit:
-    """A logical unit, the disk behind it, and which of its blocks are in use."""
+    """A logical unit, the disk behind it, and which of its blocks are in use.
+
+    While an initiator has switched the cache off (WCE), each write goes through it: ``disk`` and
+    ``can`` are then those of a disk that has none, and nobody has to ask.
+    """
 
     logical: LogicalUnit
     disk: BlockDevice
@@ -30,7 +42,15 @@ class Unit:
     ranges: Ranges = attrs.field(factory=Ranges, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.can = Abilities.of(self.disk)
+        cached = self.disk
+        through = WriteThrough(cached)
+
+        def choose() -> None:
+            caches = self.logical.modes.wce or not self.logical.write_cache
+            self.disk = cached if caches else through
+            self.can = Abilities.of(self.disk)
+
+        self.logical.modes.watch(choose)
 
 
 @attrs.frozen
