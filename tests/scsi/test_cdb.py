@@ -16,7 +16,12 @@ from trioscsi.scsi.sense import invalid_field
 
 LAYOUT = cdb_layout(10, {"protect": bits(1, 7, 5)}, service_action=bits(1, 4, 0), length=span(7, 8))
 UNIT = LogicalUnit(
-    0, target_name="iqn.2026-11.example:disk", blocks=2**64 - 1, thin=True, atomic=True
+    0,
+    target_name="iqn.2026-11.example:disk",
+    blocks=2**64 - 1,
+    thin=True,
+    atomic=True,
+    keeps_state=True,
 )
 
 

@@ -91,7 +91,7 @@ def cdb_of(command: Command) -> bytes:
 def test_a_command_passes_in_a_state_as_the_table_says(
     command: Command, row: dict[str, Any], nexus: Nexus
 ) -> None:
-    unit = LogicalUnit(0, target_name=NAME, blocks=1000, atomic=True, thin=True)
+    unit = LogicalUnit(0, target_name=NAME, blocks=1000, atomic=True, thin=True, keeps_state=True)
     ScsiTarget(NAME, [unit], {1: AccessState(row["code"])})
     names = {f"{command.opcode:02X}", f"{command.opcode:02X}/{command.service_action or 0:02X}"}
     plan = unit.execute(cdb_of(command), nexus)

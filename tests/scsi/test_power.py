@@ -8,7 +8,7 @@ from tests.scsi.blocks import Blocks
 from trioscsi.scsi import AdditionalSense, Done, Failed, LogicalUnit, Nexus, Plan, Read, Reply
 from trioscsi.scsi.cache import Flush
 from trioscsi.scsi.immediate import Immediate
-from trioscsi.scsi.power import PowerCondition
+from trioscsi.scsi.power import PowerCondition, power_conditions
 from trioscsi.scsi.sense import START_REQUIRED, Sense, SenseKey, invalid_field
 
 Ask = Callable[[str], Plan]
@@ -124,3 +124,7 @@ def test_only_low_conditions_have_a_code() -> None:
         PowerCondition.ACTIVE,
         PowerCondition.STOPPED,
     }
+
+
+def test_the_conditions_are_listed(unit: LogicalUnit, nexus: Nexus) -> None:
+    assert power_conditions(unit, nexus).hex() == "0307" + "0000" * 6

@@ -68,7 +68,10 @@ def test_the_luns_are_cut_but_their_length_is_whole(length: int) -> None:
 
 
 @pytest.mark.parametrize("timeouts", [False, True])
-def test_all_commands_are_listed_with_their_length(ask: Ask, timeouts: bool) -> None:
+def test_all_commands_are_listed_with_their_length(
+    ask: Ask, unit: LogicalUnit, timeouts: bool
+) -> None:
+    unit.keeps_state = True
     data = data_of(ask(codes(ALL | RCTD * timeouts)))
     assert int.from_bytes(data[:4], "big") == len(data) - 4
     size = 20 if timeouts else 8

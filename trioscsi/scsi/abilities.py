@@ -36,6 +36,7 @@ EXTENDED_INQUIRY_PAGE = layout(
     p_i_i_sup=bits(7, 4),
     luiclr=bits(7, 0),
     r_sup=bits(8, 4),
+    rtd_sup=bits(8, 3),
     hssrelef=bits(8, 1),
     cbcs=bits(8, 0),
     multi_i_t_nexus_microcode_download=bits(9, 3, 0),
@@ -78,7 +79,13 @@ def extended_inquiry(unit: LogicalUnit, _nexus: Nexus) -> bytes:
     Whoever has read the list of LUNs needs no attention about it, at any of them (LUICLR).
     """
     page = EXTENDED_INQUIRY_PAGE.encode(
-        headsup=1, ordsup=1, simpsup=1, v_sup=unit.write_cache, luiclr=1
+        uask_sup=1,
+        headsup=1,
+        ordsup=1,
+        simpsup=1,
+        v_sup=unit.write_cache,
+        luiclr=1,
+        rtd_sup=1,
     )
     return page[_HEADER:]
 

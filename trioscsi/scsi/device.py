@@ -16,6 +16,8 @@ from trioscsi.scsi.counters import Counters
 from trioscsi.scsi.diagnostics import Diagnostics
 from trioscsi.scsi.disk import DISK
 from trioscsi.scsi.history import History
+from trioscsi.scsi.identifying import NAME as IDENTIFYING
+from trioscsi.scsi.identifying import Identifying
 from trioscsi.scsi.log import Log
 from trioscsi.scsi.mode_pages import DISK_PAGES
 from trioscsi.scsi.mode_state import Modes
@@ -25,6 +27,7 @@ from trioscsi.scsi.power import PowerCondition, not_ready, wake
 from trioscsi.scsi.removal import Removal
 from trioscsi.scsi.self_test import SelfTests
 from trioscsi.scsi.sense import out_of_range
+from trioscsi.scsi.timestamp import Timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -89,12 +92,12 @@ class LogicalUnit:
     ``physical_block_size`` is what storage writes at once, ``maximum_transfer`` bounds the data of
     one command, and ``maximum_same`` what one WRITE SAME writes; all in bytes. ``write_cache`` says
     that a write may be lost until it is flushed, ``keeps_state`` that `Storage.save` is possible.
-    ``clock`` tells the time in seconds, from any start. The NAA designator, and ``serial`` if it is
-    not given, follow from the target name and the LUN. ``thin`` says that blocks need no storage
-    before they are written, and that those which have none are zeroes; ``granularity`` are the
-    bytes that storage gives back at once (0: not known), ``maximum_unmap`` and
-    ``maximum_unmap_descriptors`` bound one UNMAP, in bytes and in descriptors. ``atomic`` says that
-    storage can write all blocks of a command or none.
+    ``clock`` tells the time in seconds, from any start, ``time`` in seconds since 1970. The NAA
+    designator, and ``serial`` if it is not given, follow from the target name and the LUN. ``thin``
+    says that blocks need no storage before they are written, and that those which have none are
+    zeroes; ``granularity`` are the bytes that storage gives back at once (0: not known),
+    ``maximum_unmap`` and ``maximum_unmap_descriptors`` bound one UNMAP, in bytes and in
+    descriptors. ``atomic`` says that storage can write all blocks of a command or none.
 
     Raises UsageError for what no disk can be.
     """
@@ -127,6 +130,7 @@ class LogicalUnit:
     maximum_same: int = attrs.field(default=2**30, validator=_within(65_536, 2**63))
     keeps_state: bool = False
     clock: Callable[[], float] = attrs.field(default=lambda: 0.0, repr=False)
+    time: Callable[[], float] = attrs.field(default=lambda: 0.0, repr=False)
 
     commands: ClassVar[CommandSet] = DISK
     mode_pages: ClassVar[Mapping[Key, ModePage]] = DISK_PAGES
@@ -154,6 +158,8 @@ class LogicalUnit:
     removal: Removal = attrs.field(factory=Removal, init=False, repr=False)
     powered_on: float = attrs.field(init=False, repr=False)
     """When the unit was made, by its clock."""
+    timestamp: Timestamp = attrs.field(init=False, repr=False)
+    identifying: Identifying = attrs.field(factory=Identifying, init=False, repr=False)
     keepsakes: dict[str, Keepsake] = attrs.field(factory=dict, init=False, repr=False)
     """What a restart finds again, by the names under which it is saved."""
     _power: PowerCondition = attrs.field(default=PowerCondition.ACTIVE, init=False)
@@ -169,6 +175,8 @@ class LogicalUnit:
         self.powered_on = self.clock()
         self._run = self.commands.table
         self.keepsakes["log"] = self.log
+        self.timestamp = Timestamp(self)
+        self.keepsakes[IDENTIFYING] = self.identifying
         self.modes = self.keepsakes["modes"] = Modes(self, self.mode_pages)
         self.modes.watch(self._follow_modes)
 

@@ -11,6 +11,7 @@ from trioscsi.scsi import (
     condition,
     defects,
     diagnostics,
+    identifying,
     inquiry,
     logs,
     mode_select,
@@ -23,6 +24,7 @@ from trioscsi.scsi import (
     removal,
     same,
     supported,
+    timestamp,
     transfer,
     verify,
 )
@@ -38,6 +40,7 @@ DISK = CommandSet(
         *condition.COMMANDS,
         *diagnostics.COMMANDS,
         *defects.COMMANDS,
+        *identifying.COMMANDS,
         *inquiry.COMMANDS,
         *logs.COMMANDS,
         *mode_select.COMMANDS,
@@ -50,6 +53,7 @@ DISK = CommandSet(
         *provisioning.COMMANDS,
         *same.COMMANDS,
         *supported.COMMANDS,
+        *timestamp.COMMANDS,
         *transfer.COMMANDS,
         *verify.COMMANDS,
     )

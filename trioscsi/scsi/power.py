@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from trioscsi.scsi.cache import flush
 from trioscsi.scsi.cdb import Cdb, cdb_layout
 from trioscsi.scsi.command import Access, Command, decoded
-from trioscsi.scsi.layout import bits
+from trioscsi.scsi.layout import bits, layout, span
 from trioscsi.scsi.plan import Done, Failed
 from trioscsi.scsi.sense import START_REQUIRED, AdditionalSense
 
@@ -104,6 +104,29 @@ def _asked_for(cdb: Cdb) -> PowerCondition | None:
     if (asked, modifier) not in known:
         raise cdb.refusal("power_condition_modifier")
     return None if asked == _LU_CONTROL else PowerCondition((asked, modifier))
+
+
+# Offsets are those of the standard, whose table starts with the four bytes of the header.
+POWER_CONDITION_PAGE = layout(
+    18,
+    standby_y=bits(4, 1),
+    standby_z=bits(4, 0),
+    idle_c=bits(5, 2),
+    idle_b=bits(5, 1),
+    idle_a=bits(5, 0),
+    stopped_condition_recovery_time=span(6, 7),
+    standby_z_condition_recovery_time=span(8, 9),
+    standby_y_condition_recovery_time=span(10, 11),
+    idle_a_condition_recovery_time=span(12, 13),
+    idle_b_condition_recovery_time=span(14, 15),
+    idle_c_condition_recovery_time=span(16, 17),
+)
+
+
+def power_conditions(_unit: LogicalUnit, _nexus: Nexus) -> bytes:
+    """The Power Condition VPD page: what there is; to come back from it takes no time."""
+    conditions = {power.name.lower(): 1 for power in PowerCondition if power.low}
+    return POWER_CONDITION_PAGE.encode(**conditions)[4:]
 
 
 COMMANDS = (

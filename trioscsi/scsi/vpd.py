@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from trioscsi.scsi import abilities
+from trioscsi.scsi import abilities, power
 from trioscsi.scsi.designation import (
     BINARY,
     PORT,
@@ -33,6 +33,7 @@ MANAGEMENT_NETWORK_ADDRESSES = 0x85
 EXTENDED_INQUIRY_DATA = 0x86
 MODE_PAGE_POLICY = 0x87
 SCSI_PORTS = 0x88
+POWER_CONDITION = 0x8A
 SCSI_FEATURE_SETS = 0x92
 BLOCK_LIMITS = 0xB0
 BLOCK_DEVICE_CHARACTERISTICS = 0xB1
@@ -184,6 +185,7 @@ PAGES: dict[int, Page] = {
     EXTENDED_INQUIRY_DATA: abilities.extended_inquiry,
     MODE_PAGE_POLICY: abilities.mode_page_policy,
     SCSI_PORTS: abilities.scsi_ports,
+    POWER_CONDITION: power.power_conditions,
     SCSI_FEATURE_SETS: abilities.feature_sets,
     BLOCK_LIMITS: _block_limits,
     BLOCK_DEVICE_CHARACTERISTICS: _block_device_characteristics,

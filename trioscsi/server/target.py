@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from time import monotonic
+from time import monotonic, time
 from typing import Any
 
 import trio
@@ -139,6 +139,7 @@ class Target:
             maximum_same=self.limits.write_same,
             keeps_state=self._keeper.can_save,
             clock=monotonic,
+            time=time,
         )
         for kept, data in self._keeper.load(number).items():
             unit.restore(kept, data)
