@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple, TypeVar
 
@@ -11,6 +11,7 @@ import attrs
 from trioscsi.errors import BackendError
 from trioscsi.scsi import (
     LogicalUnit,
+    Nexus,
     Outcome,
     Plan,
     Procedure,
@@ -51,6 +52,8 @@ class Blocks:
     steps: list[str] = attrs.field(factory=list)
     saved: dict[str, bytes] = attrs.field(factory=dict)
     jobs: list[Callable[[], Awaitable[None]]] = attrs.field(factory=list)
+    aborted: list[Nexus] = attrs.field(factory=list)
+    """The nexuses whose commands were to be ended."""
     fails: set[str] = attrs.field(factory=set)
     """The names of the methods that fail."""
     room: Room | None = None
@@ -138,6 +141,10 @@ class Blocks:
     async def save(self, name: str, data: bytes) -> None:
         self._do("save")
         self.saved[name] = data
+
+    async def abort(self, nexuses: Collection[Nexus]) -> None:
+        self._do("abort")
+        self.aborted += nexuses
 
     # What a test asks for.
 

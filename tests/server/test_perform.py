@@ -16,6 +16,7 @@ from tests.server.peer import (
     SYNCHRONIZE_CACHE,
     TEST_UNIT_READY,
     Peer,
+    data_out,
     read10,
     write10,
 )
@@ -440,6 +441,54 @@ async def test_a_unit_attention_can_be_asked_for(build: Build) -> None:
         answer = await peer.receive()
         assert answer.response == TaskResult.SUCCEEDED
         assert answer.additional_response_information == information
+
+
+def reserve_out(action: int, key: int, new_key: int, *, kind: int = 0) -> tuple[bytes, bytes]:
+    """PERSISTENT RESERVE OUT and its parameter list."""
+    cdb = bytes((0x5F, action, kind, 0, 0, 0, 0, 0, 24, 0))
+    return cdb, key.to_bytes(8) + new_key.to_bytes(8) + bytes(8)
+
+
+async def test_preempt_and_abort_ends_the_commands_of_the_loser_at_this_unit_alone(
+    build: Build, autojump_clock: MockClock
+) -> None:
+    house = build(Slow(MemoryDisk("1MiB"), write_ms=5000), Slow(MemoryDisk("1MiB"), write_ms=5000))
+    winner, loser = await house.log_in(), await house.log_in(OTHER_ISID)
+    third = await house.log_in(b"\x80thrd\0")
+    for key, peer in enumerate((winner, loser), 1):
+        assert (await peer.do(*reserve_out(6, 0, key))).status == Status.GOOD
+    block = b"x" * BLOCK
+    written, waiting, elsewhere, theirs = (
+        loser.command(write10(0, 1), block),
+        loser.command(write10(1, 1), writes=BLOCK),
+        loser.command(write10(2, 1), block, unit=1),
+        third.command(write10(3, 1), block),
+    )
+    await loser.send(written, waiting, elsewhere)
+    r2t = await loser.receive()
+    assert r2t.itt == waiting.itt
+    await third.send(theirs)
+    await wait_all_tasks_blocked()
+    assert (await winner.do(*reserve_out(5, 1, 2, kind=3))).status == Status.GOOD
+    # Data that is still under way is dropped, and nothing but the other unit's write is answered.
+    await loser.send(data_out(r2t, block))
+    assert (await loser.answer(elsewhere)).status == Status.GOOD
+    assert (await third.answer(theirs)).status == Status.GOOD
+    for code in (0x2A05, 0x2F00):
+        assert (await loser.do(TEST_UNIT_READY)).sense_code == (UNIT_ATTENTION, code)
+    assert await winner.read(0, 4) == bytes(3 * BLOCK) + block
+
+
+async def test_who_preempts_its_own_commands_is_answered_all_the_same(
+    build: Build, autojump_clock: MockClock
+) -> None:
+    house = build(Slow(MemoryDisk("1MiB"), write_ms=5000))
+    peer = await house.log_in()
+    await peer.do(*reserve_out(6, 0, 1))
+    await peer.send(peer.command(write10(0, 1), b"x" * BLOCK))
+    await wait_all_tasks_blocked()
+    assert (await peer.do(*reserve_out(5, 1, 1))).status == Status.GOOD
+    assert await peer.read(0, 1) == bytes(BLOCK)
 
 
 async def test_commands_that_a_new_connection_ends_leave_a_unit_attention(

@@ -1,16 +1,17 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import attrs
 import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from trioscsi import MemoryDisk, ReadOnly, Slow
 from trioscsi.backends import Extent, Space
-from trioscsi.scsi import LogicalUnit
+from trioscsi.scsi import LogicalUnit, Nexus
 from trioscsi.scsi.mode_pages import CACHING
 from trioscsi.server.jobs import Jobs
 from trioscsi.server.keeper import Keeper
@@ -51,10 +52,18 @@ def make(tmp_path: Path) -> Make:
             for number, disk in enumerate(disks)
         ]
         return UnitStorage(
-            units[0], lambda logical: units[logical.number], Jobs(1), Keeper(tmp_path, NAME)
+            units[0],
+            lambda logical: units[logical.number],
+            Jobs(1),
+            Keeper(tmp_path, NAME),
+            no_tasks,
         )
 
     return make
+
+
+async def no_tasks(unit: Unit, nexuses: Collection[Nexus]) -> None:
+    """There are no tasks to abort."""
 
 
 async def test_blocks_are_those_of_the_disk(make: Make) -> None:
@@ -146,7 +155,7 @@ async def test_what_a_command_writes_is_kept_from_others_when_it_is_given_up(
     disk = Hanging()
     storage = make(disk)
     ranges = storage.unit.ranges
-    owned = UnitStorage(storage.unit, storage.unit_of, storage.jobs, storage.keeper, owner="task")
+    owned = attrs.evolve(storage, owner="task")
     nursery.start_soon(owned.write, 8, bytes(BLOCK))
     await disk.entered.wait()
     assert not ranges.exclusive
@@ -206,3 +215,15 @@ async def test_while_the_cache_is_off_each_write_is_durable(make: Make) -> None:
     await storage.write(0, b"w" * BLOCK)
     assert disk.flushes == 2
     assert storage.unit.disk is disk
+
+
+async def test_the_tasks_to_abort_are_those_of_the_unit(make: Make) -> None:
+    asked = []
+
+    async def abort(unit: Unit, nexuses: Collection[Nexus]) -> None:
+        asked.append((unit, nexuses))
+
+    storage = attrs.evolve(make(MemoryDisk("1MiB")), abort_tasks=abort)
+    nexus = Nexus("initiator", "target")
+    await storage.abort([nexus])
+    assert asked == [(storage.unit, [nexus])]

@@ -33,7 +33,9 @@ _ADDITIONAL_CDB_LENGTH = 7
 class Access(enum.Enum):
     """How a command stands to what a reservation protects (SPC-4 section 5.12)."""
 
-    ALWAYS = "whoever holds a reservation, it is performed"
+    ALWAYS = "whoever holds a reservation, it is performed, or decides by itself"
+    CONDITION = "it conflicts with what another has reserved by RESERVE (SPC-2), and nothing else"
+    PERSISTENT = "it conflicts with RESERVE, even one's own, and decides by itself about the rest"
     READ = "it conflicts with exclusive access"
     WRITE = "it conflicts with write exclusive and with exclusive access"
 
@@ -78,7 +80,8 @@ class Command:
     ``medium``: it needs a unit that is started. ``attention``: it is not performed while a unit
     attention is pending, but reports that (SAM-5 section 5.14 exempts three commands).
     ``timeout``: for how many seconds an initiator had better wait before it gives the command up.
-    ``access``: see `Access`. ``needs``: whether a unit has the command; without it, every one has.
+    ``access``: see `Access`; of a CDB that ``harmless`` is true for, it is ALWAYS. ``needs``:
+    whether a unit has the command; without it, every one has.
     """
 
     opcode: int
@@ -90,6 +93,7 @@ class Command:
     attention: bool = attrs.field(default=True, kw_only=True)
     access: Access = attrs.field(kw_only=True)
     timeout: int = attrs.field(default=USUAL_TIMEOUT, kw_only=True)
+    harmless: Callable[[Bytes], bool] | None = attrs.field(default=None, kw_only=True)
     needs: Callable[[LogicalUnit], bool] | None = attrs.field(default=None, kw_only=True)
 
     def run(self) -> Perform:
@@ -117,6 +121,11 @@ class Command:
     def usage(self) -> bytes:
         """The CDB usage data of REPORT SUPPORTED OPERATION CODES."""
         return self.layout.usage(self.opcode, self.service_action)
+
+    def access_of(self, cdb: Bytes) -> Access:
+        """How this one stands to what a reservation protects."""
+        harmless = self.harmless is not None and self.harmless(cdb)
+        return Access.ALWAYS if harmless else self.access
 
 
 Guard = Callable[["LogicalUnit", Command, "Bytes", "Nexus"], "Plan | None"]

@@ -46,7 +46,7 @@ def _condition(unit: LogicalUnit, nexus: Nexus) -> Sense:
 REQUEST_SENSE = cdb_layout(6, desc=bits(1, 0), allocation_length=span(4))
 
 TEST_UNIT_READY = Command(
-    0x00, "TEST UNIT READY", cdb_layout(6), ready, medium=True, access=Access.ALWAYS
+    0x00, "TEST UNIT READY", cdb_layout(6), ready, medium=True, access=Access.CONDITION
 )
 COMMANDS = (
     TEST_UNIT_READY,

@@ -25,6 +25,7 @@ from trioscsi.scsi.plan import Failed, Refusal
 from trioscsi.scsi.ports import PortGroups
 from trioscsi.scsi.power import PowerCondition, not_ready, wake
 from trioscsi.scsi.removal import Removal
+from trioscsi.scsi.reservations import Reservations
 from trioscsi.scsi.self_test import SelfTests
 from trioscsi.scsi.sense import out_of_range
 from trioscsi.scsi.timestamp import Timestamp
@@ -91,7 +92,8 @@ class LogicalUnit:
 
     ``physical_block_size`` is what storage writes at once, ``maximum_transfer`` bounds the data of
     one command, and ``maximum_same`` what one WRITE SAME writes; all in bytes. ``write_cache`` says
-    that a write may be lost until it is flushed, ``keeps_state`` that `Storage.save` is possible.
+    that a write may be lost until it is flushed, ``keeps_state`` that `Storage.save` is possible,
+    ``registrations_by_name`` that registrations know initiators by their names alone.
     ``clock`` tells the time in seconds, from any start, ``time`` in seconds since 1970. The NAA
     designator, and ``serial`` if it is not given, follow from the target name and the LUN. ``thin``
     says that blocks need no storage before they are written, and that those which have none are
@@ -129,6 +131,8 @@ class LogicalUnit:
     maximum_transfer: int = attrs.field(default=16 * 2**20, validator=_within(65_536, 2**32))
     maximum_same: int = attrs.field(default=2**30, validator=_within(65_536, 2**63))
     keeps_state: bool = False
+    registrations_by_name: bool = False
+    maximum_registrations: int = attrs.field(default=1024, validator=_within(1, 65_536))
     clock: Callable[[], float] = attrs.field(default=lambda: 0.0, repr=False)
     time: Callable[[], float] = attrs.field(default=lambda: 0.0, repr=False)
 
@@ -160,6 +164,10 @@ class LogicalUnit:
     """When the unit was made, by its clock."""
     timestamp: Timestamp = attrs.field(init=False, repr=False)
     identifying: Identifying = attrs.field(factory=Identifying, init=False, repr=False)
+    nexuses: Collection[Nexus] = attrs.field(default=(), init=False, repr=False)
+    """Who talks to the target now; it is the target that says."""
+    reservations: Reservations = attrs.field(init=False, repr=False)
+    """Who may use the unit."""
     keepsakes: dict[str, Keepsake] = attrs.field(factory=dict, init=False, repr=False)
     """What a restart finds again, by the names under which it is saved."""
     _power: PowerCondition = attrs.field(default=PowerCondition.ACTIVE, init=False)
@@ -177,6 +185,8 @@ class LogicalUnit:
         self.keepsakes["log"] = self.log
         self.timestamp = Timestamp(self)
         self.keepsakes[IDENTIFYING] = self.identifying
+        self.reservations = Reservations(self, self.registrations_by_name)
+        self.keepsakes[self.reservations.name] = self.reservations
         self.modes = self.keepsakes["modes"] = Modes(self, self.mode_pages)
         self.modes.watch(self._follow_modes)
 
@@ -212,11 +222,13 @@ class LogicalUnit:
         self.stopped = False
         self.modes.reset()
         self.self_tests.abort()
+        self.reservations.reset()
         for each in (self.history, self.buffers, self.diagnostics, self.removal):
             each.reset()
 
     def forget(self, nexus: Nexus) -> None:
         """A nexus has ended: nothing is held for it any more (SAM-5 section 6.3.4)."""
+        self.reservations.release(nexus)
         for each in (self.history, self.buffers, self.diagnostics, self.removal):
             each.forget(nexus)
 

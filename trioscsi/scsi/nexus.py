@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import attrs
 
+from trioscsi.scsi import transport_id
 from trioscsi.scsi.sense import AdditionalSense, Overflow, Sense, unit_attention
 
 DEPTH = 16
@@ -42,6 +43,11 @@ class Nexus:
     """Whether the transport has the task management functions that ask, and I_T NEXUS RESET."""
     pending: dict[int, list[Attention]] = attrs.field(factory=dict, init=False)
     _overflowed: set[int] = attrs.field(factory=set, init=False)
+
+    @property
+    def initiator_name(self) -> str:
+        """The iSCSI name of the initiator, which all of its ports share."""
+        return transport_id.name_of(self.initiator_port)
 
     def establish(self, lun: int, attention: Attention) -> None:
         """Something happened to ``lun`` that this initiator is to hear of, once.

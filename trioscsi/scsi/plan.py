@@ -143,6 +143,6 @@ Plan = Outcome | Read | Write | Receive | Procedure
 class Refusal(Exception):
     """How a command handler ends early; never leaves the device server. ``plan`` is the answer."""
 
-    def __init__(self, sense: Sense) -> None:
-        super().__init__(sense)
-        self.plan = Failed(sense)
+    def __init__(self, answer: Sense | Refused) -> None:
+        super().__init__(answer)
+        self.plan = answer if isinstance(answer, Refused) else Failed(answer)

@@ -145,6 +145,11 @@ class PortGroups:
         found = {number: PortGroup(number) for number in numbers} | kept
         self._groups = dict(sorted(found.items()))
 
+    @property
+    def ports(self) -> list[int]:
+        """The relative target port identifiers of all groups."""
+        return [port for group in self for port in group.ports]
+
     def state_for(self, nexus: Nexus) -> AccessState:
         """The state of the group that an initiator has come through."""
         group = self._groups.get(nexus.target_port_group)

@@ -129,6 +129,11 @@ def power_conditions(_unit: LogicalUnit, _nexus: Nexus) -> bytes:
     return POWER_CONDITION_PAGE.encode(**conditions)[4:]
 
 
+def _starts(cdb: Bytes) -> bool:
+    """START alone harms nobody (SBC-3 table 14)."""
+    return cdb[4] & 0xF1 == 0x01
+
+
 COMMANDS = (
     Command(
         0x1B,
@@ -143,6 +148,7 @@ COMMANDS = (
             start=bits(4, 0),
         ),
         start_stop_unit,
-        access=Access.READ,
+        access=Access.WRITE,
+        harmless=_starts,
     ),
 )

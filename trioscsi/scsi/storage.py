@@ -6,12 +6,13 @@ failed.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from trioscsi.scsi.device import LogicalUnit
+    from trioscsi.scsi.nexus import Nexus
 
 Buffer = bytes | bytearray | memoryview
 
@@ -88,4 +89,10 @@ class Storage(Protocol):
         """Keep ``data`` under a name of the unit: from now on a restart finds it.
 
         One that comes too early finds what was saved before. Only where the unit keeps state.
+        """
+
+    async def abort(self, nexuses: Collection[Nexus]) -> None:
+        """End all commands that these nexuses gave to the unit, but for the one that asks for it.
+
+        Afterwards, nothing of them can change a block any more.
         """

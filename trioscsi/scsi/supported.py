@@ -184,7 +184,7 @@ COMMANDS = (
         ),
         report_supported_operation_codes,
         service_action=0x0C,
-        access=Access.ALWAYS,
+        access=Access.READ,
     ),
     Command(
         0xA3,
@@ -194,6 +194,6 @@ COMMANDS = (
         ),
         report_supported_task_management_functions,
         service_action=0x0D,
-        access=Access.ALWAYS,
+        access=Access.READ,
     ),
 )

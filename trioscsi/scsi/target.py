@@ -82,13 +82,14 @@ class ScsiTarget:
         unit.announce = partial(self.announce, unit.number)
         unit.port_groups = self.port_groups
         self._guard(unit)
+        unit.nexuses = self._nexuses
         self.announce(unit.number, _POWER_ON)
 
     def remove(self, lun: int) -> LogicalUnit:
         """Take a unit away; raises UsageError if there is none."""
         unit = self._unit(lun)
         del self._units[lun]
-        unit.luns, unit.announce = (lun,), to_nobody
+        unit.luns, unit.announce, unit.nexuses = (lun,), to_nobody, ()
         unit.port_groups = PortGroups()
         unit.guard(Concern.PORT, None)
         for nexus in self._nexuses:

@@ -13,6 +13,8 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Protocol
 
+import trio
+
 from trioscsi import lun as luns
 from trioscsi.errors import BackendError
 from trioscsi.protocol import (
@@ -326,7 +328,8 @@ class Performer(Units):
     async def run(self, task: Task, plan: Plan) -> Callable[[], None]:
         """Perform a plan that could not be done at once; returns what answers its task."""
         unit = self._unit(task)
-        storage = UnitStorage(unit, self._unit_of, self._jobs, self._keeper, owner=task)
+        abort = partial(self._abort, task)
+        storage = UnitStorage(unit, self._unit_of, self._jobs, self._keeper, abort, owner=task)
         finish = task.connection.finish
         try:
             match plan:
@@ -347,6 +350,23 @@ class Performer(Units):
             return partial(self._perform, task, refusal.plan)
         except BackendError as error:
             return partial(self._storage_failed, task, plan, error)
+
+    async def _abort(self, asking: Task, unit: Unit, nexuses: Collection[Nexus]) -> None:
+        """End what these nexuses have under way at a unit, but for the task that asks for it."""
+        by = asking.connection.session
+        assert by is not None, "commands come in sessions"
+        node, gone = by.node, trio.Event()
+        sessions = [session for session, nexus in self._nexuses.items() if nexus in nexuses]
+
+        def is_theirs(task: Task) -> bool:
+            here = self._by_field.get(task.lun) is unit
+            return here and task is not asking and task.connection.session in sessions
+
+        node.end_tasks(is_theirs, by, sessions)
+        self.handle(node.take_events())
+        dying = [task for task in node.dying if is_theirs(task)]
+        node.when_gone(dying, gone.set, trio.current_time())
+        await gone.wait()
 
     # How commands end that fail.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ from trioscsi.backends import (
     WriteThrough,
     first_difference,
 )
-from trioscsi.scsi import LogicalUnit
+from trioscsi.scsi import LogicalUnit, Nexus
 from trioscsi.server.ranges import Ranges
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ class UnitStorage:
     unit_of: Callable[[LogicalUnit], Unit]
     jobs: Jobs
     keeper: Keeper
+    abort_tasks: Callable[[Unit, Collection[Nexus]], Awaitable[None]]
     owner: object = None
     alone: bool = False
 
@@ -150,6 +151,10 @@ class UnitStorage:
     async def save(self, name: str, data: bytes) -> None:
         """See `Storage.save`."""
         await self.keeper.save(self.unit.logical.number, name, data)
+
+    async def abort(self, nexuses: Collection[Nexus]) -> None:
+        """See `Storage.abort`."""
+        await self.abort_tasks(self.unit, nexuses)
 
     @asynccontextmanager
     async def _sharing(self, lba: int, blocks: int, *, writes: bool = True) -> AsyncIterator[None]:

@@ -1,0 +1,582 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.scsi.hosts import (
+    CLEAR,
+    IGNORE,
+    MOVE,
+    PREEMPT,
+    PREEMPT_AND_ABORT,
+    REGISTER,
+    RELEASE,
+    RESERVE,
+    Host,
+    House,
+)
+from trioscsi.scsi import AdditionalSense, Done, Failed, Refused, transport_id
+from trioscsi.scsi.ports import AccessState
+from trioscsi.scsi.registrations import Registrant, Reservation, Type
+from trioscsi.scsi.reservations import CONFLICT
+from trioscsi.scsi.sense import (
+    INVALID_RELEASE,
+    NO_ROOM_FOR_REGISTRATIONS,
+    PARAMETER_LIST_LENGTH_ERROR,
+    invalid_field,
+    invalid_parameter,
+)
+
+RELEASED = AdditionalSense.RESERVATIONS_RELEASED
+PREEMPTED = AdditionalSense.RESERVATIONS_PREEMPTED
+REMOVED = AdditionalSense.REGISTRATIONS_PREEMPTED
+
+ACTIONS = pytest.mark.parametrize("action", range(8))
+TYPES = pytest.mark.parametrize("kind", Type)
+SHORT = Failed(PARAMETER_LIST_LENGTH_ERROR)
+NO_ACTION = Failed(invalid_field(1, 4))
+KEY = 8
+"""Where the SERVICE ACTION RESERVATION KEY begins."""
+
+
+@pytest.fixture
+def house() -> House:
+    return House()
+
+
+@pytest.fixture
+def a(house: House) -> Host:
+    return house.host("a")
+
+
+@pytest.fixture
+def b(house: House) -> Host:
+    return house.host("b")
+
+
+@pytest.fixture
+def c(house: House) -> Host:
+    return house.host("c")
+
+
+def registered(*hosts: Host) -> None:
+    """They are registered with 1, 2, ..."""
+    for key, host in enumerate(hosts, 1):
+        assert host.order(IGNORE, 0, key) == Done()
+
+
+# REGISTER.
+
+
+def test_a_nexus_registers_changes_its_key_and_unregisters(house: House, a: Host) -> None:
+    assert a.order(REGISTER, 0, 5) == Done()
+    assert house.now.keys == {a.who: 5}
+    assert a.order(REGISTER, 5, 6) == Done()
+    assert house.now.keys == {a.who: 6}
+    assert a.order(REGISTER, 6, 0) == Done()
+    assert house.now.keys == {}
+    assert house.now.generation == 3
+
+
+def test_registration_needs_the_key_that_the_nexus_has(house: House, a: Host) -> None:
+    assert a.order(REGISTER, 1, 5) == CONFLICT
+    a.order(REGISTER, 0, 5)
+    assert a.order(REGISTER, 0, 6) == a.order(REGISTER, 4, 0) == CONFLICT
+    assert house.now.keys == {a.who: 5}
+    assert house.now.generation == 1
+
+
+def test_to_unregister_a_stranger_is_good_and_does_nothing(house: House, a: Host) -> None:
+    before = house.now
+    assert a.order(REGISTER) == a.order(IGNORE, 9) == Done()
+    assert house.now is before
+
+
+def test_an_existing_key_can_be_ignored(house: House, a: Host) -> None:
+    assert a.order(IGNORE, 77, 5) == a.order(IGNORE, 78, 6) == Done()
+    assert house.now.keys == {a.who: 6}
+    assert a.order(IGNORE, 79, 0) == Done()
+    assert house.now.keys == {}
+
+
+def test_the_scope_and_the_type_of_a_registration_are_ignored(a: Host) -> None:
+    assert a.order(REGISTER, 0, 5, scope=3, type=2) == Done()
+    assert a.order(IGNORE, 0, 5, scope=3, type=2) == Done()
+    assert a.order(CLEAR, 5, scope=3, type=2) == Done()
+
+
+def test_a_registered_nexus_that_comes_back_is_registered(house: House, a: Host) -> None:
+    a.order(REGISTER, 0, 5)
+    house.target.detach(a.nexus)
+    house.target.reset(0)
+    assert house.host("a").order(RESERVE, 5, type=1) == Done()
+    assert house.host("a", isid=2).order(RESERVE, 5, type=1) == CONFLICT
+
+
+def test_known_by_name_an_initiator_comes_back_with_any_isid() -> None:
+    house = House({"registrations_by_name": True})
+    house.host("a").order(REGISTER, 0, 5)
+    assert house.host("a", isid=2).order(RESERVE, 5, type=3) == Done()
+    assert house.host("a", isid=3).do("28000000000000000100") != CONFLICT
+    assert house.host("b").do("28000000000000000100") == CONFLICT
+
+
+def test_there_is_room_for_so_many_registrations() -> None:
+    house = House({"maximum_registrations": 2})
+    a, b, c = map(house.host, "abc")
+    registered(a, b)
+    assert c.order(REGISTER, 0, 3) == c.order(IGNORE, 0, 3) == Failed(NO_ROOM_FOR_REGISTRATIONS)
+    assert a.order(REGISTER, 1, 9) == Done()
+    assert house.now.keys == {a.who: 9, b.who: 2}
+
+
+# SPEC_I_PT and ALL_TG_PT.
+
+NAMED = "iqn.2026-11.example:named"
+OTHER = f"{NAMED},i,0x000000000009"
+
+
+def test_others_are_registered_along_here_or_not(house: House, a: Host, b: Host) -> None:
+    rest = transport_id.encode(b.who.initiator) + transport_id.encode(OTHER)
+    assert a.order(REGISTER, 0, 5, rest=rest) == Done()
+    assert house.now.keys == {a.who: 5, b.who: 5, Registrant(OTHER, 1): 5}
+    assert house.now.generation == 1
+    assert house.host("named", isid=9).order(RESERVE, 5, type=1) == Done()
+
+
+def test_an_initiator_named_without_a_port_stands_for_all_that_are_here(
+    house: House, a: Host
+) -> None:
+    first, second = house.host("named", isid=1), house.host("named", isid=2)
+    assert a.order(REGISTER, 0, 5, rest=transport_id.encode(NAMED)) == Done()
+    assert set(house.now.keys) == {a.who, first.who, second.who}
+
+
+def test_an_initiator_that_is_not_here_cannot_be_named_without_a_port(
+    house: House, a: Host
+) -> None:
+    rest = transport_id.encode(OTHER) + transport_id.encode(NAMED)
+    place = 28 + len(transport_id.encode(OTHER))
+    assert a.order(REGISTER, 0, 5, rest=rest) == Failed(invalid_parameter(place))
+    assert house.now.keys == {}
+
+
+def test_known_by_name_either_form_stands_for_the_initiator() -> None:
+    for named in (NAMED, OTHER):
+        house = House({"registrations_by_name": True})
+        house.host("a").order(REGISTER, 0, 5, rest=transport_id.encode(named))
+        assert house.host("named", isid=7).order(RESERVE, 5, type=1) == Done()
+
+
+def test_nobody_is_registered_if_one_is_already(house: House, a: Host, b: Host, c: Host) -> None:
+    registered(b)
+    rest = transport_id.encode(c.who.initiator) + transport_id.encode(b.who.initiator)
+    place = 28 + len(transport_id.encode(c.who.initiator))
+    assert a.order(REGISTER, 0, 5, rest=rest) == Failed(invalid_parameter(place))
+    assert house.now.keys == {b.who: 1}
+
+
+def test_nobody_is_registered_if_there_is_no_room_for_all() -> None:
+    house = House({"maximum_registrations": 2})
+    rest = b"".join(transport_id.encode(f"{NAMED},i,0x{isid:012x}") for isid in range(5))
+    answer = house.host("a").order(REGISTER, 0, 5, rest=rest)
+    assert answer == Failed(NO_ROOM_FOR_REGISTRATIONS)
+    assert house.now.keys == {}
+
+
+def test_a_registrant_may_not_name_others(a: Host) -> None:
+    a.order(REGISTER, 0, 5)
+    rest = transport_id.encode(OTHER)
+    assert a.order(REGISTER, 5, 6, rest=rest) == a.order(REGISTER, 5, 0, rest=rest) == NO_ACTION
+    assert a.order(REGISTER, 6, 0, rest=rest) == CONFLICT
+
+
+@pytest.mark.parametrize("action", [RESERVE, RELEASE, CLEAR, PREEMPT, PREEMPT_AND_ABORT, IGNORE])
+def test_only_register_names_others(a: Host, action: int) -> None:
+    a.order(REGISTER, 0, 5)
+    assert a.order(action, 5, 5, type=1, spec_i_pt=1) == Failed(invalid_parameter(20, 3))
+
+
+def test_a_nexus_registers_at_all_target_ports() -> None:
+    house = House()
+    house.unit.port_groups = type(house.unit.port_groups)(
+        {1: AccessState.ACTIVE_OPTIMIZED, 2: AccessState.ACTIVE_OPTIMIZED}
+    )
+    a, there = house.host("a"), house.host("a", port=2)
+    assert a.order(REGISTER, 0, 5, all_tg_pt=1, rest=transport_id.encode(OTHER)) == Done()
+    assert set(house.now.keys) == {
+        Registrant(name, port) for name in (a.who.initiator, OTHER) for port in (1, 2)
+    }
+    # Each is a registration of its own from then on.
+    assert there.order(REGISTER, 5, 6) == Done()
+    assert a.order(REGISTER, 5, 7, all_tg_pt=1) == CONFLICT
+    assert a.order(IGNORE, 0, 0, all_tg_pt=1) == Done()
+    assert set(house.now.keys) == {Registrant(OTHER, 1), Registrant(OTHER, 2)}
+
+
+# RESERVE and RELEASE.
+
+
+@TYPES
+def test_a_registrant_reserves_and_releases(house: House, a: Host, b: Host, kind: Type) -> None:
+    registered(a, b)
+    assert a.order(RESERVE, 1, type=kind) == Done()
+    assert house.now.reservation == Reservation(kind, None if kind.all_registrants else a.who)
+    assert a.order(RELEASE, 1, type=kind) == Done()
+    assert house.now.reservation is None
+    assert b.heard() == ([RELEASED] if kind.shared else [])
+    assert a.heard() == []
+    assert house.now.generation == 2
+
+
+@TYPES
+def test_a_reservation_is_made_once(a: Host, b: Host, kind: Type) -> None:
+    registered(a, b)
+    assert a.order(RESERVE, 1, type=kind) == a.order(RESERVE, 1, type=kind) == Done()
+    for other in set(Type) - {kind}:
+        assert a.order(RESERVE, 1, type=other) == CONFLICT
+    assert b.order(RESERVE, 2, type=kind) == (Done() if kind.all_registrants else CONFLICT)
+
+
+@pytest.mark.parametrize("action", [RESERVE, RELEASE, CLEAR, PREEMPT, PREEMPT_AND_ABORT, MOVE])
+def test_nothing_is_done_for_strangers_or_with_a_wrong_key(
+    house: House, a: Host, b: Host, action: int
+) -> None:
+    registered(a)
+    a.order(RESERVE, 1, type=1)
+    before, rest = house.now, transport_id.encode(OTHER) if action == MOVE else b""
+    for host, key in ((a, 2), (b, 0), (b, 1)):
+        assert host.order(action, key, 1, type=1, rest=rest) == CONFLICT
+    assert house.now is before
+
+
+@pytest.mark.parametrize("kind", [0, 2, 4, 9, 15])
+def test_there_are_no_other_types(a: Host, kind: int) -> None:
+    registered(a)
+    assert a.order(RESERVE, 1, type=kind) == Failed(invalid_field(2, 3))
+
+
+def test_there_is_no_scope_but_the_unit(a: Host) -> None:
+    registered(a)
+    assert a.order(RESERVE, 1, type=1, scope=1) == Failed(invalid_field(2, 7))
+
+
+def test_whoever_holds_nothing_may_release_it(house: House, a: Host, b: Host) -> None:
+    registered(a, b)
+    assert a.order(RELEASE, 1, type=1) == Done()
+    a.order(RESERVE, 1, type=1)
+    assert b.order(RELEASE, 2, type=1) == b.order(RELEASE, 2, type=0, scope=4) == Done()
+    assert house.now.holds(a.who)
+
+
+def test_what_is_released_must_be_what_is_reserved(house: House, a: Host) -> None:
+    registered(a)
+    a.order(RESERVE, 1, type=1)
+    assert a.order(RELEASE, 1, type=3) == Failed(INVALID_RELEASE)
+    assert a.order(RELEASE, 1, type=1, scope=1) == Failed(INVALID_RELEASE)
+    assert house.now.holds(a.who)
+
+
+@TYPES
+def test_others_hear_of_what_is_released_with_a_registration(
+    house: House, a: Host, b: Host, c: Host, kind: Type
+) -> None:
+    registered(a, b)
+    a.order(RESERVE, 1, type=kind)
+    a.order(REGISTER, 1, 0)
+    assert (house.now.reservation is None) is not kind.all_registrants
+    assert b.heard() == ([RELEASED] if kind.shared and not kind.all_registrants else [])
+    assert a.heard() == c.heard() == []
+
+
+# CLEAR.
+
+
+def test_clear_is_for_any_registrant_and_all_others_hear_of_it(
+    house: House, a: Host, b: Host, c: Host
+) -> None:
+    registered(a, b)
+    a.order(RESERVE, 1, type=3)
+    assert b.order(CLEAR, 2) == Done()
+    assert (house.now.keys, house.now.reservation) == ({}, None)
+    assert a.heard() == [PREEMPTED]
+    assert b.heard() == c.heard() == []
+
+
+# PREEMPT.
+
+
+def test_registrations_are_preempted(house: House, a: Host, b: Host, c: Host) -> None:
+    registered(a, b, c)
+    assert a.order(PREEMPT, 1, 2, type=15, scope=15) == Done()
+    assert house.now.keys == {a.who: 1, c.who: 3}
+    assert (a.heard(), b.heard(), c.heard()) == ([], [REMOVED], [])
+
+
+def test_what_is_not_registered_cannot_be_preempted(a: Host) -> None:
+    registered(a)
+    assert a.order(PREEMPT, 1, 2, type=1) == CONFLICT
+    assert a.order(PREEMPT, 1, 0, type=1) == Failed(invalid_parameter(KEY, 7))
+
+
+@TYPES
+@pytest.mark.parametrize("wanted", Type)
+def test_a_reservation_is_preempted(
+    house: House, a: Host, b: Host, c: Host, kind: Type, wanted: Type
+) -> None:
+    registered(a, b, c)
+    a.order(RESERVE, 1, type=kind)
+    assert b.order(PREEMPT, 2, 0 if kind.all_registrants else 1, type=wanted) == Done()
+    assert house.now.reservation == Reservation(wanted, None if wanted.all_registrants else b.who)
+    assert (a.heard(), b.heard()) == ([REMOVED], [])
+    if kind.all_registrants:
+        assert c.heard() == [REMOVED]
+    else:
+        assert c.heard() == ([] if wanted is kind else [RELEASED])
+
+
+@TYPES
+def test_to_take_a_reservation_over_a_type_is_needed(a: Host, b: Host, kind: Type) -> None:
+    registered(a, b)
+    a.order(RESERVE, 1, type=kind)
+    key = 0 if kind.all_registrants else 1
+    assert b.order(PREEMPT, 2, key, type=2) == Failed(invalid_field(2, 3))
+    assert b.order(PREEMPT, 2, key, type=1, scope=1) == Failed(invalid_field(2, 7))
+
+
+@TYPES
+def test_the_wrong_one_of_zero_and_a_key_is_refused(a: Host, b: Host, kind: Type) -> None:
+    registered(a, b)
+    a.order(RESERVE, 1, type=kind)
+    if not kind.all_registrants:
+        assert b.order(PREEMPT, 2, 0, type=kind) == Failed(invalid_parameter(KEY, 7))
+
+
+def test_preempt_ends_no_commands_and_preempt_and_abort_those_of_the_losers(
+    house: House, a: Host, b: Host, c: Host
+) -> None:
+    registered(a, b, c)
+    a.order(PREEMPT, 1, 2, type=1)
+    assert house.blocks.aborted == []
+    house.target.detach(c.nexus)
+    again = house.host("c")
+    assert a.order(PREEMPT_AND_ABORT, 1, 3, type=1) == Done()
+    assert house.blocks.aborted == [again.nexus]
+    assert again.heard() == [REMOVED]
+
+
+def test_the_commands_of_whoever_preempts_itself_are_ended_too(house: House, a: Host) -> None:
+    registered(a)
+    assert a.order(PREEMPT_AND_ABORT, 1, 1, type=1) == Done()
+    assert house.blocks.aborted == [a.nexus]
+    assert house.now.keys == {}
+
+
+# REGISTER AND MOVE.
+
+TO = transport_id.encode(OTHER)
+
+
+@pytest.mark.parametrize("unregister", [0, 1])
+def test_a_reservation_is_moved(house: House, a: Host, unregister: int) -> None:
+    registered(a)
+    a.order(RESERVE, 1, type=3)
+    assert a.order(MOVE, 1, 9, rest=TO, unreg=unregister) == Done()
+    to = Registrant(OTHER, 1)
+    assert house.now.reservation == Reservation(Type.EXCLUSIVE_ACCESS, to)
+    assert house.now.keys == {to: 9} | ({} if unregister else {a.who: 1})
+    assert house.now.generation == 2
+    there = house.host("named", isid=9)
+    assert there.order(RELEASE, 9, type=3) == Done()
+
+
+def test_a_registrant_to_which_it_is_moved_has_the_new_key(house: House, a: Host, b: Host) -> None:
+    registered(a, b)
+    a.order(RESERVE, 1, type=3)
+    assert a.order(MOVE, 1, 9, rest=transport_id.encode(b.who.initiator)) == Done()
+    assert house.now.keys == {a.who: 1, b.who: 9}
+
+
+def test_only_its_one_holder_moves_a_reservation(house: House, a: Host, b: Host) -> None:
+    registered(a, b)
+    assert a.order(MOVE, 1, 9, rest=TO) == NO_ACTION
+    a.order(RESERVE, 1, type=5)
+    assert b.order(MOVE, 2, 9, rest=TO) == CONFLICT
+    a.order(RELEASE, 1, type=5)
+    a.order(RESERVE, 1, type=7)
+    assert a.order(MOVE, 1, 9, rest=TO) == CONFLICT
+
+
+def test_a_reservation_is_moved_to_one_other_nexus_of_this_target(
+    house: House, a: Host, b: Host
+) -> None:
+    registered(a)
+    a.order(RESERVE, 1, type=1)
+    before = house.now
+    wrong = Failed(invalid_parameter(24))
+    assert a.order(MOVE, 1, 0, rest=TO) == Failed(invalid_parameter(KEY, 7))
+    assert a.order(MOVE, 1, 9, rest=TO, relative_target_port_identifier=2) == Failed(
+        invalid_parameter(18, 7)
+    )
+    assert a.order(MOVE, 1, 9, rest=transport_id.encode(a.who.initiator)) == wrong
+    assert a.order(MOVE, 1, 9, rest=transport_id.encode(b.who.initiator) + TO) == wrong
+    assert a.order(MOVE, 1, 9, rest=transport_id.encode(NAMED)) == wrong
+    assert a.order(MOVE, 1, 9, rest=TO, transportid_length=24) == SHORT
+    assert a.order(MOVE, 1, 9, rest=TO, aptpl=1) == Failed(invalid_parameter(17, 0))
+    assert house.now is before
+
+
+def test_an_initiator_without_a_port_is_enough_if_it_has_but_one(house: House, a: Host) -> None:
+    only = house.host("named", isid=4)
+    registered(a)
+    a.order(RESERVE, 1, type=1)
+    assert a.order(MOVE, 1, 9, rest=transport_id.encode(NAMED)) == Done()
+    assert house.now.holds(only.who)
+
+
+def test_a_move_needs_room() -> None:
+    house = House({"maximum_registrations": 1})
+    a = house.host("a")
+    registered(a)
+    a.order(RESERVE, 1, type=1)
+    assert a.order(MOVE, 1, 9, rest=TO) == Failed(NO_ROOM_FOR_REGISTRATIONS)
+
+
+# Parameter lists that are too short, too long, or not what they say.
+
+
+@ACTIONS
+@pytest.mark.parametrize("length", [0, 1, 23])
+def test_a_list_that_is_too_short_for_its_fields_is_refused(
+    a: Host, action: int, length: int
+) -> None:
+    assert a.order(action, 0, 1, type=1, length=length) == SHORT
+
+
+@pytest.mark.parametrize("action", [RESERVE, RELEASE, CLEAR, PREEMPT, PREEMPT_AND_ABORT, IGNORE])
+@pytest.mark.parametrize("length", [25, 28, 2**32 - 1])
+def test_a_list_that_is_longer_than_its_fields_is_refused(
+    a: Host, action: int, length: int
+) -> None:
+    registered(a)
+    assert a.order(action, 1, 1, type=1, length=length) == SHORT
+
+
+@ACTIONS
+def test_a_list_of_which_the_initiator_sends_less_is_refused(
+    house: House, a: Host, action: int
+) -> None:
+    plan = house.unit.execute(
+        bytes((0x5F, action, 1, 0, 0, 0, 0, 0, 48 if action == 7 else 24, 0)), a.nexus
+    )
+    assert house.blocks.perform(plan, bytes(23)) == SHORT
+
+
+def test_a_list_is_no_longer_than_what_a_command_may_carry(a: Host) -> None:
+    assert a.order(REGISTER, 0, 1, length=16 * 2**20 + 1) == SHORT
+
+
+def test_a_list_has_transport_ids_only_if_it_says_so(house: House, a: Host) -> None:
+    assert a.order(REGISTER, 0, 1, rest=TO, spec_i_pt=0) == SHORT
+    assert a.order(REGISTER, 0, 1, spec_i_pt=1) == SHORT
+    assert house.now.keys == {}
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        TO[:-1],  # cut off
+        TO[:20],
+        TO + bytes(4),  # more than there should be
+        TO + bytes(23),
+    ],
+)
+def test_transport_ids_are_whole(house: House, a: Host, rest: bytes) -> None:
+    assert a.order(REGISTER, 0, 1, rest=rest) == SHORT
+    assert house.now.keys == {}
+
+
+def test_transport_ids_of_other_transports_are_refused(a: Host) -> None:
+    fibre_channel = bytes(24)
+    assert a.order(REGISTER, 0, 1, rest=TO + fibre_channel) == Failed(
+        invalid_parameter(28 + len(TO))
+    )
+
+
+@pytest.mark.parametrize("action", range(8, 32))
+def test_there_are_no_other_service_actions(a: Host, action: int) -> None:
+    assert a.do(bytes((0x5F, action)) + bytes(6) + b"\x18\0", bytes(24)) == NO_ACTION
+
+
+@given(st.integers(0, 7), st.integers(0, 255), st.binary(max_size=120), st.booleans())
+def test_any_list_gives_an_outcome(
+    action: int, scope_and_type: int, data: bytes, by_name: bool
+) -> None:
+    house = House({"registrations_by_name": by_name, "keeps_state": True})
+    a = house.host("a")
+    registered(a)
+    a.order(RESERVE, 1, type=1)
+    cdb = bytes((0x5F, action, scope_and_type, 0, 0, 0, 0, 0, len(data), 0))
+    assert isinstance(a.do(cdb, bytes(7) + b"\1" + data[8:]), Done | Failed | Refused)
+
+
+# What is to survive a loss of power.
+
+
+@pytest.mark.parametrize("action", [REGISTER, IGNORE])
+def test_without_a_place_to_keep_it_nothing_survives(house: House, a: Host, action: int) -> None:
+    assert a.order(action, 0, 1, aptpl=1) == Failed(invalid_parameter(20, 0))
+    assert house.now.keys == {}
+
+
+def test_what_was_acknowledged_is_saved() -> None:
+    house = House({"keeps_state": True})
+    a, b = house.host("a"), house.host("b")
+    a.order(REGISTER, 0, 1)
+    assert house.blocks.saved == {}
+    b.order(REGISTER, 0, 2, aptpl=1)
+    for action, kind in ((RESERVE, 5), (RELEASE, 5), (RESERVE, 7)):
+        assert b.order(action, 2, type=kind) == Done()
+        again = House({"keeps_state": True})
+        again.unit.restore("reservations", house.blocks.saved["reservations"])
+        assert again.now.keys == house.now.keys
+        assert again.now.reservation == house.now.reservation
+        assert bool(again.unit.guards) is (again.now.reservation is not None)
+    a.heard()
+    # The last word is that nothing is to survive.
+    a.order(REGISTER, 1, 3)
+    assert house.blocks.saved == {"reservations": b""}
+    assert house.now.keys == {a.who: 3, b.who: 2}
+
+
+def test_what_was_restored_and_is_no_more_is_forgotten_on_disk() -> None:
+    house = House({"keeps_state": True})
+    house.host("a").order(REGISTER, 0, 1, aptpl=1)
+    again = House({"keeps_state": True})
+    again.unit.restore("reservations", house.blocks.saved["reservations"])
+    again.host("a").order(REGISTER, 1, 2)
+    assert again.blocks.saved == {"reservations": b""}
+
+
+def test_what_cannot_be_saved_is_not_done() -> None:
+    house = House({"keeps_state": True})
+    a, b = house.host("a"), house.host("b")
+    a.order(REGISTER, 0, 1, aptpl=1)
+    b.order(REGISTER, 0, 2, aptpl=1)
+    before = house.now
+    house.blocks.fails.add("save")
+    with pytest.raises(Exception, match="save fails"):
+        a.order(PREEMPT, 1, 2, type=1)
+    assert house.now is before
+    assert b.heard() == []
+
+
+def test_what_changes_nothing_is_saved_again() -> None:
+    house = House({"keeps_state": True})
+    a = house.host("a")
+    a.order(REGISTER, 0, 1, aptpl=1)
+    a.order(RESERVE, 1, type=1)
+    house.blocks.saved.clear()
+    a.order(RESERVE, 1, type=1)
+    assert house.blocks.saved["reservations"] == house.now.encode()
