@@ -38,6 +38,8 @@ class Limits:
     """Block descriptors of one UNMAP command."""
     jobs: int = attrs.field(default=64, validator=ge(1))
     """Commands of one target that were answered before they were done (with the IMMED bit)."""
+    registrations: int = attrs.field(default=1024, validator=in_(range(1, 65_537)))
+    """I_T nexuses that are registered for persistent reservations of one unit."""
     write_buffers: int = attrs.field(default=64 * 2**20, validator=ge(65_536))
     """Write data of one session that wait for the rest; beyond it, R2Ts are held back."""
     output: int = attrs.field(default=8 * 2**20, validator=ge(65_536))

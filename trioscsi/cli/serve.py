@@ -102,6 +102,12 @@ _LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}
     type=click.Path(file_okay=False, path_type=Path),
     help="Keep here what must outlive a restart: reservations, saved mode pages.",
 )
+@click.option(
+    "--registrations-by-name",
+    is_flag=True,
+    help="Persistent reservations know an initiator by its name alone, whatever its ISID: for"
+    " initiators that choose a new one at each login.",
+)
 @click.option("-v", "--verbose", is_flag=True, help="Log what initiators do, too.")
 def serve(
     disks: tuple[str, ...],
@@ -120,6 +126,7 @@ def serve(
     name_server: str | None,
     open_to_all: bool,
     state: Path | None,
+    registrations_by_name: bool,
     verbose: bool,
 ) -> None:
     """Serve disks over iSCSI: LUN 0, 1, ... in order.
@@ -154,6 +161,7 @@ def serve(
             read_only=read_only,
             state=state,
             name_server=name_server,
+            registrations_by_name=registrations_by_name,
             chap=secrets.chap,
             mutual_chap=secrets.mutual,
             discovery_chap=secrets.chap if discovery_chap else None,

@@ -48,6 +48,10 @@ class Target:
     ``limits`` bounds what peers can cost.  ``state`` is the folder that keeps what must outlive a
     restart (reservations with APTPL, saved mode pages); without it initiators cannot ask for that.
 
+    ``registrations_by_name``: persistent reservations know an initiator by its name alone, so that
+    one which logs in with a new ISID (as open-iscsi does) finds its registration again, and all its
+    sessions share one.
+
     ``chap`` is the name and the secret with which initiators have to prove who they are, or a
     mapping of several; ``mutual_chap`` is what the target proves itself with to those who ask.
     ``chap_algorithms`` are in order of preference (8 SHA3-256, 7 SHA-256, 6 SHA1, 5 MD5).
@@ -69,6 +73,7 @@ class Target:
         alias: str | None = None,
         limits: Limits | None = None,
         state: str | Path | None = None,
+        registrations_by_name: bool = False,
         chap: Credentials | None = None,
         mutual_chap: tuple[str, Password] | None = None,
         chap_algorithms: Sequence[int] = (8, 7, 6, 5),
@@ -87,6 +92,7 @@ class Target:
         rules = Rules.of(allow, allow_from, open=open, proven=proof is not None)
         self.jobs = Jobs(self.limits.jobs)
         self._keeper = Keeper(None if state is None else Path(state), self.name)
+        self._registrations_by_name = registrations_by_name
         numbered = dict(enumerate(disks))
         for number, disk in (luns or {}).items():
             if number in numbered:
@@ -138,6 +144,8 @@ class Target:
             atomic=can.write_atomic is not None,
             maximum_same=self.limits.write_same,
             keeps_state=self._keeper.can_save,
+            registrations_by_name=self._registrations_by_name,
+            maximum_registrations=self.limits.registrations,
             clock=monotonic,
             time=time,
         )

@@ -1,0 +1,82 @@
+"""Reservations, from the initiators' side of the wire."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.server.conftest import Build
+from tests.server.peer import BLOCK, OTHER_ISID, Peer, read10, write10
+from trioscsi.scsi import Status, transport_id
+
+REGISTER, RESERVE, IGNORE = 0, 1, 6
+EXCLUSIVE_ACCESS = 3
+
+
+async def order(
+    peer: Peer, action: int, key: int = 0, new_key: int = 0, *, kind: int = 0, flags: int = 0
+) -> int:
+    """The status of PERSISTENT RESERVE OUT."""
+    cdb = bytes((0x5F, action, kind, 0, 0, 0, 0, 0, 24, 0))
+    data = key.to_bytes(8) + new_key.to_bytes(8) + bytes((0, 0, 0, 0, flags, 0, 0, 0))
+    return (await peer.do(cdb, data)).status
+
+
+async def full_status(peer: Peer) -> bytes:
+    """What READ FULL STATUS tells, less its generation."""
+    answer = await peer.do(bytes((0x5E, 3, 0, 0, 0, 0, 0, 0xFF, 0xFF, 0)), reads=0xFFFF)
+    assert answer.status == Status.GOOD
+    return answer.data[4:]
+
+
+async def can_use(peer: Peer) -> bool:
+    read = await peer.do(read10(0, 1), reads=BLOCK)
+    written = await peer.do(write10(0, 1), bytes(BLOCK))
+    assert {read.status, written.status} in ({Status.GOOD}, {Status.RESERVATION_CONFLICT})
+    return read.status == Status.GOOD
+
+
+async def test_a_session_is_registered_as_the_initiator_port_that_it_is(build: Build) -> None:
+    peer = await build().log_in()
+    assert await order(peer, REGISTER, 0, 7) == Status.GOOD
+    named = "iqn.2025-12.test:peer,i,0x807465737400"
+    assert transport_id.encode(named) in await full_status(peer)
+
+
+@pytest.mark.parametrize("by_name", [False, True])
+async def test_an_initiator_that_comes_back_with_another_isid(build: Build, by_name: bool) -> None:
+    house = build(registrations_by_name=by_name)
+    peer = await house.log_in()
+    await order(peer, REGISTER, 0, 7)
+    await order(peer, RESERVE, 7, kind=EXCLUSIVE_ACCESS)
+    await peer.log_out()
+    assert await can_use(await house.log_in(OTHER_ISID)) is by_name
+    assert await can_use(await house.log_in())
+
+
+@pytest.mark.parametrize("flags", [0, 1])
+async def test_what_is_to_survive_a_restart_does(build: Build, tmp_path: Path, flags: int) -> None:
+    before = await build(state=tmp_path).log_in()
+    await order(before, REGISTER, 0, 7, flags=flags)
+    await order(before, RESERVE, 7, kind=EXCLUSIVE_ACCESS)
+    status = await full_status(before)
+    house = build(state=tmp_path)
+    assert await can_use(await house.log_in(OTHER_ISID)) is not bool(flags)
+    again = await house.log_in()
+    assert (await full_status(again) == status) is bool(flags)
+
+
+async def test_without_a_place_for_it_nothing_can_survive(build: Build) -> None:
+    peer = await build().log_in()
+    assert await order(peer, REGISTER, 0, 7, flags=1) == Status.CHECK_CONDITION
+    assert await order(peer, REGISTER, 0, 7) == Status.GOOD
+
+
+async def test_a_session_that_is_lost_has_reserved_nothing(build: Build) -> None:
+    house = build()
+    peer, other = await house.log_in(), await house.log_in(OTHER_ISID)
+    assert (await peer.do(b"\x16" + bytes(5))).status == Status.GOOD
+    assert not await can_use(other)
+    await peer.log_out()
+    assert await can_use(other)
