@@ -183,6 +183,6 @@ WRITE_BUFFER = cdb_layout(
 
 COMMANDS = (
     Command(0x3B, "WRITE BUFFER", WRITE_BUFFER, write_buffer, access=Access.WRITE),
-    Command(0x3C, "READ BUFFER(10)", READ_BUFFER_10, read_buffer, access=Access.WRITE),
-    Command(0x9B, "READ BUFFER(16)", READ_BUFFER_16, read_buffer, access=Access.WRITE),
+    Command(0x3C, "READ BUFFER(10)", READ_BUFFER_10, read_buffer, access=Access.READ),
+    Command(0x9B, "READ BUFFER(16)", READ_BUFFER_16, read_buffer, access=Access.READ),
 )

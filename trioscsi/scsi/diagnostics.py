@@ -148,7 +148,7 @@ COMMANDS = (
         "RECEIVE DIAGNOSTIC RESULTS",
         cdb_layout(6, pcv=bits(1, 0), page_code=span(2), allocation_length=span(3, 4)),
         receive_diagnostic_results,
-        access=Access.WRITE,
+        access=Access.READ,
     ),
     Command(
         0x1D,

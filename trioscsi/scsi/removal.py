@@ -12,6 +12,7 @@ from trioscsi.scsi.layout import bits
 from trioscsi.scsi.plan import Done
 
 if TYPE_CHECKING:
+    from trioscsi.scsi.cdb import Bytes
     from trioscsi.scsi.device import LogicalUnit
     from trioscsi.scsi.nexus import Nexus
     from trioscsi.scsi.plan import Plan
@@ -57,12 +58,18 @@ def prevent_allow_medium_removal(unit: LogicalUnit, cdb: Cdb, nexus: Nexus) -> P
     return Done()
 
 
+def _allows(cdb: Bytes) -> bool:
+    """To allow the removal harms nobody (SPC-4 table 66)."""
+    return not cdb[4] & 0b11
+
+
 COMMANDS = (
     Command(
         0x1E,
         "PREVENT ALLOW MEDIUM REMOVAL",
         cdb_layout(6, prevent=bits(4, 1, 0)),
         prevent_allow_medium_removal,
-        access=Access.READ,
+        access=Access.WRITE,
+        harmless=_allows,
     ),
 )
