@@ -14,13 +14,20 @@ _HEAD = """\
 {count} commands, in the order of their opcodes and service actions. This page is made of
 [opcodes.toml](opcodes.toml), which has the fields of each CDB too, by `trioscsi opcodes --write`.
 `CDB` is the length in bytes; `medium`: the unit must have been started; `reserved` is which
-reservation of another initiator the command conflicts with: none, those that keep others from all
-access (`exclusive access`), or those that keep them from writing as well (`any`).
+reservation of another initiator the command conflicts with: none, that of `RESERVE` alone, those
+that keep others from all access (`exclusive access`), or those that keep them from writing as well
+(`any`); [reservations.toml](reservations.toml) has it cell by cell.
 
 | opcode | command | CDB | standard | medium | reserved |
 |---|---|---|---|---|---|
 """
-_RESERVED = {"always": "none", "read": "exclusive access", "write": "any"}
+_RESERVED = {
+    "always": "none",
+    "condition": "`RESERVE`",
+    "persistent": "`RESERVE`",
+    "read": "exclusive access",
+    "write": "any",
+}
 
 
 def page(table: Path) -> str:
