@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import pytest
 from hypothesis import given
@@ -19,12 +20,13 @@ from trioscsi.scsi import (
     ScsiTarget,
 )
 from trioscsi.scsi.log_pages import PAGES
-from trioscsi.scsi.logs import SaveLog
+from trioscsi.scsi.logs import LOG_SENSE, SaveLog, SenseLog
 from trioscsi.scsi.sense import PARAMETER_LIST_LENGTH_ERROR, invalid_field, invalid_parameter
 
 Ask = Callable[[str], Plan]
 NAME = "iqn.2026-11.example:disk"
-CODES = [page.code for page in PAGES]
+CODES = [page.code for page in PAGES if page.code != 0x0C]
+"""What a unit has that is not thin."""
 CUMULATIVE, DEFAULT_THRESHOLD, DEFAULT = 0x40, 0x80, 0xC0
 READS = "0005 03 08"
 """The header of the parameter of page 03h that counts bytes."""
@@ -271,9 +273,57 @@ def test_what_was_counted_can_be_saved_by_either_command(nexus: Nexus) -> None:
     unit.counters.read(5)
     for cdb, end in ((sense(3, flags=1, length=1), Reply(b"\x03")), (select(flags=1), Done())):
         plan = unit.execute(bytes.fromhex(cdb), nexus)
-        assert plan == SaveLog(unit, end)
+        assert isinstance(plan, (SaveLog, SenseLog))
         assert storage.perform(plan) == end
         again = LogicalUnit(0, target_name=NAME, blocks=8, keeps_state=True)
         again.restore("log", storage.saved.pop("log"))
         data = data_of(again.execute(bytes.fromhex(sense(3, pointer=5)), nexus))
         assert int.from_bytes(data[8:16], "big") == 5 * 512
+
+
+class Room(NamedTuple):
+    used: int
+    free: int | None
+
+
+MIB = 2**20
+
+
+@pytest.mark.parametrize(
+    ("room", "parameters"),
+    [
+        (Room(5 * MIB + 1, 7 * MIB - 1), "00000006 02000000 00000005 01000000"),
+        (Room(0, None), "00000000 02000000 00000000 01000000"),
+        (Room(2**60, 2**60), "ffffffff 02000000 ffffffff 01000000"),
+        (None, "00000000 02000000 00000000 01000000"),
+    ],
+)
+def test_a_thin_unit_tells_what_room_it_takes_and_what_is_left(
+    nexus: Nexus, room: Room | None, parameters: str
+) -> None:
+    class Measured(Blocks):
+        async def space(self) -> Room | None:
+            return room
+
+    unit = LogicalUnit(0, target_name=NAME, blocks=8, thin=True)
+    available, available_scope, used, used_scope = parameters.split()
+    plan = unit.execute(bytes.fromhex(sense(0x0C)), nexus)
+    assert plan == SenseLog(unit, LOG_SENSE.decode(bytes.fromhex(sense(0x0C))))
+    assert Measured(unit).perform(plan) == Reply(
+        bytes.fromhex(
+            f"8c 00 0018 0001 23 08 {available} {available_scope} 0002 23 08 {used} {used_scope}"
+        )
+    )
+
+
+def test_only_a_thin_unit_has_the_page(ask: Ask, nexus: Nexus) -> None:
+    assert ask(sense(0x0C)) == Failed(invalid_field(2, 5))
+    thin = LogicalUnit(0, target_name=NAME, blocks=8, thin=True)
+    listed = data_of(thin.execute(bytes.fromhex(sense(0)), nexus))[4:]
+    assert listed == bytes(sorted((0, 0x0C, *CODES)))
+
+
+def test_a_pointer_beyond_what_is_measured_is_refused_before(nexus: Nexus) -> None:
+    thin = LogicalUnit(0, target_name=NAME, blocks=8, thin=True)
+    plan = thin.execute(bytes.fromhex(sense(0x0C, pointer=3)), nexus)
+    assert plan == Failed(invalid_field(5, 7))

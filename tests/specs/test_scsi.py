@@ -82,6 +82,7 @@ RECORDS = {
     "Log page header": log.PAGE_HEADER,
     "Log parameter header": log.PARAMETER_HEADER,
     "Temperature log parameter": log_pages.TEMPERATURE,
+    "LBA mapping resource count log parameter": log_pages.RESOURCE_COUNT,
     "Background scan status log parameter": log_pages.BACKGROUND_SCAN_STATUS,
     "General access statistics and performance log parameter": log_pages.STATISTICS,
     "Time interval log parameter": log_pages.TIME_INTERVAL,

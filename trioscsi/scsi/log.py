@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
 import attrs
@@ -14,6 +14,7 @@ from trioscsi.scsi.layout import bits, layout, span
 
 if TYPE_CHECKING:
     from trioscsi.scsi.device import LogicalUnit
+    from trioscsi.scsi.storage import Storage
 
 PAGE_HEADER = layout(
     4,
@@ -85,12 +86,22 @@ def counter(code: int, length: int, count: Callable[[LogicalUnit, Counters], int
 
 @attrs.frozen
 class LogPage:
-    """A log page, and its parameters in the order of their codes."""
+    """A log page, and its parameters in the order of their codes.
+
+    ``measure`` finds out on storage what the page says, and is then asked for it instead.
+    ``needs``: whether a unit has the page; without it, every one has.
+    """
 
     code: int
     name: str
     parameters: Callable[[LogicalUnit], Sequence[Parameter]]
     subpage: int = 0
+    measure: Callable[[LogicalUnit, Storage], Awaitable[LogPage]] | None = None
+    needs: Callable[[LogicalUnit], bool] | None = None
+
+    def is_of(self, unit: LogicalUnit) -> bool:
+        """Whether the unit has the page."""
+        return self.needs is None or self.needs(unit)
 
     def encode(self, unit: LogicalUnit, control: PageControl, pointer: int = 0) -> bytes | None:
         """The page from the parameter ``pointer`` on; None if no parameter is that far."""

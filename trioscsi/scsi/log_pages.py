@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from trioscsi.scsi.layout import layout, span
+import attrs
+
+from trioscsi.scsi.layout import bits, layout, span
 from trioscsi.scsi.log import LogPage, Parameter, counter
+from trioscsi.scsi.provisioning import is_thin
 from trioscsi.scsi.self_test import KEPT, RESULT
 
 if TYPE_CHECKING:
     from trioscsi.scsi.counters import Counters
     from trioscsi.scsi.device import LogicalUnit
+    from trioscsi.scsi.storage import Storage
 
 TEMPERATURE = layout(2, temperature=span(1))
 BACKGROUND_SCAN_STATUS = layout(
@@ -22,6 +26,7 @@ BACKGROUND_SCAN_STATUS = layout(
     background_scan_progress=span(8, 9),
     number_of_background_medium_scans_performed=span(10, 11),
 )
+RESOURCE_COUNT = layout(8, resource_count=span(0, 3), scope=bits(4, 1, 0))
 STATISTICS = layout(
     64,
     number_of_read_commands=span(0, 7),
@@ -37,6 +42,8 @@ TIME_INTERVAL = layout(8, negative_exponent=span(0, 3), integer=span(4, 7))
 INFORMATIONAL_EXCEPTIONS = layout(3, additional_sense=span(0, 1), temperature=span(2))
 
 _UNKNOWN_TEMPERATURE = 0xFF
+_OF_THE_UNIT, _OF_MORE_THAN_THE_UNIT = 0b01, 0b10
+"""What a count of resources is about (SBC-3 section 6)."""
 _ROOM = (1 << 64) - 1
 
 
@@ -90,6 +97,40 @@ def _page(code: int, name: str, *parameters: Parameter) -> LogPage:
     return LogPage(code, name, lambda _unit: parameters)
 
 
+def _provisioning(
+    unit: LogicalUnit, used: int | None = None, free: int | None = None
+) -> tuple[Parameter, ...]:
+    """What a unit takes where it lives, and what is left there, in bytes.
+
+    They are told in threshold sets, as VPD page B2h says how large one is; what is not known is
+    told as none, for the parameters of a page do not come and go.
+    """
+    counts = (free or 0, _OF_MORE_THAN_THE_UNIT), (used or 0, _OF_THE_UNIT)
+    size = unit.block_size << unit.threshold_exponent
+    return tuple(
+        Parameter(code, _resources(min(count // size, 0xFFFFFFFF), scope))
+        for code, (count, scope) in enumerate(counts, 1)
+    )
+
+
+def _resources(count: int, scope: int) -> Callable[[LogicalUnit, Counters], bytes]:
+    data = RESOURCE_COUNT.encode(resource_count=count, scope=scope)
+    return lambda _unit, _counters: data
+
+
+async def _measured(unit: LogicalUnit, storage: Storage) -> LogPage:
+    space = await storage.space()
+    if space is None:
+        return PROVISIONING
+    parameters = _provisioning(unit, space.used, space.free)
+    return attrs.evolve(PROVISIONING, parameters=lambda _unit: parameters)
+
+
+PROVISIONING = LogPage(
+    0x0C, "Logical Block Provisioning", _provisioning, measure=_measured, needs=is_thin
+)
+
+
 def _self_test_result(place: int) -> Parameter:
     """The parameter of the self-test that was begun so many tests ago."""
 
@@ -106,6 +147,7 @@ PAGES = (
     _errors(
         0x05, "Verify Error Counters", lambda c: c.blocks_verified, lambda c: c.failed_verifies
     ),
+    PROVISIONING,
     _page(0x0D, "Temperature", Parameter(0x0000, _temperature)),
     _page(0x10, "Self-Test Results", *map(_self_test_result, range(KEPT))),
     _page(0x15, "Background Scan", Parameter(0x0000, _background_scan_status)),

@@ -26,77 +26,104 @@ SAVED_AS = "log"
 
 _HEADER = PAGE_HEADER.length
 _PARAMETER = PARAMETER_HEADER.length
-_PAGES = {(page.code, page.subpage): page for page in PAGES}
 
 Which = tuple[LogPage, Parameter]
 
 
 @attrs.define
 class SaveLog(Procedure):
-    """Save what the counters have reached, then end as ``outcome`` says."""
+    """Save what the counters have reached."""
 
     unit: LogicalUnit
-    outcome: Done | Reply
 
     async def perform(self, storage: Storage, data: memoryview) -> Outcome:
         """See `Procedure.perform`."""
-        await storage.save(SAVED_AS, self.unit.log.encode(self.unit, PAGES))
-        return self.outcome
+        await _save(self.unit, storage)
+        return Done()
+
+
+@attrs.define
+class SenseLog(Procedure):
+    """Tell a page that has to be found out on storage first, or be saved."""
+
+    reads = True
+    unit: LogicalUnit
+    cdb: Cdb
+
+    async def perform(self, storage: Storage, data: memoryview) -> Outcome:
+        """See `Procedure.perform`."""
+        page = _page(self.unit, self.cdb)
+        if page is not None and page.measure is not None:
+            page = await page.measure(self.unit, storage)
+        told = _told(self.unit, self.cdb, page)
+        if self.cdb["sp"]:
+            await _save(self.unit, storage)
+        return told
+
+
+async def _save(unit: LogicalUnit, storage: Storage) -> None:
+    await storage.save(SAVED_AS, unit.log.encode(unit, PAGES))
 
 
 @decoded
 def log_sense(unit: LogicalUnit, cdb: Cdb, _nexus: Nexus) -> Plan:
     """LOG SENSE."""
-    data = _asked_for(unit, cdb)
-    return _maybe_saved(unit, cdb, Reply(data[: cdb["allocation_length"]]))
+    _check_save(unit, cdb)
+    page = _page(unit, cdb)
+    told = _told(unit, cdb, page)
+    measured = page is not None and page.measure is not None
+    return SenseLog(unit, cdb) if measured or cdb["sp"] else told
 
 
-def _maybe_saved(unit: LogicalUnit, cdb: Cdb, outcome: Done | Reply) -> Plan:
-    if not cdb["sp"]:
-        return outcome
-    if not unit.keeps_state:
+def _check_save(unit: LogicalUnit, cdb: Cdb) -> None:
+    if cdb["sp"] and not unit.keeps_state:
         raise cdb.refusal("sp")
-    return SaveLog(unit, outcome)
 
 
-def _asked_for(unit: LogicalUnit, cdb: Cdb) -> bytes:
+def _pages(unit: LogicalUnit) -> dict[tuple[int, int], LogPage]:
+    """The pages that a unit has, by page and subpage code."""
+    return {(page.code, page.subpage): page for page in PAGES if page.is_of(unit)}
+
+
+def _page(unit: LogicalUnit, cdb: Cdb) -> LogPage | None:
+    """The page that is asked for; None if it is not one with parameters."""
+    return _pages(unit).get((cdb["page_code"], cdb["subpage_code"]))
+
+
+def _told(unit: LogicalUnit, cdb: Cdb, page: LogPage | None) -> Reply:
     code, subpage, pointer = cdb["page_code"], cdb["subpage_code"], cdb["parameter_pointer"]
-    page = _PAGES.get((code, subpage))
     if page is not None:
         data = page.encode(unit, PageControl(cdb["pc"]), pointer)
     else:
-        content = _lists(cdb)
+        content = _lists(unit, cdb)
         data = None if pointer else header(unit, code, subpage, len(content)) + content
     if data is None:
         raise cdb.refusal("parameter_pointer")
-    return data
+    return Reply(data[: cdb["allocation_length"]])
 
 
-def _lists(cdb: Cdb) -> bytes:
+def _lists(unit: LogicalUnit, cdb: Cdb) -> bytes:
     """The pages that list others: 00h all pages, subpage FFh with their subpages too."""
     code, subpage = cdb["page_code"], cdb["subpage_code"]
-    if code != SUPPORTED_PAGES and code not in _CODES:
+    with_parameters = _pages(unit)
+    codes = sorted({SUPPORTED_PAGES, *(code for code, _ in with_parameters)})
+    if code not in codes:
         raise cdb.refusal("page_code")
     if subpage == ALL_SUBPAGES:
-        listed = [pair for pair in _LISTED if code in (SUPPORTED_PAGES, pair[0])]
-        return b"".join(bytes(pair) for pair in listed)
+        lists = ((each, which) for each in codes for which in (0, ALL_SUBPAGES))
+        listed = sorted({*with_parameters, *lists})
+        wanted = [pair for pair in listed if code in (SUPPORTED_PAGES, pair[0])]
+        return b"".join(bytes(pair) for pair in wanted)
     if code != SUPPORTED_PAGES or subpage:
         raise cdb.refusal("subpage_code")
-    return bytes((SUPPORTED_PAGES, *_CODES))
-
-
-_CODES = sorted({page.code for page in PAGES})
-_LISTED = sorted(
-    {*_PAGES, *((code, subpage) for code in (SUPPORTED_PAGES, *_CODES) for subpage in (0, 0xFF))}
-)
+    return bytes(codes)
 
 
 @decoded
 def log_select(unit: LogicalUnit, cdb: Cdb, nexus: Nexus) -> Plan:
     """LOG SELECT: let parameters count from zero again."""
     length = cdb["parameter_list_length"]
-    if cdb["sp"] and not unit.keeps_state:
-        raise cdb.refusal("sp")
+    _check_save(unit, cdb)
     if not length:
         named = list(_named(unit, cdb))
         reset = cdb["pcr"] or cdb["pc"] == PageControl.DEFAULT_CUMULATIVE
@@ -118,31 +145,33 @@ def _reset(unit: LogicalUnit, cdb: Cdb, nexus: Nexus, which: Sequence[Which]) ->
         unit.log.reset(unit, page, parameter)
     if which:
         unit.announce(AdditionalSense.LOG_PARAMETERS_CHANGED, but_not_to=nexus)
-    return _maybe_saved(unit, cdb, Done())
+    return SaveLog(unit) if cdb["sp"] else Done()
 
 
 def _named(unit: LogicalUnit, cdb: Cdb) -> Iterator[Which]:
     """What a LOG SELECT without a parameter list can reset."""
     code, subpage = cdb["page_code"], cdb["subpage_code"]
     everything = code == SUPPORTED_PAGES and subpage in (0, ALL_SUBPAGES)
-    if code != SUPPORTED_PAGES and code not in _CODES:
+    pages = _pages(unit)
+    if code not in {SUPPORTED_PAGES, *(each for each, _ in pages)}:
         raise cdb.refusal("page_code")
-    if not everything and subpage != ALL_SUBPAGES and (code, subpage) not in _PAGES:
+    if not everything and subpage != ALL_SUBPAGES and (code, subpage) not in pages:
         raise cdb.refusal("subpage_code")
-    for page in PAGES:
+    for page in pages.values():
         if everything or (page.code == code and subpage in (page.subpage, ALL_SUBPAGES)):
             yield from ((page, each) for each in page.parameters(unit) if each.resettable)
 
 
 def _listed(unit: LogicalUnit, control: PageControl, data: bytes) -> Iterator[Which]:
     """What a parameter list resets, page after page. Raises Refusal for what it cannot."""
+    pages = _pages(unit)
     place, before = 0, (-1, -1)
     while place < len(data):
         if len(data) - place < _HEADER:
             raise Refusal(PARAMETER_LIST_LENGTH_ERROR)
         fields = PAGE_HEADER.decode(data[place : place + _HEADER])
         which = fields["page_code"], fields["subpage_code"]
-        page = _PAGES.get(which)
+        page = pages.get(which)
         if page is None or which <= before:
             raise Refusal(invalid_parameter(place, 5))
         if fields["spf"] != (page.subpage != 0):
@@ -194,6 +223,14 @@ def _check(fields: dict[str, int], parameter: Parameter, length: int, place: int
 
 _WHICH = {"pc": bits(2, 7, 6), "page_code": bits(2, 5, 0), "subpage_code": span(3)}
 
+LOG_SENSE = cdb_layout(
+    10,
+    sp=bits(1, 0),
+    parameter_pointer=span(5, 6),
+    allocation_length=span(7, 8),
+    **_WHICH,
+)
+
 COMMANDS = (
     Command(
         0x4C,
@@ -205,13 +242,7 @@ COMMANDS = (
     Command(
         0x4D,
         "LOG SENSE",
-        cdb_layout(
-            10,
-            sp=bits(1, 0),
-            parameter_pointer=span(5, 6),
-            allocation_length=span(7, 8),
-            **_WHICH,
-        ),
+        LOG_SENSE,
         log_sense,
         access=Access.ALWAYS,
     ),
