@@ -189,7 +189,8 @@ def test_an_initiator_that_does_not_log_out_is_dropped():
     peer = open_peer()
     peer.connection.ask_for_logout(0.0)
     peer.receive()
-    assert peer.pass_time(10.0) == []
+    (notice,) = peer.pass_time(10.0)
+    assert notice.async_event == AsyncEvent.CONNECTION_DROP
     assert peer.connection.closed
     assert peer.connection.session.state == "FAILED"
 

@@ -53,8 +53,11 @@ def manage(peer: Peer, function: int, task: ScsiCommand | None = None, **fields:
 
 
 def result(peer: Peer, function: int, task: ScsiCommand | None = None, **fields: Any) -> TaskResult:
-    (answer,) = manage(peer, function, task, **fields)
+    answer, *notices = manage(peer, function, task, **fields)
     assert isinstance(answer, TaskManagementResponse)
+    # Functions that end sessions say so afterwards.
+    ends = function in (TaskFunction.TARGET_COLD_RESET, TaskFunction.I_T_NEXUS_RESET)
+    assert len(notices) <= ends
     return TaskResult(answer.response)
 
 

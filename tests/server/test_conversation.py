@@ -303,6 +303,7 @@ async def test_an_initiator_that_does_not_log_out_is_dropped(
     begin = trio.current_time()
     house.conversations[0].ask_for_logout()
     assert isinstance(await peer.receive(), AsyncMessage)
+    assert (await peer.receive()).async_event == AsyncEvent.CONNECTION_DROP
     assert await peer.receive() is None
     assert trio.current_time() == pytest.approx(begin + Limits().logout_time)
     assert "no logout came" in caplog.messages[-1]

@@ -421,6 +421,21 @@ async def test_closing_a_target_closes_the_disks_that_can_be_closed(tmp_path: Pa
     await Target(NAME, FileDisk(tmp_path / "disk.img")).close()
 
 
+# Negotiation anew.
+
+
+async def test_initiators_are_told_of_what_may_change_in_a_session(build: Build) -> None:
+    house = build()
+    peer = await house.log_in()
+    house.target.renegotiate(alias="new", max_recv_data_segment_length=4096)
+    assert (await peer.receive()).async_event == AsyncEvent.NEGOTIATION_REQUEST
+    await peer.send(TextRequest(itt=9, immediate=True, cmd_sn=peer.cmd_sn))
+    response = await peer.receive()
+    assert bytes(response.data) == b"TargetAlias=new\0MaxRecvDataSegmentLength=4096\0"
+    with pytest.raises(UsageError, match="max_recv_data_segment_length"):
+        house.target.renegotiate(max_recv_data_segment_length=5)
+
+
 # Access states.
 
 

@@ -107,6 +107,23 @@ class TargetConnection(Channel):
             self._end_login()
             self.do(self.machine.dropped())
 
+    def drop_session(self, reason: str) -> None:
+        """Give the connection up together with its session; the initiator is told before."""
+        if self._full_feature is not None and self.full_feature:
+            self._full_feature.notices.session_drops()
+        self.drop(reason)
+
+    def ask_for_negotiation(self, now: float) -> None:
+        """Ask the initiator to negotiate anew what can be (section 11.9.1)."""
+        self.now = now
+        if self._full_feature is not None and self.full_feature:
+            self._full_feature.notices.negotiation_wanted()
+
+    def tasks_end(self, lun: int) -> None:
+        """Tell the initiator that somebody else ends its tasks, if it understands that."""
+        if self._full_feature is not None and self.full_feature:
+            self._full_feature.notices.tasks_end(lun)
+
     def ask_for_logout(self, now: float) -> None:
         """Ask the initiator to log out; it is dropped if it does not (section 11.9.1)."""
         self.now = now

@@ -85,7 +85,7 @@ class TextExchange:
             value, negotiation.send_targets = negotiation.send_targets, None
             targets = self._connection.gatekeeper.targets(self._session.initiator_name)
             answers += send_targets(value, self._session, targets)
-        return answers
+        return answers + negotiation.propose(Stage.FULL_FEATURE)
 
     def _do(self, effects: Effects) -> None:
         for effect in effects:
@@ -99,8 +99,17 @@ class TextExchange:
                 case Effect.SEND_PART:
                     self._respond(self._next_part(), final=False, more=bool(self._parts))
                 case Effect.ANSWER_AND_END | Effect.SEND_LAST_PART:
-                    self._connection.parameters = self._negotiation.settle()
+                    self._settle()
                     self._respond(self._next_part(), final=True)
+
+    def _settle(self) -> None:
+        connection = self._connection
+        connection.parameters = self._negotiation.settle()
+        # What the initiator has sent by the old length is on its way still.
+        connection.framer.max_data_segment_length = max(
+            connection.framer.max_data_segment_length,
+            connection.parameters.target_max_recv_data_segment_length,
+        )
 
     def _next_part(self) -> bytes:
         """Of our answer; nothing if the initiator goes on asking when it has all of it."""

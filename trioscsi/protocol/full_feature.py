@@ -37,6 +37,7 @@ from trioscsi.protocol.exchange import TextExchange
 from trioscsi.protocol.keepalive import Keepalive
 from trioscsi.protocol.logout import Logout
 from trioscsi.protocol.management import TaskManagement
+from trioscsi.protocol.notices import Notices
 from trioscsi.protocol.numbering import Arrival
 from trioscsi.protocol.tasks import Task
 from trioscsi.protocol.writes import Writes
@@ -73,6 +74,7 @@ class FullFeature:
         self.management = TaskManagement(self, session)
         self.texts = TextExchange(self, session)
         self.keepalive = Keepalive(connection)
+        self.notices = Notices(connection, session)
         if session.normal:
             self.machine.entered_normal()
         else:

@@ -8,8 +8,6 @@ from trioscsi.machines import logout as machine
 from trioscsi.machines._automat import Effects
 from trioscsi.machines.logout import Effect
 from trioscsi.pdu import (
-    AsyncEvent,
-    AsyncMessage,
     LogoutReason,
     LogoutRequest,
     LogoutResponse,
@@ -102,14 +100,13 @@ class Logout:
                 case Effect.SEND_RECOVERY_UNSUPPORTED:
                     self._respond(LogoutResult.RECOVERY_NOT_SUPPORTED)
                 case Effect.DROP:
+                    self._full_feature.notices.connection_drops()
                     self._connection.drop("no logout came although one was asked for")
 
     def _ask_initiator(self) -> None:
         """Event 1: a logout is wanted within Parameter3 seconds (section 11.9.1)."""
         seconds = self._connection.limits.logout_time
-        self._connection.send_status(
-            AsyncMessage(async_event=AsyncEvent.LOGOUT_REQUEST, parameter3=int(seconds))
-        )
+        self._full_feature.notices.logout_wanted(seconds)
         self._connection.deadlines.set("logout", self._connection.now + seconds, self._silent)
 
     def _respond(self, result: LogoutResult) -> None:

@@ -174,9 +174,7 @@ class TaskManagement:
         Nobody waits for the initiators to come back.
         """
         for session in sessions:
-            for connection in list(session.connections):
-                connection.drop(why)
-            session.end_cleanups()
+            session.drop(why)
 
     def _respond(
         self, pdu: TaskManagementRequest, result: TaskResult, information: int = 0

@@ -126,6 +126,8 @@ class Node:
         for session in sessions:
             tasks = [task for task in session.tasks if concerns(task)]
             if session is not by:
+                for connection, lun in dict.fromkeys((t.connection, t.lun) for t in tasks):
+                    connection.tasks_end(lun)
                 told = [task for task in tasks if self.units.tells_of_aborts(task.lun)]
                 session.abort(told, told=True)
                 tasks = [task for task in tasks if task not in told]

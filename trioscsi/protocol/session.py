@@ -180,6 +180,12 @@ class Session:
             self.connections.remove(connection)
             self.clear(connection)
 
+    def drop(self, reason: str) -> None:
+        """End the session at once, and do not wait for the initiator to come back."""
+        for connection in list(self.connections):
+            connection.drop_session(reason)
+        self.end_cleanups()
+
     def end_cleanups(self) -> None:
         """Do not wait any longer for the initiator to come back (section 6.3.6)."""
         for connection in list(self.connections):

@@ -122,8 +122,8 @@ class Conversation:
         self._turn(partial(self.connection.ask_for_logout, trio.current_time()))
 
     def drop(self, reason: str) -> None:
-        """End the conversation without asking."""
-        self._turn(partial(self.connection.drop, reason))
+        """End the conversation without asking, and its session with it."""
+        self._turn(partial(self.connection.drop_session, reason))
 
     # Executor, as the performer sees it.
 

@@ -28,6 +28,9 @@ def make_offer(limits: Limits, proof: Authentication | None, **settings: Any) ->
     if unknown:
         raise UsageError(f"a target has no setting {', '.join(sorted(unknown))}")
     settings.setdefault("protocol_level", _RFC_7144)
+    if settings.get("max_connections", 1) == 1:
+        # On one connection, responses cannot overtake one another: nothing more is needed.
+        settings.setdefault("task_reporting", ("FastAbort", "ResponseFence", "RFC3720"))
     methods = ("None",) if proof is None else ("CHAP",)
     try:
         return Offer(max_recv_data_segment_length=limits.segment, auth_methods=methods, **settings)

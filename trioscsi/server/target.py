@@ -7,6 +7,7 @@ from pathlib import Path
 from time import monotonic, time
 from typing import Any
 
+import attrs
 import trio
 
 from trioscsi.backends import Abilities, BlockDevice
@@ -185,6 +186,27 @@ class Target:
     def refusals(self) -> Sequence[Refusal]:
         """What was refused of late, and why, oldest first; nothing before `serve`."""
         return [] if self._server is None else list(self._server.refusals)
+
+    def renegotiate(
+        self, *, alias: str | None = None, max_recv_data_segment_length: int | None = None
+    ) -> None:
+        """Bring something else to negotiations, and ask all initiators to negotiate anew.
+
+        These two are all that may change during a session (RFC 7143 chapter 13). Raises UsageError
+        for what the RFC does not allow.
+        """
+        changes: dict[str, Any] = {}
+        if alias is not None:
+            changes["target_alias"] = self.alias = alias
+        if max_recv_data_segment_length is not None:
+            changes["max_recv_data_segment_length"] = max_recv_data_segment_length
+        try:
+            self.node.offer = attrs.evolve(self.node.offer, **changes)
+        except ValueError as error:
+            raise UsageError(str(error)) from None
+        for session in self.node.sessions:
+            for connection in session.connections:
+                connection.ask_for_negotiation(trio.current_time())
 
     def reached_through(self, groups: Iterable[int]) -> None:
         """Say which portal groups there are, to a target that can be reached through all."""

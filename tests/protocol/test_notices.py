@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.protocol.peer import Gate, Peer, connect, login
+from trioscsi.pdu import (
+    AsyncEvent,
+    AsyncMessage,
+    NopOut,
+    TaskFunction,
+    TaskManagementRequest,
+    TaskManagementResponse,
+    TextRequest,
+    TextResponse,
+)
+from trioscsi.text import Offer, decode
+
+OTHER = b"other!"
+FAST = {"TaskReporting": "FastAbort"}
+REPORTING = ("FastAbort", "ResponseFence", "RFC3720")
+
+
+def notices(pdus: list[Any]) -> list[AsyncMessage]:
+    return [pdu for pdu in pdus if isinstance(pdu, AsyncMessage)]
+
+
+@pytest.fixture
+def gate() -> Gate:
+    return Gate(Offer(task_reporting=REPORTING))
+
+
+def reset(peer: Peer, function: TaskFunction = TaskFunction.LOGICAL_UNIT_RESET) -> list[Any]:
+    return peer.send(peer.request(TaskManagementRequest, function=function, immediate=True))
+
+
+def test_a_session_that_is_dropped_is_told_so_first(gate: Gate):
+    peer = login(gate, keys={"DefaultTime2Wait": "7"})
+    peer.connection.drop_session("the target stops")
+    (notice,) = peer.receive()
+    assert notice.async_event == AsyncEvent.SESSION_DROP
+    assert (notice.parameter1, notice.parameter2, notice.parameter3) == (0, 7, 0)
+    assert peer.connection.closed
+
+
+def test_a_connection_that_does_not_log_out_is_told_that_it_is_dropped(gate: Gate):
+    peer = login(gate, cid=9)
+    peer.connection.ask_for_logout(0.0)
+    (wanted,) = peer.receive()
+    assert (wanted.async_event, wanted.parameter3) == (AsyncEvent.LOGOUT_REQUEST, 10)
+    (drops,) = peer.pass_time(10.0)
+    assert drops.async_event == AsyncEvent.CONNECTION_DROP
+    assert (drops.parameter1, drops.parameter2, drops.parameter3) == (9, 2, 0)
+    assert peer.connection.closed
+
+
+def test_a_cold_reset_tells_every_session_that_it_is_dropped(gate: Gate):
+    other, peer = login(gate, isid=OTHER), login(gate)
+    answer, notice = reset(peer, TaskFunction.TARGET_COLD_RESET)
+    assert isinstance(answer, TaskManagementResponse)
+    assert notice.async_event == AsyncEvent.SESSION_DROP
+    assert [each.async_event for each in notices(other.receive())] == [AsyncEvent.SESSION_DROP]
+
+
+def test_an_initiator_can_be_asked_to_negotiate_anew(gate: Gate):
+    peer = login(gate)
+    gate.target.offer = Offer(max_recv_data_segment_length=512_000, target_alias="new")
+    peer.connection.ask_for_negotiation(0.0)
+    (notice,) = peer.receive()
+    assert (notice.async_event, notice.parameter3) == (AsyncEvent.NEGOTIATION_REQUEST, 30)
+    (response,) = peer.send(peer.request(TextRequest, final=True, immediate=False))
+    assert isinstance(response, TextResponse)
+    assert dict(decode(bytes(response.data))) == {
+        "TargetAlias": "new",
+        "MaxRecvDataSegmentLength": "512000",
+    }
+    assert peer.connection.framer.max_data_segment_length == 512_000
+
+
+def test_a_shorter_length_still_lets_in_what_is_on_its_way(gate: Gate):
+    peer = login(gate)
+    before = peer.connection.framer.max_data_segment_length
+    gate.target.offer = Offer(max_recv_data_segment_length=1024)
+    peer.send(peer.request(TextRequest, final=True, immediate=False))
+    assert peer.connection.parameters.target_max_recv_data_segment_length == 1024
+    assert peer.connection.framer.max_data_segment_length == before
+
+
+@pytest.mark.parametrize("keys", [FAST, {}])
+def test_tasks_that_others_end_are_told_to_initiators_that_abort_fast(
+    gate: Gate, keys: dict[str, str]
+):
+    other, peer = login(gate, isid=OTHER, keys=keys), login(gate)
+    gate.disk.lazy = True
+    for _ in range(2):
+        command = other.reading(0, 4)
+        other.careless.add(command.itt)
+        other.send(command)
+    reset(peer)
+    told = notices(other.receive())
+    assert [(each.async_event, each.lun) for each in told] == (
+        [(AsyncEvent.TASK_TERMINATION, 0)] if keys else []
+    )
+    # The acknowledgement is no ping: nothing answers it.
+    assert other.send(NopOut(immediate=True, cmd_sn=other.cmd_sn, exp_stat_sn=9)) == []
+
+
+def test_who_has_no_tasks_hears_nothing_of_a_reset(gate: Gate):
+    other, peer = login(gate, isid=OTHER, keys=FAST), login(gate, keys=FAST)
+    gate.disk.lazy = True
+    command = peer.reading(0, 4)
+    peer.careless.add(command.itt)
+    peer.send(command)
+    assert notices(reset(peer)) == []
+    assert other.receive() == []
+
+
+def test_nobody_is_told_anything_before_the_login_has_ended(gate: Gate):
+    peer = connect(gate)
+    peer.connection.ask_for_negotiation(0.0)
+    peer.connection.tasks_end(0)
+    peer.connection.drop_session("the target stops")
+    assert peer.receive() == []
+    assert peer.connection.closed
