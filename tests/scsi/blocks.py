@@ -58,6 +58,7 @@ class Blocks:
     """The names of the methods that fail."""
     room: Room | None = None
     """What `space` says."""
+    watches: list[tuple[int, int, Callable[[], None]]] = attrs.field(factory=list)
     busy: bool = False
     """Whether no job may be added."""
 
@@ -68,6 +69,13 @@ class Blocks:
         if name in self.fails:
             raise BackendError(f"{name} fails, as it was told to")
         self.steps.append(" ".join([name, *map(str, numbers)]))
+
+    def _change(self, lba: int, blocks: int) -> slice:
+        place = self._place(lba, blocks)
+        for start, count, changing in list(self.watches):
+            if start < lba + blocks and lba < start + count:
+                changing()
+        return place
 
     def _place(self, lba: int, blocks: int) -> slice:
         assert blocks > 0, "bounds were checked"
@@ -83,7 +91,7 @@ class Blocks:
         blocks = len(data) // self.unit.block_size
         assert len(data) == blocks * self.unit.block_size, "whole blocks"
         self._do("write", lba, blocks)
-        self.data[self._place(lba, blocks)] = data
+        self.data[self._change(lba, blocks)] = data
         self.mapped.update(range(lba, lba + blocks))
 
     async def flush(self) -> None:
@@ -102,16 +110,18 @@ class Blocks:
 
     async def zero(self, lba: int, blocks: int) -> None:
         self._do("zero", lba, blocks)
-        place = self._place(lba, blocks)
+        place = self._change(lba, blocks)
         self.data[place] = bytes(place.stop - place.start)
 
     async def unmap(self, lba: int, blocks: int) -> None:
         self._do("unmap", lba, blocks)
-        place = self._place(lba, blocks)
+        place = self._change(lba, blocks)
         self.data[place] = bytes(place.stop - place.start)
         self.mapped.difference_update(range(lba, lba + blocks))
 
     async def extents(self, lba: int, blocks: int) -> Sequence[Run]:
+        if "extents" in self.fails:
+            raise BackendError("extents fails, as it was told to")
         runs: list[Run] = []
         for block in range(lba, lba + blocks):
             mapped = block in self.mapped
@@ -129,6 +139,11 @@ class Blocks:
         self._do("hold", lba, blocks)
         yield self
         self._do("let go", lba, blocks)
+
+    def watch(self, lba: int, blocks: int, changing: Callable[[], None]) -> Callable[[], None]:
+        watch = (lba, blocks, changing)
+        self.watches.append(watch)
+        return lambda: self.watches.remove(watch)
 
     def of(self, unit: LogicalUnit) -> Blocks:
         return self if unit is self.unit else self.others[unit.number]

@@ -7,7 +7,15 @@ from hypothesis import strategies as st
 from trioscsi.errors import OutOfSpace
 from trioscsi.scsi import AdditionalSense, FieldPointer, Sense, SenseKey
 from trioscsi.scsi import sense as sense_data
-from trioscsi.scsi.sense import FIXED, Overflow, Progress, RetryCount, storage_failure
+from trioscsi.scsi.sense import (
+    FIXED,
+    Forwarded,
+    Overflow,
+    Progress,
+    RetryCount,
+    out_of_range,
+    storage_failure,
+)
 
 specifics = st.one_of(
     st.none(),
@@ -135,3 +143,27 @@ def test_each_complaint_has_its_key_and_code(
 def test_storage_that_is_full_is_no_error_of_the_medium() -> None:
     sense = storage_failure(OutOfSpace("full"), reading=False)
     assert (sense.key, sense.code) == (SenseKey.DATA_PROTECT, 0x2707)
+
+
+def test_what_a_copy_source_or_destination_said_is_forwarded() -> None:
+    said = out_of_range(5)
+    for destination, where in ((False, "12 00"), (True, "00 12")):
+        sense = Sense(
+            SenseKey.COPY_ABORTED,
+            AdditionalSense.THIRD_PARTY_DEVICE_FAILURE,
+            command_specific=7,
+            forwarded=Forwarded(destination, 2, said),
+        )
+        fixed = sense.encode()
+        assert fixed[7] == len(fixed) - 8
+        assert fixed[8:12] == bytes.fromhex(where + "0007")
+        assert fixed[18:] == b"\x02" + said.encode()
+        data = sense.encode(descriptor=True)
+        assert data[:8] == bytes.fromhex("72 0a 0d 01 000000 22")
+        assert data[8:20] == bytes.fromhex("01 0a 0000 0000000000000007")
+        assert data[20:] == bytes((0x0C, 0x14, 2 if destination else 1, 2)) + said.encode()
+
+
+def test_a_status_is_forwarded_without_sense_data() -> None:
+    sense = Sense(SenseKey.COPY_ABORTED, forwarded=Forwarded(False, 0x18))
+    assert sense.encode()[7:] == bytes.fromhex("0b 12000000 0000 00 000000 18")

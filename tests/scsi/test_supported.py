@@ -34,7 +34,7 @@ def data_of(plan: Plan) -> bytes:
 
 
 def test_the_luns_are_those_of_the_target(ask: Ask, unit: LogicalUnit) -> None:
-    unit.luns = [256, 0, 3]
+    unit.fellows = dict.fromkeys([256, 0, 3], unit)
     for report in ("00", "02", "11"):
         assert data_of(ask(f"a0 00 {report} 000000 00000400")).hex() == (
             "0000001800000000000000000000000000030000000000004100000000000000"
@@ -60,7 +60,7 @@ def test_reading_the_luns_settles_that_they_changed(ask: Ask, nexus: Nexus) -> N
 @given(st.integers(0, 40))
 def test_the_luns_are_cut_but_their_length_is_whole(length: int) -> None:
     unit = LogicalUnit(0, target_name="iqn.x", blocks=1)
-    unit.luns = range(3)
+    unit.fellows = dict.fromkeys(range(3), unit)
     cdb = bytes.fromhex(f"a0 00 00 000000 {length:08x} 0000")
     data = data_of(unit.execute(cdb, Nexus("initiator", "target")))
     assert len(data) == min(length, 32)

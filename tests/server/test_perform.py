@@ -15,6 +15,7 @@ from tests.server.peer import (
     OTHER_ISID,
     SYNCHRONIZE_CACHE,
     TEST_UNIT_READY,
+    Answer,
     Peer,
     data_out,
     read10,
@@ -53,6 +54,7 @@ IMMEDIATELY = b"\x35\x02" + bytes(8)
 INQUIRY = bytes.fromhex("12 00 00 0060 00")
 MEDIUM_ERROR, ABORTED_COMMAND, MISCOMPARE, UNIT_ATTENTION = 0x3, 0xB, 0xE, 0x6
 DATA_PROTECT = 0x7
+ILLEGAL_REQUEST = 0x5
 
 
 class Cached(MemoryDisk):
@@ -572,3 +574,58 @@ async def test_a_unit_is_thin_if_its_disk_is(build: Build, disk: BlockDevice, th
     peer = await build(disk).log_in()
     capacity = await peer.do(bytes.fromhex("9e10 0000000000000000 00000020 0000"), reads=32)
     assert capacity.data[14] == (0xC0 if thin else 0)
+
+
+# Third-party copies.
+
+
+def parameters(*numbers: tuple[int, int]) -> bytes:
+    """Numbers in so many bytes each, one after another."""
+    return b"".join(number.to_bytes(width, "big") for number, width in numbers)
+
+
+async def token_of(peer: Peer, lba: int, blocks: int) -> bytes:
+    """A token that stands for these blocks of LUN 0."""
+    data = parameters((30, 2), (0, 12), (16, 2), (lba, 8), (blocks, 4), (0, 4))
+    populate = parameters((0x8310, 2), (0, 4), (1, 4), (len(data), 4), (0, 2))
+    assert (await peer.do(populate, data)).status == Status.GOOD
+    receive = parameters((0x8407, 2), (1, 4), (0, 4), (4096, 4), (0, 2))
+    return (await peer.do(receive, reads=4096)).data[-512:]
+
+
+async def use(peer: Peer, token: bytes, lba: int, blocks: int, *, unit: int = 0) -> Answer:
+    """WRITE USING TOKEN."""
+    ranges = parameters((lba, 8), (blocks, 4), (0, 4))
+    data = parameters((550, 2), (0, 14)) + token + parameters((0, 6), (16, 2)) + ranges
+    cdb = parameters((0x8311, 2), (0, 4), (2, 4), (len(data), 4), (0, 2))
+    return await peer.do(cdb, data, unit=unit)
+
+
+async def test_a_copy_is_made_between_disks(build: Build) -> None:
+    peer = await build(MemoryDisk("1MiB"), MemoryDisk("1MiB", block_size=4096)).log_in()
+    await peer.do(TEST_UNIT_READY, unit=1)
+    await peer.write(8, b"c" * 4096)
+    token = await token_of(peer, 8, 8)
+    assert (await use(peer, token, 100, 1, unit=1)).status == Status.GOOD
+    assert (await peer.do(read10(100, 1), reads=4096, unit=1)).data == b"c" * 4096
+
+
+async def test_a_write_at_once_revokes_a_token(build: Build) -> None:
+    peer = await build(MemoryDisk("1MiB")).log_in()
+    tokens = [await token_of(peer, 8, 8) for _ in range(2)]
+    assert tokens[0] != tokens[1]
+    await peer.write(16, b"n" * BLOCK)
+    assert (await use(peer, tokens[0], 100, 8)).status == Status.GOOD
+    await peer.write(15, b"n" * BLOCK)
+    for token in tokens:
+        assert (await use(peer, token, 100, 8)).sense_code == (ILLEGAL_REQUEST, 0x2306)
+
+
+async def test_the_log_says_which_storage_failed_in_a_copy(
+    build: Build, caplog: pytest.LogCaptureFixture
+) -> None:
+    peer = await build(Failing(MemoryDisk("1MiB"), read=[range(8, 9)])).log_in()
+    token = await token_of(peer, 8, 8)
+    answer = await use(peer, token, 100, 8)
+    assert answer.sense_code == (MEDIUM_ERROR, 0x1100)
+    assert "storage failed: extents fails, as it was told to" in caplog.text

@@ -101,3 +101,40 @@ def test_no_two_have_blocks_that_one_has_for_itself(
     trio.run(main, clock=MockClock(autojump_threshold=0))
     assert not ranges.exclusive
     assert not ranges.taken(0, 100)
+
+
+def test_whoever_watches_blocks_hears_before_they_change() -> None:
+    ranges, heard = Ranges(), []
+    end = ranges.watch(4, 4, lambda: heard.append("first"))
+    ranges.watch(0, 5, lambda: heard.append("second"))
+    ranges.changing(8, 8)
+    assert heard == []
+    ranges.changing(4, 1)
+    assert heard == ["first", "second"]
+    assert ranges.exclusive == 2
+    end()
+    end()
+    ranges.changing(4, 1)
+    assert heard == ["first", "second", "second"]
+    assert ranges.exclusive == 1
+
+
+def test_watched_blocks_are_taken_for_whoever_writes() -> None:
+    ranges = Ranges()
+    end = ranges.watch(4, 4, lambda: None)
+    assert not ranges.taken(0, 100)
+    assert [ranges.taken(lba, 1, writing=True) for lba in (3, 4, 7, 8)] == [
+        False,
+        True,
+        True,
+        False,
+    ]
+    end()
+    assert not ranges.taken(0, 100, writing=True)
+
+
+def test_a_watch_may_end_while_it_hears() -> None:
+    ranges = Ranges()
+    ends = [ranges.watch(0, 1, lambda: ends.pop()()) for _ in range(2)]
+    ranges.changing(0, 1)
+    assert not ranges.exclusive

@@ -227,3 +227,20 @@ async def test_the_tasks_to_abort_are_those_of_the_unit(make: Make) -> None:
     nexus = Nexus("initiator", "target")
     await storage.abort([nexus])
     assert asked == [(storage.unit, [nexus])]
+
+
+async def test_whoever_watches_blocks_hears_of_all_that_changes_them(make: Make) -> None:
+    storage, heard = make(MemoryDisk("1MiB")), []
+    end = storage.watch(8, 8, lambda: heard.append("change"))
+    await storage.write(7, bytes(BLOCK))
+    await storage.read(8, 8)
+    assert heard == []
+    await storage.write(7, bytes(2 * BLOCK))
+    await storage.zero(15, 1)
+    await storage.unmap(8, 1)
+    async with storage.exclusive(8, 1) as alone:
+        await alone.write(8, bytes(BLOCK))
+    assert heard == ["change"] * 4
+    end()
+    await storage.write(8, bytes(BLOCK))
+    assert heard == ["change"] * 4

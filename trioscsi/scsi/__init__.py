@@ -14,6 +14,7 @@ General layout:
 - ``counters``: what commands have done; ``log_pages``: what is told of it; ``log``: how.
 - ``persistent_in`` and ``persistent_out``, ``reserve``: how a unit is reserved; ``reservations``:
   who has it; ``registrations``: by which rules; ``transport_id``: how initiators are named.
+- ``copy``: third-party copies; ``designation``: the names by which they know units.
 - ``storage``: what commands of several steps are performed on.
 - ``layout``: records of bit fields; ``cdb``: those that are CDBs; ``sense``: those that complain.
 - ``nexus``: what an initiator has not been told yet.

@@ -198,15 +198,21 @@ def _unknown(_unit: LogicalUnit, _cdb: Bytes, _nexus: Nexus) -> Plan:
     return Failed(INVALID_COMMAND_OPERATION_CODE)
 
 
-def guarded(unit: LogicalUnit, cdb: Bytes, nexus: Nexus) -> Plan:
-    """Perform a command of a unit that has guards, if none of them objects."""
+def objection(unit: LogicalUnit, cdb: Bytes, nexus: Nexus) -> Plan | None:
+    """What the guards of a unit let happen instead of a command, if one of them objects."""
     command = unit.commands.find(cdb)
     if command is not None and command.is_of(unit):
         for guard in unit.guards:
             plan = guard(unit, command, cdb, nexus)
             if plan is not None:
                 return plan
-    return unit.commands.table[cdb[0]](unit, cdb, nexus)
+    return None
+
+
+def guarded(unit: LogicalUnit, cdb: Bytes, nexus: Nexus) -> Plan:
+    """Perform a command of a unit that has guards, if none of them objects."""
+    plan = objection(unit, cdb, nexus)
+    return unit.commands.table[cdb[0]](unit, cdb, nexus) if plan is None else plan
 
 
 GUARDED: list[Perform] = [guarded] * OPCODES

@@ -12,6 +12,8 @@ from trioscsi.scsi import identity
 from trioscsi.scsi.buffers import Buffers
 from trioscsi.scsi.cdb import WIRE_LENGTH, whole
 from trioscsi.scsi.command import GUARDED, Concern
+from trioscsi.scsi.copy.operation import Operations
+from trioscsi.scsi.copy.token import Tokens
 from trioscsi.scsi.counters import Counters
 from trioscsi.scsi.diagnostics import Diagnostics
 from trioscsi.scsi.disk import DISK
@@ -94,12 +96,13 @@ class LogicalUnit:
     one command, and ``maximum_same`` what one WRITE SAME writes; all in bytes. ``write_cache`` says
     that a write may be lost until it is flushed, ``keeps_state`` that `Storage.save` is possible,
     ``registrations_by_name`` that registrations know initiators by their names alone.
-    ``clock`` tells the time in seconds, from any start, ``time`` in seconds since 1970. The NAA
-    designator, and ``serial`` if it is not given, follow from the target name and the LUN. ``thin``
-    says that blocks need no storage before they are written, and that those which have none are
-    zeroes; ``granularity`` are the bytes that storage gives back at once (0: not known),
-    ``maximum_unmap`` and ``maximum_unmap_descriptors`` bound one UNMAP, in bytes and in
-    descriptors. ``atomic`` says that storage can write all blocks of a command or none.
+    ``clock`` tells the time in seconds, from any start, ``time`` in seconds since 1970; ``random``
+    gives so many bytes that nobody can guess. The NAA designator, and ``serial`` if it is not
+    given, follow from the target name and the LUN. ``thin`` says that blocks need no storage before
+    they are written, and that those which have none are zeroes; ``granularity`` are the bytes that
+    storage gives back at once (0: not known), ``maximum_unmap`` and ``maximum_unmap_descriptors``
+    bound one UNMAP, in bytes and in descriptors. ``atomic`` says that storage can write all blocks
+    of a command or none.
 
     Raises UsageError for what no disk can be.
     """
@@ -135,6 +138,7 @@ class LogicalUnit:
     maximum_registrations: int = attrs.field(default=1024, validator=_within(1, 65_536))
     clock: Callable[[], float] = attrs.field(default=lambda: 0.0, repr=False)
     time: Callable[[], float] = attrs.field(default=lambda: 0.0, repr=False)
+    random: Callable[[int], bytes] = attrs.field(default=bytes, repr=False)
 
     commands: ClassVar[CommandSet] = DISK
     mode_pages: ClassVar[Mapping[Key, ModePage]] = DISK_PAGES
@@ -144,8 +148,12 @@ class LogicalUnit:
     """Whether writes are refused, as the disk is read-only or software said so (SWP)."""
     maximum_blocks: int = attrs.field(init=False)
     """The blocks of one command at most: a whole number of physical blocks."""
-    luns: Collection[int] = attrs.field(init=False)
-    """All LUNs of the target; it is the target that says."""
+    fellows: Mapping[int, LogicalUnit] = attrs.field(init=False, repr=False)
+    """All units of the target by LUN, this one too; it is the target that says."""
+    copies: Operations = attrs.field(factory=Operations, init=False, repr=False)
+    """What third-party copies this unit has been told to make."""
+    tokens: Tokens = attrs.field(factory=Tokens, init=False, repr=False)
+    """What was made to stand for blocks of this unit."""
     announce: Announce = attrs.field(default=to_nobody, init=False, repr=False)
     """Tells others what a command changed; it is the target that does."""
     port_groups: PortGroups = attrs.field(factory=PortGroups, init=False, repr=False)
@@ -179,7 +187,7 @@ class LogicalUnit:
             raise UsageError("physical_block_size is at least block_size")
         physical = self.maximum_transfer // self.physical_block_size
         self.maximum_blocks = physical * self.blocks_per_physical_block
-        self.luns = (self.number,)
+        self.fellows = {self.number: self}
         self.powered_on = self.clock()
         self._run = self.commands.table
         self.keepsakes["log"] = self.log
@@ -223,13 +231,13 @@ class LogicalUnit:
         self.modes.reset()
         self.self_tests.abort()
         self.reservations.reset()
-        for each in (self.history, self.buffers, self.diagnostics, self.removal):
+        for each in (self.history, self.buffers, self.diagnostics, self.removal, self.copies):
             each.reset()
 
     def forget(self, nexus: Nexus) -> None:
         """A nexus has ended: nothing is held for it any more (SAM-5 section 6.3.4)."""
         self.reservations.release(nexus)
-        for each in (self.history, self.buffers, self.diagnostics, self.removal):
+        for each in (self.history, self.buffers, self.diagnostics, self.removal, self.copies):
             each.forget(nexus)
 
     def storage_failed(self, plan: Plan, sense: Sense) -> None:
@@ -239,6 +247,11 @@ class LogicalUnit:
         where = "" if lba is None else f" at block {lba}"
         error = f"{type(plan).__name__}{where}: {sense.describe()}"
         self.history.add(self.clock() - self.powered_on, error)
+
+    @property
+    def luns(self) -> Collection[int]:
+        """All LUNs of the target."""
+        return self.fellows.keys()
 
     @property
     def blocks_per_physical_block(self) -> int:

@@ -32,6 +32,7 @@ from trioscsi.scsi import (
     verify,
 )
 from trioscsi.scsi.command import CommandSet
+from trioscsi.scsi.copy import extended, offload, results
 
 DISK = CommandSet(
     (
@@ -44,6 +45,9 @@ DISK = CommandSet(
         *diagnostics.COMMANDS,
         *defects.COMMANDS,
         *identifying.COMMANDS,
+        *extended.COMMANDS,
+        *offload.COMMANDS,
+        *results.COMMANDS,
         *inquiry.COMMANDS,
         *logs.COMMANDS,
         *mode_select.COMMANDS,

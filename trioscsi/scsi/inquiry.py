@@ -96,6 +96,7 @@ def _standard(unit: LogicalUnit, nexus: Nexus) -> bytes:
         response_data_format=2,
         additional_length=STANDARD.length - 5,
         tpgs=_IMPLICIT_AND_EXPLICIT,
+        third_party_copy=1,
         cmdque=1,
         t10_vendor_identification=_text(unit.vendor, 8),
         product_identification=_text(unit.product, 16),

@@ -40,9 +40,13 @@ class AdditionalSense(enum.IntEnum):
     LOGICAL_UNIT_NOT_ACCESSIBLE_ASYMMETRIC_ACCESS_STATE_TRANSITION = 0x040A
     LOGICAL_UNIT_NOT_ACCESSIBLE_TARGET_PORT_IN_STANDBY_STATE = 0x040B
     LOGICAL_UNIT_NOT_ACCESSIBLE_TARGET_PORT_IN_UNAVAILABLE_STATE = 0x040C
+    UNREACHABLE_COPY_TARGET = 0x0804
     WRITE_ERROR = 0x0C00
     WRITE_ERROR_UNEXPECTED_UNSOLICITED_DATA = 0x0C0C
     WRITE_ERROR_NOT_ENOUGH_UNSOLICITED_DATA = 0x0C0D
+    THIRD_PARTY_DEVICE_FAILURE = 0x0D01
+    COPY_TARGET_DEVICE_NOT_REACHABLE = 0x0D02
+    INCORRECT_COPY_TARGET_DEVICE_TYPE = 0x0D03
     INVALID_FIELD_IN_COMMAND_INFORMATION_UNIT = 0x0E03
     UNRECOVERED_READ_ERROR = 0x1100
     READ_ERROR_FAILED_RETRANSMISSION_REQUEST = 0x1113
@@ -50,10 +54,22 @@ class AdditionalSense(enum.IntEnum):
     MISCOMPARE_DURING_VERIFY_OPERATION = 0x1D00
     INVALID_COMMAND_OPERATION_CODE = 0x2000
     LOGICAL_BLOCK_ADDRESS_OUT_OF_RANGE = 0x2100
+    INVALID_TOKEN_OPERATION_UNSUPPORTED_TOKEN_TYPE = 0x2301
+    INVALID_TOKEN_OPERATION_TOKEN_UNKNOWN = 0x2304
+    INVALID_TOKEN_OPERATION_TOKEN_REVOKED = 0x2306
+    INVALID_TOKEN_OPERATION_TOKEN_EXPIRED = 0x2307
+    INVALID_TOKEN_OPERATION_TOKEN_DELETED = 0x2309
+    INVALID_TOKEN_OPERATION_INVALID_TOKEN_LENGTH = 0x230A
     INVALID_FIELD_IN_CDB = 0x2400
     LOGICAL_UNIT_NOT_SUPPORTED = 0x2500
     INVALID_FIELD_IN_PARAMETER_LIST = 0x2600
     INVALID_RELEASE_OF_PERSISTENT_RESERVATION = 0x2604
+    TOO_MANY_TARGET_DESCRIPTORS = 0x2606
+    UNSUPPORTED_TARGET_DESCRIPTOR_TYPE_CODE = 0x2607
+    TOO_MANY_SEGMENT_DESCRIPTORS = 0x2608
+    UNSUPPORTED_SEGMENT_DESCRIPTOR_TYPE_CODE = 0x2609
+    UNEXPECTED_INEXACT_SEGMENT = 0x260A
+    INLINE_DATA_LENGTH_EXCEEDED = 0x260B
     WRITE_PROTECTED = 0x2700
     SPACE_ALLOCATION_FAILED_WRITE_PROTECT = 0x2707
     POWER_ON_RESET_OR_BUS_DEVICE_RESET_OCCURRED = 0x2900
@@ -77,7 +93,9 @@ class AdditionalSense(enum.IntEnum):
     INTERNAL_TARGET_FAILURE = 0x4400
     PROTOCOL_SERVICE_CRC_ERROR = 0x4705
     SOME_COMMANDS_CLEARED_BY_ISCSI_PROTOCOL_EVENT = 0x477F
+    INSUFFICIENT_RESOURCES = 0x5503
     INSUFFICIENT_REGISTRATION_RESOURCES = 0x5504
+    INSUFFICIENT_RESOURCES_TO_CREATE_ROD_TOKEN = 0x550D
     FAILURE_PREDICTION_THRESHOLD_EXCEEDED_FALSE = 0x5DFF
     IDLE_CONDITION_ACTIVATED_BY_COMMAND = 0x5E03
     STANDBY_CONDITION_ACTIVATED_BY_COMMAND = 0x5E04
@@ -137,6 +155,23 @@ class Overflow:
 
 Specific = FieldPointer | Progress | RetryCount | Overflow
 
+
+@attrs.frozen
+class Forwarded:
+    """How a command ended that a copy manager gave to a copy source, or to a destination.
+
+    The status, and the sense data if there are any (SPC-4 section 4.5).
+    """
+
+    destination: bool
+    status: int
+    sense: Sense | None = None
+
+    def encode(self) -> bytes:
+        """The status and the sense data, in fixed format."""
+        return bytes((self.status,)) + (b"" if self.sense is None else self.sense.encode())
+
+
 FIXED = layout(
     18,
     valid=bits(0, 7),
@@ -159,6 +194,7 @@ _FIXED, _DESCRIPTORS = 0x70, 0x72
 _INFORMATION, _COMMAND_SPECIFIC, _SENSE_KEY_SPECIFIC = b"\x00\x0a", b"\x01\x0a", b"\x02\x06"
 _FIELD_REPLACEABLE_UNIT, _BLOCK_COMMANDS = b"\x03\x02", b"\x05\x02"
 _ILI = 0x20
+_FORWARDED, _COPY_SOURCE, _COPY_DESTINATION = 0x0C, 1, 2
 
 
 @attrs.frozen
@@ -170,6 +206,8 @@ class Sense:
     offset for a miscompare (SBC-3 section 4); ``command_specific`` is what the command says.
     ``specific`` is what belongs to the key. ``ili``: another number of bytes than asked for.
     ``unit_code`` is the part to replace. ``deferred``: it is about an earlier command.
+    ``forwarded`` is why a third-party copy was aborted, and ``command_specific`` the number of its
+    segment then.
     """
 
     key: SenseKey
@@ -180,6 +218,7 @@ class Sense:
     ili: bool = attrs.field(default=False, kw_only=True)
     unit_code: int = attrs.field(default=0, kw_only=True)
     deferred: bool = attrs.field(default=False, kw_only=True)
+    forwarded: Forwarded | None = attrs.field(default=None, kw_only=True)
 
     @property
     def asc(self) -> int:
@@ -209,18 +248,24 @@ class Sense:
         valid = self.information is not None and self.information < 2**32
         command_specific = self.command_specific or 0
         specific = b"" if self.specific is None else self.specific.encode()
-        return FIXED.encode(
+        more = b""
+        if self.forwarded is not None:
+            # The first byte says where that of a source begins, the second that of a destination.
+            command_specific |= FIXED.length << (16 if self.forwarded.destination else 24)
+            more = self.forwarded.encode()
+        record = FIXED.encode(
             valid=valid,
             response_code=_FIXED + self.deferred,
             ili=self.ili,
             sense_key=self.key,
             information=(self.information or 0) if valid else 0,
-            additional_sense_length=FIXED.length - 8,
+            additional_sense_length=FIXED.length - 8 + len(more),
             command_specific_information=command_specific if command_specific < 2**32 else 0,
             additional_sense=self.code,
             field_replaceable_unit_code=self.unit_code,
             sense_key_specific=int.from_bytes(specific, "big"),
         )
+        return record + more
 
     def _descriptors(self) -> bytes:
         descriptors = b""
@@ -235,6 +280,10 @@ class Sense:
             descriptors += _FIELD_REPLACEABLE_UNIT + bytes((0, self.unit_code))
         if self.ili:
             descriptors += _BLOCK_COMMANDS + bytes((0, _ILI))
+        if self.forwarded is not None:
+            data = self.forwarded.encode()
+            whose = _COPY_DESTINATION if self.forwarded.destination else _COPY_SOURCE
+            descriptors += bytes((_FORWARDED, 1 + len(data), whose)) + data
         code = _DESCRIPTORS + self.deferred
         head = bytes((code, self.key, self.asc, self.ascq, 0, 0, 0, len(descriptors)))
         return head + descriptors

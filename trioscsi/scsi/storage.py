@@ -76,6 +76,12 @@ class Storage(Protocol):
         Within it, they are used through the storage that it gives, and others not at all.
         """
 
+    def watch(self, lba: int, blocks: int, changing: Callable[[], None]) -> Callable[[], None]:
+        """Call ``changing`` before one of these blocks changes, each time, until told to stop.
+
+        What is returned stops it. A write that was on its way already counts when it is done.
+        """
+
     def of(self, unit: LogicalUnit) -> Storage:
         """The storage of another unit of the same target."""
 

@@ -78,7 +78,7 @@ class ScsiTarget:
             raise UsageError(f"LUN {unit.number} belongs to {unit.target_name}, not {self.name}")
         self._luns_changed()
         self._units[unit.number] = unit
-        unit.luns = self._units.keys()
+        unit.fellows = self._units
         unit.announce = partial(self.announce, unit.number)
         unit.port_groups = self.port_groups
         self._guard(unit)
@@ -89,7 +89,7 @@ class ScsiTarget:
         """Take a unit away; raises UsageError if there is none."""
         unit = self._unit(lun)
         del self._units[lun]
-        unit.luns, unit.announce, unit.nexuses = (lun,), to_nobody, ()
+        unit.fellows, unit.announce, unit.nexuses = {lun: unit}, to_nobody, ()
         unit.port_groups = PortGroups()
         unit.guard(Concern.PORT, None)
         for nexus in self._nexuses:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from trioscsi.scsi import abilities, power
+from trioscsi.scsi.copy import page as third_party_copy
 from trioscsi.scsi.designation import (
     BINARY,
     PORT,
@@ -34,6 +35,7 @@ EXTENDED_INQUIRY_DATA = 0x86
 MODE_PAGE_POLICY = 0x87
 SCSI_PORTS = 0x88
 POWER_CONDITION = 0x8A
+THIRD_PARTY_COPY = 0x8F
 SCSI_FEATURE_SETS = 0x92
 BLOCK_LIMITS = 0xB0
 BLOCK_DEVICE_CHARACTERISTICS = 0xB1
@@ -186,6 +188,7 @@ PAGES: dict[int, Page] = {
     MODE_PAGE_POLICY: abilities.mode_page_policy,
     SCSI_PORTS: abilities.scsi_ports,
     POWER_CONDITION: power.power_conditions,
+    THIRD_PARTY_COPY: third_party_copy.content,
     SCSI_FEATURE_SETS: abilities.feature_sets,
     BLOCK_LIMITS: _block_limits,
     BLOCK_DEVICE_CHARACTERISTICS: _block_device_characteristics,

@@ -293,7 +293,7 @@ class Performer(Units):
             wants_flush = plan.fua and unit.can.flush is not None
             if wants_flush or write_now is None:
                 return False
-            if unit.ranges.exclusive and unit.ranges.taken(plan.lba, plan.blocks):
+            if unit.ranges.exclusive and unit.ranges.taken(plan.lba, plan.blocks, writing=True):
                 return False
             if not write_now(plan.lba, data):
                 return False
@@ -347,6 +347,8 @@ class Performer(Units):
                 case _:
                     raise AssertionError(f"{plan} does not wait")
         except Refusal as refusal:
+            if isinstance(refusal.__cause__, BackendError):
+                log.error("%s: storage failed: %s", self.target.name, refusal.__cause__)
             return partial(self._perform, task, refusal.plan)
         except BackendError as error:
             return partial(self._storage_failed, task, plan, error)

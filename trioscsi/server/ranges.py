@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 
 import attrs
@@ -25,6 +25,13 @@ class _Claim:
         )
 
 
+@attrs.define(eq=False)
+class _Watch:
+    start: int
+    end: int
+    changing: Callable[[], None]
+
+
 class Ranges:
     """Blocks that are held, by many at once or by one for itself, in the order of their claims.
 
@@ -34,13 +41,40 @@ class Ranges:
 
     def __init__(self) -> None:
         self._claims: list[_Claim] = []
+        self._watches: list[_Watch] = []
         self.exclusive = 0
-        """How many claims there are of those that want blocks for themselves."""
+        """How many there are that want blocks for themselves, or to know of changes."""
 
-    def taken(self, lba: int, blocks: int) -> bool:
-        """Whether somebody has, or waits to have, some of these blocks for himself."""
+    def taken(self, lba: int, blocks: int, *, writing: bool = False) -> bool:
+        """Whether somebody has, or waits to have, some of these blocks for himself.
+
+        Or, if they are to be written, whether somebody wants to know.
+        """
         wanted = _Claim(lba, lba + blocks, exclusive=False)
+        if writing and any(self._watching(lba, blocks)):
+            return True
         return any(claim.conflicts(wanted) for claim in self._claims)
+
+    def watch(self, lba: int, blocks: int, changing: Callable[[], None]) -> Callable[[], None]:
+        """Call ``changing`` before any of these blocks changes; what is returned ends that."""
+        watch = _Watch(lba, lba + blocks, changing)
+        self._watches.append(watch)
+        self.exclusive += 1
+
+        def end() -> None:
+            if watch in self._watches:
+                self._watches.remove(watch)
+                self.exclusive -= 1
+
+        return end
+
+    def changing(self, lba: int, blocks: int) -> None:
+        """These blocks are about to change: tell those who watch some of them."""
+        for watch in list(self._watching(lba, blocks)):
+            watch.changing()
+
+    def _watching(self, lba: int, blocks: int) -> Iterator[_Watch]:
+        return (each for each in self._watches if each.start < lba + blocks and lba < each.end)
 
     @asynccontextmanager
     async def hold(

@@ -76,7 +76,8 @@ class UnitStorage:
 
     async def write(self, lba: int, data: Buffer) -> None:
         """See `Storage.write`."""
-        async with self._sharing(lba, len(data) // self.unit.disk.block_size):
+        blocks = len(data) // self.unit.disk.block_size
+        async with self._changing(lba, blocks):
             await self.unit.disk.write(lba, data)
 
     async def flush(self) -> None:
@@ -89,7 +90,7 @@ class UnitStorage:
         blocks = len(data) // self.unit.disk.block_size
         compare_and_write = self.unit.can.compare_and_write
         if compare_and_write is not None:
-            async with self._sharing(lba, blocks):
+            async with self._changing(lba, blocks):
                 return await compare_and_write(lba, expected, data)
         async with nullcontext(self) if self.alone else self.exclusive(lba, blocks) as alone:
             offset = first_difference(await alone.read(lba, blocks), expected)
@@ -100,12 +101,12 @@ class UnitStorage:
     async def write_atomic(self, lba: int, data: Buffer) -> None:
         """See `Storage.write_atomic`."""
         assert self.unit.can.write_atomic is not None, "the unit is not atomic"
-        async with self._sharing(lba, len(data) // self.unit.disk.block_size):
+        async with self._changing(lba, len(data) // self.unit.disk.block_size):
             await self.unit.can.write_atomic(lba, data)
 
     async def zero(self, lba: int, blocks: int) -> None:
         """See `Storage.zero`."""
-        async with self._sharing(lba, blocks):
+        async with self._changing(lba, blocks):
             if self.unit.can.write_zeroes is not None:
                 await self.unit.can.write_zeroes(lba, blocks)
                 return
@@ -120,7 +121,7 @@ class UnitStorage:
         if self.unit.can.unmap is None:
             await self.zero(lba, blocks)
             return
-        async with self._sharing(lba, blocks):
+        async with self._changing(lba, blocks):
             await self.unit.can.unmap(lba, blocks)
 
     async def extents(self, lba: int, blocks: int) -> Sequence[Extent]:
@@ -138,6 +139,10 @@ class UnitStorage:
         """See `Storage.exclusive`."""
         async with self.unit.ranges.hold(lba, blocks, exclusive=True):
             yield attrs.evolve(self, alone=True)
+
+    def watch(self, lba: int, blocks: int, changing: Callable[[], None]) -> Callable[[], None]:
+        """See `Storage.watch`."""
+        return self.unit.ranges.watch(lba, blocks, changing)
 
     def of(self, unit: LogicalUnit) -> UnitStorage:
         """See `Storage.of`."""
@@ -164,3 +169,9 @@ class UnitStorage:
             owner = self.owner if writes else None
             async with self.unit.ranges.hold(lba, blocks, owner=owner):
                 yield
+
+    @asynccontextmanager
+    async def _changing(self, lba: int, blocks: int) -> AsyncIterator[None]:
+        async with self._sharing(lba, blocks):
+            self.unit.ranges.changing(lba, blocks)
+            yield

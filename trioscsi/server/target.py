@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from secrets import token_bytes
 from time import monotonic, time
 from typing import Any
 
@@ -149,6 +150,7 @@ class Target:
             maximum_registrations=self.limits.registrations,
             clock=monotonic,
             time=time,
+            random=token_bytes,
         )
         for kept, data in self._keeper.load(number).items():
             unit.restore(kept, data)
