@@ -22,6 +22,7 @@ SUITES = [  # as "iscsi-test-cu --list" names them
     "SCSI.OrWrite",
     "SCSI.Prefetch10",
     "SCSI.Prefetch16",
+    "SCSI.PreventAllow",
     "SCSI.PrinReadKeys",
     "SCSI.PrinReportCapabilities",
     "SCSI.PrinServiceactionRange",
@@ -110,8 +111,19 @@ def test_a_suite_of_libiscsi_finds_no_fault_with_the_transport(server: Serving, 
     run_suite(suite, server.url)
 
 
-def test_libiscsi_finds_no_fault_with_a_read_only_disk(read_only: Serving) -> None:
-    run_suite("SCSI.ReadOnly", read_only.url)
+@pytest.mark.parametrize(
+    "suite",
+    [
+        "ReadOnly",
+        "Inquiry",
+        "Mandatory",
+        "PreventAllow",
+        "ReadCapacity16",
+        "ReportSupportedOpcodes",
+    ],
+)
+def test_libiscsi_finds_no_fault_with_a_read_only_disk(read_only: Serving, suite: str) -> None:
+    run_suite(f"SCSI.{suite}", read_only.url)
 
 
 def test_iscsi_ls_shows_the_target_and_its_units(server: Serving) -> None:

@@ -54,6 +54,11 @@ def test_the_statistics_are_those_of_reads_and_writes(unit: LogicalUnit) -> None
     }
 
 
+def test_a_test_of_informational_exceptions_is_told(unit: LogicalUnit) -> None:
+    unit.modes.test = 1
+    assert values(unit, 0x2F) == {0: b"\x5d\xff\xff"}
+
+
 def test_no_time_is_measured(unit: LogicalUnit) -> None:
     found = values(unit, 0x19)
     assert (found[2], found[3]) == (bytes(8), bytes(8))

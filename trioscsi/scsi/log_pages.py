@@ -11,6 +11,7 @@ from trioscsi.scsi.layout import bits, layout, span
 from trioscsi.scsi.log import LogPage, Parameter, counter
 from trioscsi.scsi.provisioning import is_thin
 from trioscsi.scsi.self_test import KEPT, RESULT
+from trioscsi.scsi.sense import AdditionalSense
 
 if TYPE_CHECKING:
     from trioscsi.scsi.counters import Counters
@@ -88,9 +89,12 @@ def _time_interval(_unit: LogicalUnit, _counters: Counters) -> bytes:
     return TIME_INTERVAL.encode()
 
 
-def _informational_exceptions(_unit: LogicalUnit, _counters: Counters) -> bytes:
-    """No failure is ever predicted."""
-    return INFORMATIONAL_EXCEPTIONS.encode(temperature=_UNKNOWN_TEMPERATURE)
+def _informational_exceptions(unit: LogicalUnit, _counters: Counters) -> bytes:
+    """No failure is ever predicted, but in a test."""
+    code = AdditionalSense.FAILURE_PREDICTION_THRESHOLD_EXCEEDED_FALSE
+    return INFORMATIONAL_EXCEPTIONS.encode(
+        additional_sense=code if unit.modes.prediction else 0, temperature=_UNKNOWN_TEMPERATURE
+    )
 
 
 def _page(code: int, name: str, *parameters: Parameter) -> LogPage:
