@@ -9,7 +9,7 @@ the other. Whatever machine takes a transition tells the watcher.
 from trioscsi.limits import Limits
 from trioscsi.machines import MACHINES
 from trioscsi.pdu import LoginRequest, LogoutRequest, encode
-from trioscsi.protocol import Node, TargetConnection
+from trioscsi.protocol import EVERYTHING, Node, TargetConnection
 from trioscsi.text import Offer
 
 NAMES = b"InitiatorName=iqn.2025-12.local:me\0TargetName=iqn.2025-12.local:disk\0"
@@ -25,6 +25,9 @@ class Door:
 
     def node(self, initiator_name, target_name):
         return self._node
+
+    def view(self, initiator_name, target_name):
+        return EVERYTHING
 
     def proven(self, initiator_name, target_name):
         pass

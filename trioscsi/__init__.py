@@ -45,6 +45,7 @@ from trioscsi.errors import (
     UsageError,
 )
 from trioscsi.limits import Limits
+from trioscsi.protocol import View
 from trioscsi.server.access import Moved, Redirect
 from trioscsi.server.portals import Portal
 from trioscsi.server.refusals import Refusal
@@ -74,6 +75,7 @@ __all__ = [
     "Thin",
     "TrioscsiError",
     "UsageError",
+    "View",
     "in_thread",
     "open_disk",
 ]

@@ -47,6 +47,7 @@ from trioscsi.protocol import (
     TransferFailed,
     Units,
 )
+from trioscsi.protocol.view import EVERYTHING, View
 from trioscsi.serial import add, less
 from trioscsi.text import Offer, Parameters, SessionType
 from trioscsi.text import encode as encode_text
@@ -106,6 +107,7 @@ class Gate:
         self.portal_group = 1
         self.moved: PeerError | None = None
         """What becomes of those who have proven themselves, if they may not stay."""
+        self.view_of_all = EVERYTHING
         offer = offer or Offer()
         self.units = OneUnit()
         self.target = Node(TARGET, offer, self.limits, self.units, watcher)
@@ -129,6 +131,9 @@ class Gate:
         if target_name != TARGET:
             raise PeerError("no such target", section="11.13.5", answer=LoginStatus.NOT_FOUND)
         return self.target
+
+    def view(self, initiator_name: str, target_name: str) -> View:
+        return self.view_of_all
 
     def proven(self, initiator_name: str, target_name: str) -> None:
         if self.moved is not None:

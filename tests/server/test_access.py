@@ -6,7 +6,7 @@ import pytest
 
 from trioscsi import PeerError, UsageError
 from trioscsi.pdu import LoginStatus
-from trioscsi.protocol import Node, Redirection
+from trioscsi.protocol import EVERYTHING, Node, Redirection, View
 from trioscsi.server.access import Door, Guarded, Moved, Redirect, Rules
 from trioscsi.text import Offer
 
@@ -199,3 +199,15 @@ def test_who_may_not_log_in_is_not_told_where_the_target_is() -> None:
 def test_an_address_that_is_none_is_a_usage_error() -> None:
     with pytest.raises(UsageError, match="HOST:PORT"):
         Redirect.of("nowhere:x")
+
+
+# Views.
+
+
+def test_the_first_view_that_fits_an_initiator_counts() -> None:
+    one, two = View([1]), View([2])
+    guarded = Guarded(node(DISK), Rules(open=True), views={"*:host": one, "iqn.*": two})
+    house = Door({DISK: guarded}, node(""), FAR, [(("198.51.100.1", 3260), 1)])
+    assert house.view(HOST, DISK) is one
+    assert house.view("iqn.2025-12.test:guest", DISK) is two
+    assert house.view("eui.0123456789abcdef", DISK) is EVERYTHING

@@ -23,6 +23,7 @@ from tests.server.peer import (
     TEST_UNIT_READY,
     Peer,
     read10,
+    write10,
 )
 from trioscsi import (
     FileDisk,
@@ -35,6 +36,7 @@ from trioscsi import (
     Slow,
     Target,
     UsageError,
+    View,
 )
 from trioscsi.pdu import AsyncEvent, AsyncMessage, LoginStatus, TextRequest, TextResponse
 from trioscsi.server.listener import format_address
@@ -419,6 +421,40 @@ async def test_closing_a_target_closes_the_disks_that_can_be_closed(tmp_path: Pa
     await Target(NAME, MemoryDisk("1MiB"), NullDisk("1MiB"), disk).close()
     # The lock is gone with the descriptor.
     await Target(NAME, FileDisk(tmp_path / "disk.img")).close()
+
+
+# Views.
+
+REPORT_LUNS = bytes.fromhex("a00000000000000000ff0000")
+
+
+async def test_an_initiator_may_see_other_numbers_and_fewer_units(build: Build) -> None:
+    house = build(disk(), disk(), disk(), views={"*:peer": View({0: 2, 9: 1}, read_only=[1])})
+    await list(house.target.performer.units)[2].disk.write(0, b"2" * BLOCK)
+    peer = await house.log_in()
+    listed = (await peer.do(REPORT_LUNS, reads=255)).data
+    assert listed.hex() == "0000001000000000" + "0000000000000000" + "0009000000000000"
+    assert await peer.read(0, 1) == b"2" * BLOCK
+    assert (await peer.do(TEST_UNIT_READY, unit=1)).sense_code == (0x5, 0x2500)
+
+
+async def test_an_initiator_may_be_kept_from_writing(build: Build) -> None:
+    house = build(disk(), views={INITIATOR: View(read_only=True)})
+    peer, other = house.connect(), house.connect()
+    assert await peer.log_in() == 0
+    assert await other.log_in(name="iqn.2025-12.test:other", isid=OTHER_ISID) == 0
+    for each in (peer, other):
+        await each.do(TEST_UNIT_READY)
+    await other.write(0, b"o" * BLOCK)
+    answer = await peer.do(write10(0, 1), bytes(BLOCK))
+    assert answer.sense_code == (0x7, 0x2700)
+    assert await peer.read(0, 1) == b"o" * BLOCK
+    assert (await peer.do(SYNCHRONIZE_CACHE)).status == 0
+    sense = bytes.fromhex("1a083f00ff00")
+    assert [(await each.do(sense, reads=255)).data[2] >> 7 for each in (peer, other)] == [1, 0]
+    await peer.log_out()
+    await wait_all_tasks_blocked()
+    assert not house.target.performer.target.units[0].guards
 
 
 # Negotiation anew.

@@ -23,8 +23,10 @@ from trioscsi.protocol.names import normalise
 from trioscsi.protocol.node import Gatekeeper, Node, Redirection, Units
 from trioscsi.protocol.session import Session
 from trioscsi.protocol.tasks import Task
+from trioscsi.protocol.view import EVERYTHING, View
 
 __all__ = [
+    "EVERYTHING",
     "Account",
     "Authentication",
     "Challenges",
@@ -46,5 +48,6 @@ __all__ = [
     "TransferFailed",
     "UnitReset",
     "Units",
+    "View",
     "normalise",
 ]

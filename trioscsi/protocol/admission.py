@@ -33,6 +33,8 @@ def admit(connection: TargetConnection, request: LoginRequest, pairs: list[Pair]
     known = node.find(initiator_name, request.isid, group)
     if request.tsih == 0:
         session = _lead(node, initiator_name, request, known, group)
+        if target_name is not None:
+            session.view = connection.gatekeeper.view(initiator_name, target_name)
         take_place(connection, session)
     else:
         session = _join(connection, request, known)

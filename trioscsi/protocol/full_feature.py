@@ -40,6 +40,7 @@ from trioscsi.protocol.management import TaskManagement
 from trioscsi.protocol.notices import Notices
 from trioscsi.protocol.numbering import Arrival
 from trioscsi.protocol.tasks import Task
+from trioscsi.protocol.view import EVERYTHING
 from trioscsi.protocol.writes import Writes
 
 if TYPE_CHECKING:
@@ -165,7 +166,7 @@ class FullFeature:
         elif tasks.immediate >= session.node.limits.immediate_tasks:
             self.reject(RejectReason.IMMEDIATE_COMMAND_REJECT, "too many immediate commands")
             return
-        task = _task(self.connection, pdu)
+        task = _task(self.connection, session, pdu)
         if pdu.data or not pdu.final:
             self.writes.begin(task, pdu)
         tasks.add(task)
@@ -247,7 +248,7 @@ def _name_of(header: bytes) -> str:
     return f"opcode 0x{header[0] & OPCODE_BITS:02x}" if cls is None else cls.__name__
 
 
-def _task(connection: TargetConnection, pdu: ScsiCommand) -> Task:
+def _task(connection: TargetConnection, session: Session, pdu: ScsiCommand) -> Task:
     """The task that a SCSI Command PDU begins.
 
     A command that reads and writes says its read length in an additional header segment; in any
@@ -256,7 +257,7 @@ def _task(connection: TargetConnection, pdu: ScsiCommand) -> Task:
     length = pdu.expected_data_transfer_length
     return Task(
         connection,
-        pdu.lun,
+        pdu.lun if session.view is EVERYTHING else session.view.inward(pdu.lun),
         pdu.itt,
         pdu.cmd_sn,
         pdu.immediate,

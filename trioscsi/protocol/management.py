@@ -45,6 +45,7 @@ class TaskManagement:
                 RejectReason.IMMEDIATE_COMMAND_REJECT, "too many task management functions"
             )
             return
+        pdu.lun = self._session.view.inward(pdu.lun)
         perform = _FUNCTIONS.get(pdu.function)
         if perform is None or not self._is_agreed(pdu.function):
             self._respond(pdu, _UNSUPPORTED.get(pdu.function, TaskResult.NOT_SUPPORTED))

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from trioscsi.protocol.events import Event
     from trioscsi.protocol.session import Session
     from trioscsi.protocol.tasks import Task
+    from trioscsi.protocol.view import View
 
 
 class Units:
@@ -200,6 +201,9 @@ class Gatekeeper(Protocol):
 
         Raises PeerError with the login status to answer (RFC 7143 section 11.13.5).
         """
+
+    def view(self, initiator_name: str, target_name: str) -> View:
+        """What the initiator sees of a target."""
 
     def proven(self, initiator_name: str, target_name: str) -> None:
         """The initiator has proven who it is, or need not.

@@ -49,10 +49,11 @@ class Notices:
     def tasks_end(self, lun: int) -> None:
         """Tasks of a unit are ended by somebody else (event 5): no more data is to come for them.
 
-        The initiator acknowledges it by a NOP-Out; what it has sent by then is dropped anyway.
+        ``lun`` is the unit's field in the target. The initiator acknowledges it by a NOP-Out; what
+        it has sent by then is dropped anyway.
         """
         if self._session.parameters.task_reporting == FAST_ABORT:
-            self._send(AsyncEvent.TASK_TERMINATION, lun=lun)
+            self._send(AsyncEvent.TASK_TERMINATION, lun=self._session.view.outward(lun))
 
     def _send(self, event: AsyncEvent, **fields: Any) -> None:
         self._connection.send_status(AsyncMessage(async_event=event, **fields))

@@ -15,6 +15,7 @@ from trioscsi.machines.session import Effect
 from trioscsi.protocol.events import NexusCreated, NexusLost, TasksAborted, TasksCleared
 from trioscsi.protocol.numbering import CommandOrder
 from trioscsi.protocol.tasks import TaskSet
+from trioscsi.protocol.view import EVERYTHING, View
 from trioscsi.text import Parameters
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ class Session:
     order: CommandOrder
     portal_group: int
     """The tag of the portal group in which it lives (section 4.2.7.1)."""
+    view: View = EVERYTHING
+    """Which units it sees, and how it calls them."""
     replaces: Session | None = None
     """The session whose place this one takes when its login has ended (section 6.3.5)."""
     tsih: int = 0

@@ -10,6 +10,7 @@ from trioscsi.pdu import NO_TASK, Buffer, DataOut, Pdu, ReadyToTransfer, RejectR
 from trioscsi.protocol.bursts import Incoming, TransferFault
 from trioscsi.protocol.events import DataArrived, TransferFailed
 from trioscsi.protocol.tasks import Task
+from trioscsi.protocol.view import EVERYTHING
 
 if TYPE_CHECKING:
     from trioscsi.protocol.full_feature import FullFeature
@@ -82,7 +83,7 @@ class Writes:
         if not isinstance(pdu, DataOut):
             return None
         task = self._session.tasks.get(pdu.itt)
-        if task is None or task.connection is not self._connection or pdu.lun != task.lun:
+        if task is None or task.connection is not self._connection or not self._fits(pdu, task):
             return None
         return None if task.incoming is None else task.incoming.destination(pdu, length)
 
@@ -98,11 +99,16 @@ class Writes:
                 RejectReason.INVALID_PDU_FIELD, "Data-Out that nobody asked for"
             )
             return
-        if pdu.ttt != NO_TASK and pdu.lun != task.lun:
+        if pdu.ttt != NO_TASK and not self._fits(pdu, task):
             self._full_feature.reject(RejectReason.INVALID_PDU_FIELD, "Data-Out for another LUN")
             return
         incoming.receive(sequence, pdu)
         self._go_on(task, incoming)
+
+    def _fits(self, pdu: DataOut, task: Task) -> bool:
+        """Whether data is for the unit of its task."""
+        view = self._session.view
+        return (pdu.lun if view is EVERYTHING else view.inward(pdu.lun)) == task.lun
 
     def hear_spoiled(self, pdu: DataOut) -> None:
         """A Data-Out PDU came with a bad data digest; it was rejected (section 7.8)."""
@@ -127,7 +133,7 @@ class Writes:
             self._last_ttt = (self._last_ttt + 1) % NO_TASK
             incoming.solicit(self._last_ttt, offset, length)
             r2t = ReadyToTransfer(
-                lun=task.lun,
+                lun=self._session.view.outward(task.lun),
                 itt=task.itt,
                 ttt=self._last_ttt,
                 r2t_sn=task.data_sn,

@@ -43,6 +43,8 @@ class Access(enum.Enum):
 class Concern(enum.IntEnum):
     """What can hold commands up, in the order in which it is looked at."""
 
+    VIEW = 0
+    """The initiator may only read the unit."""
     PORT = 1
     """The target port group is not active (SPC-4 section 5.15)."""
     RESERVATION = 2

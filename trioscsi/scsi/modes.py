@@ -50,7 +50,7 @@ class PageControl(enum.IntEnum):
 
 
 @decoded
-def mode_sense_6(unit: LogicalUnit, cdb: Cdb, _nexus: Nexus) -> Plan:
+def mode_sense_6(unit: LogicalUnit, cdb: Cdb, nexus: Nexus) -> Plan:
     """MODE SENSE(6)."""
     pages = _pages(unit, cdb)
     descriptor = b"" if cdb["dbd"] else short_descriptor(unit)
@@ -59,7 +59,7 @@ def mode_sense_6(unit: LogicalUnit, cdb: Cdb, _nexus: Nexus) -> Plan:
         raise cdb.refusal("page_code")
     data = HEADER_6.encode(
         mode_data_length=length,
-        wp=unit.write_protected,
+        wp=unit.write_protected or nexus.view.protects(unit.number),
         dpofua=1,
         block_descriptor_length=len(descriptor),
     )
@@ -67,7 +67,7 @@ def mode_sense_6(unit: LogicalUnit, cdb: Cdb, _nexus: Nexus) -> Plan:
 
 
 @decoded
-def mode_sense_10(unit: LogicalUnit, cdb: Cdb, _nexus: Nexus) -> Plan:
+def mode_sense_10(unit: LogicalUnit, cdb: Cdb, nexus: Nexus) -> Plan:
     """MODE SENSE(10); with LLBAA the block descriptor is long, as it then always fits."""
     pages = _pages(unit, cdb)
     long = cdb["llbaa"] and not cdb["dbd"]
@@ -77,7 +77,7 @@ def mode_sense_10(unit: LogicalUnit, cdb: Cdb, _nexus: Nexus) -> Plan:
         descriptor = long_descriptor(unit) if long else short_descriptor(unit)
     data = HEADER_10.encode(
         mode_data_length=HEADER_10.length - 2 + len(descriptor) + len(pages),
-        wp=unit.write_protected,
+        wp=unit.write_protected or nexus.view.protects(unit.number),
         dpofua=1,
         longlba=long,
         block_descriptor_length=len(descriptor),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from typing import Protocol
+
 import attrs
 
 from trioscsi.scsi import transport_id
@@ -24,6 +27,34 @@ Attention = AdditionalSense | Sense
 """What is to be reported: a unit attention, or one with more to say, or a deferred error."""
 
 
+class View(Protocol):
+    """What of a target an initiator sees."""
+
+    @property
+    def luns(self) -> Collection[int] | None:
+        """The numbers of the units, as this initiator calls them; None: all, as they are."""
+
+    def sees(self, number: int) -> bool:
+        """Whether it sees the unit with this number in the target."""
+
+    def protects(self, number: int) -> bool:
+        """Whether it may only read this unit."""
+
+
+class Everything:
+    """The view of an initiator that sees all units, under their own numbers."""
+
+    luns: Collection[int] | None = None
+
+    def sees(self, number: int) -> bool:
+        """See `View.sees`."""
+        return True
+
+    def protects(self, number: int) -> bool:
+        """See `View.protects`."""
+        return False
+
+
 @attrs.define(eq=False)
 class Nexus:
     """One nexus and what it has not been told, in order for each LUN.
@@ -41,6 +72,8 @@ class Nexus:
     """The version descriptor of the transport between the ports (SPC-4 section 6.6)."""
     queries: bool = False
     """Whether the transport has the task management functions that ask, and I_T NEXUS RESET."""
+    view: View = attrs.field(factory=Everything)
+    """Which units this initiator sees."""
     pending: dict[int, list[Attention]] = attrs.field(factory=dict, init=False)
     _overflowed: set[int] = attrs.field(factory=set, init=False)
 
@@ -55,6 +88,8 @@ class Nexus:
         A reset is the last word: whoever hears of it assumes that all else was lost too, and a
         lesser reset with it.
         """
+        if not self.view.sees(lun):
+            return
         waiting = self.pending.setdefault(lun, [])
         rank = _rank(attention)
         if attention in waiting or any(_rank(other) < rank < _NO_RESET for other in waiting):

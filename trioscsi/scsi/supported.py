@@ -65,6 +65,8 @@ def luns(numbers: Iterable[int], cdb: Cdb, nexus: Nexus) -> Plan:
     None is well known, none is an administrative one: of the six kinds of report, three are
     empty. Whoever has read the list needs no attention about it (SAM-5 section 5.14).
     """
+    if nexus.view.luns is not None:
+        numbers = nexus.view.luns
     match cdb["select_report"]:
         case 0x00 | 0x02 | 0x11:
             listed = sorted(numbers)

@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING
 
 from trioscsi.errors import UsageError
 from trioscsi.scsi import absent, ports
-from trioscsi.scsi.command import Concern
+from trioscsi.scsi.command import Access, Concern
 from trioscsi.scsi.device import to_nobody
+from trioscsi.scsi.plan import Failed
 from trioscsi.scsi.ports import Cause, PortGroups
-from trioscsi.scsi.sense import AdditionalSense
+from trioscsi.scsi.sense import WRITE_PROTECTED, AdditionalSense
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from trioscsi.scsi.cdb import Bytes
+    from trioscsi.scsi.command import Command
     from trioscsi.scsi.device import LogicalUnit
     from trioscsi.scsi.nexus import Nexus
     from trioscsi.scsi.plan import Plan
@@ -62,11 +64,13 @@ class ScsiTarget:
     def attach(self, nexus: Nexus) -> None:
         """A nexus begins: each unit has a unit attention for it."""
         self._nexuses.add(nexus)
+        self._guard_views()
         self.tell(nexus, _POWER_ON)
 
     def detach(self, nexus: Nexus) -> None:
         """A nexus ends."""
         self._nexuses.discard(nexus)
+        self._guard_views()
         for unit in self._units.values():
             unit.forget(nexus)
 
@@ -151,6 +155,24 @@ class ScsiTarget:
     def _guard(self, unit: LogicalUnit) -> None:
         unit.guard(Concern.PORT, ports.guard if self.port_groups.guarding else None)
 
+    def _guard_views(self) -> None:
+        """Have commands looked at where somebody may only read."""
+        for number, unit in self._units.items():
+            protected = any(nexus.view.protects(number) for nexus in self._nexuses)
+            unit.guard(Concern.VIEW, _only_reads if protected else None)
+
     def _luns_changed(self) -> None:
         for lun in self._units:
             self.announce(lun, AdditionalSense.REPORTED_LUNS_DATA_HAS_CHANGED)
+
+
+def _only_reads(unit: LogicalUnit, command: Command, _cdb: Bytes, nexus: Nexus) -> Plan | None:
+    """The guard of a unit that some initiators may only read."""
+    changes = command.access is Access.WRITE and command.opcode not in _CHANGE_NOTHING
+    if changes and nexus.view.protects(unit.number):
+        return Failed(WRITE_PROTECTED)
+    return None
+
+
+_CHANGE_NOTHING = frozenset({0x35, 0x91})
+"""SYNCHRONIZE CACHE conflicts with reservations like a write, and is none."""

@@ -11,7 +11,7 @@ import attrs
 
 from trioscsi.errors import PeerError, UsageError
 from trioscsi.pdu import LoginStatus
-from trioscsi.protocol import Node, Redirection
+from trioscsi.protocol import EVERYTHING, Node, Redirection, View
 from trioscsi.server.listener import Address, format_address, literal, parse_listen
 
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -115,6 +115,8 @@ class Guarded:
     rules: Rules
     groups: frozenset[int] | None = None
     """The tags of the portal groups through which it can be reached; None: all."""
+    views: Mapping[str, View] = attrs.field(factory=dict)
+    """What initiators see, by their names or globs of them, the first that fits; else all."""
     redirect: Redirect | None = None
     """Where some initiators are sent instead."""
 
@@ -154,6 +156,11 @@ class Door:
             raise PeerError(refusal, section="11.13.5", answer=LoginStatus.AUTHORIZATION_FAILURE)
         self._redirect(guarded, initiator_name, proven=False)
         return guarded.node
+
+    def view(self, initiator_name: str, target_name: str) -> View:
+        """See `trioscsi.protocol.Gatekeeper`."""
+        views = self.targets_by_name[target_name].views.items()
+        return next((view for each, view in views if fnmatchcase(initiator_name, each)), EVERYTHING)
 
     def proven(self, initiator_name: str, target_name: str) -> None:
         """See `trioscsi.protocol.Gatekeeper`."""

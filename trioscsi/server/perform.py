@@ -203,6 +203,7 @@ class Performer(Units):
             target_port_group=group,
             transport=_ISCSI + session.parameters.protocol_level,
             queries=session.parameters.protocol_level >= _RFC_7144,
+            view=session.view,
         )
         self._nexuses[session] = nexus
         self.target.attach(nexus)

@@ -14,7 +14,7 @@ import trio
 from trioscsi.backends import Abilities, BlockDevice
 from trioscsi.errors import UsageError
 from trioscsi.limits import Limits
-from trioscsi.protocol import Node, normalise
+from trioscsi.protocol import Node, View, normalise
 from trioscsi.scsi import AccessState, LogicalUnit
 from trioscsi.server.access import Guarded, Moved, Redirect, Rules
 from trioscsi.server.authentication import Credentials, Password, authentication
@@ -40,6 +40,9 @@ class Target:
     is ``chap``.  ``redirect`` sends initiators elsewhere: an address, a `Moved`, a mapping of
     initiator names (or globs) to these, or a `Redirect` that asks a callable.  ``name_server`` is
     an iSNS server, ``HOST:PORT``, at which the target is registered.
+
+    ``views`` say what initiators see, by their names or globs of them: a `View` gives units other
+    numbers, hides some, or protects them; the first one that fits counts, and else all is seen.
 
     ``port_groups`` are the portal groups through which the target can be reached, by default all,
     and how its disks are accessed through each at first: ``{1: "active/optimized", 2: "standby"}``;
@@ -81,6 +84,7 @@ class Target:
         chap_algorithms: Sequence[int] = (8, 7, 6, 5),
         discovery_chap: Credentials | None = None,
         name_server: str | None = None,
+        views: Mapping[str, View] | None = None,
         redirect: Redirect | Moved | str | Mapping[str, Moved | str] | None = None,
         **negotiation: Any,
     ) -> None:
@@ -124,6 +128,7 @@ class Target:
             self.node,
             rules,
             groups=None if port_groups is None else frozenset(port_groups),
+            views={name.lower(): view for name, view in (views or {}).items()},
             redirect=Redirect.of(redirect),
         )
         self._server: Server | None = None
