@@ -44,6 +44,9 @@ class Limits:
     """Write data of one session that wait for the rest; beyond it, R2Ts are held back."""
     output: int = attrs.field(default=8 * 2**20, validator=ge(65_536))
     """Answers that wait for a peer that does not read; beyond it, nothing more is read."""
+    total_output: int = attrs.field(default=256 * 2**20, validator=ge(65_536))
+    """The same for all connections of a server together; beyond it, no peer that has anything left
+    to read is served, and one that has not gets the data of one large command at a time."""
     turn_pdus: int = attrs.field(default=32, validator=ge(1))
     """PDUs of one connection handled before another connection gets its turn."""
     turn_bytes: int = attrs.field(default=262_144, validator=ge(4096))

@@ -20,6 +20,7 @@ from trioscsi.protocol import Node
 from trioscsi.server.access import Door
 from trioscsi.server.conversation import Conversation, Lender
 from trioscsi.server.listener import Address
+from trioscsi.server.outbox import Backlog
 from trioscsi.server.reactor import Reactor
 from trioscsi.server.refusals import Refusals
 from trioscsi.server.server import keep_time
@@ -38,6 +39,9 @@ class House:
     lender: Lender = attrs.field(factory=lambda: Lender(1 << 18))
     reactor: Reactor = attrs.field(factory=Reactor)
     refusals: Refusals = attrs.field(factory=lambda: Refusals(8))
+    backlog: Backlog = attrs.field(
+        default=attrs.Factory(lambda house: Backlog(house.target.limits.total_output), True)
+    )
     conversations: list[Conversation] = attrs.field(factory=list)
     peers: list[Peer] = attrs.field(factory=list)
 
@@ -59,6 +63,7 @@ class House:
             limits,
             self.lender,
             self.reactor,
+            self.backlog,
             lambda _: self.target.performer,
             self.refusals,
         )

@@ -104,6 +104,31 @@ async def test_pdus_are_left_for_later_while_the_peer_has_much_to_read(build: Bu
         assert len((await peer.answer(command)).data) == 65_536
 
 
+async def test_those_who_leave_much_unread_wait_and_others_do_not(build: Build) -> None:
+    house = build(limits=Limits(total_output=65_536, turn_pdus=4))
+    greedy, modest = await house.log_in(), await house.log_in(OTHER_ISID)
+    small = [greedy.command(read10(0, 128), reads=65_536) for _ in range(20)]
+    large = [greedy.command(read10(0, 512), reads=1 << 18) for _ in range(4)]
+    await greedy.send(*small, *large)
+    await wait_all_tasks_blocked()
+    assert 65_536 < house.backlog.size <= 5 * 65_536
+    assert len(await modest.read(0, 8192)) == 4 << 20
+    for command in (*small, *large):
+        assert (await greedy.answer(command)).status == 0
+    assert house.backlog.size == 0
+
+
+async def test_what_a_peer_that_vanishes_has_not_read_is_forgotten(build: Build) -> None:
+    house = build()
+    peer = await house.log_in()
+    await peer.send(peer.command(read10(0, 8192), reads=4 << 20))
+    await wait_all_tasks_blocked()
+    assert house.backlog.size > 0
+    peer.close()
+    await wait_all_tasks_blocked()
+    assert house.backlog.size == 0
+
+
 async def test_an_answer_larger_than_the_socket_takes_arrives_whole(build: Build) -> None:
     peer = await build().log_in()
     command = peer.command(write10(0, 8192), writes=4 << 20)

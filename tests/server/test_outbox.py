@@ -8,7 +8,7 @@ import pytest
 from trioscsi import Limits
 from trioscsi.pdu import NopIn
 from trioscsi.protocol import TargetConnection
-from trioscsi.server.outbox import Outbox, without
+from trioscsi.server.outbox import Backlog, Outbox, without
 
 
 class Nobody:
@@ -18,6 +18,11 @@ class Nobody:
 @pytest.fixture
 def connection() -> TargetConnection:
     return TargetConnection(Nobody(), Limits(), now=0)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def backlog() -> Backlog:
+    return Backlog(1 << 16)
 
 
 @pytest.fixture
@@ -38,8 +43,10 @@ def test_what_was_sent_is_taken_off_the_buffers(sent: int, left: list[bytes]) ->
     assert without([b"ab", b"cde"], sent) == left
 
 
-def test_all_output_goes_out_at_once(connection: TargetConnection, pair: Pair) -> None:
-    outbox = Outbox(pair[0], connection)
+def test_all_output_goes_out_at_once(
+    connection: TargetConnection, pair: Pair, backlog: Backlog
+) -> None:
+    outbox = Outbox(pair[0], connection, backlog)
     connection.send(NopIn())
     connection.send(NopIn(data=b"abcd"))
     assert outbox.size == 48 + 52
@@ -49,10 +56,12 @@ def test_all_output_goes_out_at_once(connection: TargetConnection, pair: Pair) -
     assert outbox.size == 0
 
 
-def test_what_a_full_socket_does_not_take_waits(connection: TargetConnection, pair: Pair) -> None:
+def test_what_a_full_socket_does_not_take_waits(
+    connection: TargetConnection, pair: Pair, backlog: Backlog
+) -> None:
     ours, theirs = pair
     ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
-    outbox = Outbox(ours, connection)
+    outbox = Outbox(ours, connection, backlog)
     for _ in range(1500):  # more buffers than one call takes
         connection.send(NopIn(data=bytes(400)))
     total = outbox.size
@@ -64,25 +73,43 @@ def test_what_a_full_socket_does_not_take_waits(connection: TargetConnection, pa
         received += len(theirs.recv(1 << 20))
         assert outbox.size >= total - received - (1 << 20)
         outbox.send()
+        assert backlog.size == outbox.size
     assert not outbox.stuck
     assert outbox.size == 0
 
 
-def test_nothing_is_left_once_it_is_cleared(connection: TargetConnection, pair: Pair) -> None:
+def test_nothing_is_left_once_it_is_cleared(
+    connection: TargetConnection, pair: Pair, backlog: Backlog
+) -> None:
     ours, _ = pair
-    outbox = Outbox(ours, connection)
+    outbox = Outbox(ours, connection, backlog)
     while not outbox.stuck:
         connection.send(NopIn(data=bytes(8000)))
         outbox.send()
+    assert backlog.size == outbox.size
     connection.send(NopIn())
     outbox.clear()
     assert not outbox.stuck
     assert outbox.size == 0
+    assert backlog.size == 0
 
 
-def test_a_broken_connection_is_an_error(connection: TargetConnection, pair: Pair) -> None:
+def test_a_backlog_is_full_beyond_its_limit(
+    connection: TargetConnection, pair: Pair, backlog: Backlog
+) -> None:
+    outbox = Outbox(pair[0], connection, backlog)
+    connection.send(NopIn(data=bytes(1 << 19)))
+    outbox.send()
+    assert backlog.full
+    outbox.clear()
+    assert not backlog.full
+
+
+def test_a_broken_connection_is_an_error(
+    connection: TargetConnection, pair: Pair, backlog: Backlog
+) -> None:
     ours, theirs = pair
     theirs.close()
     connection.send(NopIn())
     with pytest.raises(OSError, match="Broken pipe"):
-        Outbox(ours, connection).send()
+        Outbox(ours, connection, backlog).send()

@@ -23,7 +23,7 @@ from trioscsi.limits import Limits
 from trioscsi.protocol import Gatekeeper, Node, TargetConnection, Task
 from trioscsi.scsi import Plan
 from trioscsi.server.listener import Address, format_address
-from trioscsi.server.outbox import Outbox
+from trioscsi.server.outbox import Backlog, Outbox
 from trioscsi.server.perform import Performer
 from trioscsi.server.reactor import Reactor
 from trioscsi.server.refusals import Refusals
@@ -72,6 +72,7 @@ class Conversation:
         limits: Limits,
         lender: Lender,
         reactor: Reactor,
+        backlog: Backlog,
         performer_of: Callable[[Node], Performer],
         refusals: Refusals,
     ) -> None:
@@ -80,6 +81,7 @@ class Conversation:
         self._limits = limits
         self._lender = lender
         self._reactor = reactor
+        self._backlog = backlog
         self._performer_of = performer_of
         self._performer: Performer | None = None
         self._buffer: bytearray | None = None
@@ -103,7 +105,7 @@ class Conversation:
             gatekeeper, limits, now=trio.current_time(), wake=self._wake
         )
         self.connection.framer.lend = lender.lend
-        self._outbox = Outbox(sock, self.connection)
+        self._outbox = Outbox(sock, self.connection, backlog)
 
     async def run(self) -> None:
         """Converse until either side ends it."""
@@ -136,6 +138,8 @@ class Conversation:
     def has_room(self, task: Task) -> bool:
         """See `trioscsi.server.perform.Executor`."""
         outgoing = self._outbox.size + self._reading
+        if self._backlog.full:
+            return not outgoing
         return not outgoing or outgoing + task.expected_in <= self._limits.output
 
     def cancel(self, task: Task) -> None:
@@ -158,7 +162,7 @@ class Conversation:
                 await self._held_back.wait()
                 if self._fault is not None:
                     raise self._fault
-                while self._outbox.size > self._limits.output and not connection.closed:
+                while self._has_much_to_read and not connection.closed:
                     self._drained = trio.Event()
                     await self._drained.wait()
                 if connection.closed:
@@ -258,8 +262,7 @@ class Conversation:
             self._report()
         except Exception as error:  # noqa: BLE001 - as above
             self._fault = error
-        full = self._outbox.size > self._limits.output
-        if full or self.connection.closed or self._fault is not None:
+        if self._has_much_to_read or self.connection.closed or self._fault is not None:
             self._reactor.pause(self._socket)
             self._reactor.nudge()
             self._held_back.set()
@@ -329,7 +332,9 @@ class Conversation:
 
     def _report(self) -> None:
         """Send what can be sent, set the timer, and tell other tasks what there is to do."""
-        if not self._outbox.stuck:
+        if self._outbox.stuck:
+            self._outbox.count()
+        else:
             self._send()
         connection = self.connection
         if connection.deadlines.changed:
@@ -358,13 +363,19 @@ class Conversation:
         while node.events:
             performer.handle(node.take_events())
 
+    @property
+    def _has_much_to_read(self) -> bool:
+        """Whether the peer has to read answers before it may ask for more."""
+        size = self._outbox.size
+        return size > self._limits.output or (size > 0 and self._backlog.full)
+
     def _send(self) -> None:
         """Send as much as the socket takes."""
         try:
             self._outbox.send()
         except OSError as error:
             self._lose(f"the connection broke: {error}")
-        if self._outbox.size <= self._limits.output:
+        if not self._has_much_to_read:
             self._drained.set()
             if self._waiting:
                 self._work.set()
@@ -405,4 +416,5 @@ class Conversation:
             del self._performer.executors[self.connection]
         if self.connection.remarks:
             self._log_remarks()
+        self._outbox.clear()
         self._socket.close()

@@ -13,12 +13,28 @@ _IOV_MAX = 1000
 """Buffers in one sendmsg; Linux takes 1024."""
 
 
+class Backlog:
+    """Bytes that the peers of all connections of a server have still to read, and their bound."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.size = 0
+
+    @property
+    def full(self) -> bool:
+        """Whether those who have much to read may not ask for more."""
+        return self.size > self.limit
+
+
 class Outbox:
     """The output of a connection on its way into a socket."""
 
-    def __init__(self, sock: socket.socket, connection: TargetConnection) -> None:
+    def __init__(self, sock: socket.socket, connection: TargetConnection, backlog: Backlog) -> None:
         self._socket = sock
         self._connection = connection
+        self._backlog = backlog
+        self._in_backlog = 0
+        """What of the backlog is ours."""
         self._unsent: Buffers = []
         self._unsent_size = 0
 
@@ -37,6 +53,17 @@ class Outbox:
 
         Raises OSError if the connection is broken.
         """
+        self._send()
+        self.count()
+
+    def count(self) -> None:
+        """Note in the backlog what is left."""
+        size = self.size
+        if size != self._in_backlog:
+            self._backlog.size += size - self._in_backlog
+            self._in_backlog = size
+
+    def _send(self) -> None:
         while self._unsent or self._connection.output_size:
             if not self._unsent:
                 self._unsent_size = self._connection.output_size
@@ -57,6 +84,7 @@ class Outbox:
         """Nobody will read it any more."""
         self._unsent, self._unsent_size = [], 0
         self._connection.take_output()
+        self.count()
 
 
 def without(buffers: Buffers, sent: int) -> Buffers:

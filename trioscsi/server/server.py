@@ -32,6 +32,7 @@ from trioscsi.server.listener import (
 )
 from trioscsi.server.name_service import NameService
 from trioscsi.server.offers import make_offer
+from trioscsi.server.outbox import Backlog
 from trioscsi.server.perform import Performer
 from trioscsi.server.portals import Listen, Open, Portal, parse_portals, reachable
 from trioscsi.server.reactor import Reactor
@@ -83,6 +84,7 @@ class Server:
         self._no_disks = Performer("", [], Jobs(0), Keeper(None, ""))
         self._lender = Lender(self._limits.turn_bytes)
         self._reactor = Reactor()
+        self._backlog = Backlog(self._limits.total_output)
         self._conversations: list[Conversation] = []
         self._crowd = Crowd(self._limits)
         self.refusals = Refusals(self._limits.refusals)
@@ -194,6 +196,7 @@ class Server:
                 self._limits,
                 self._lender,
                 self._reactor,
+                self._backlog,
                 self._performer_of,
                 self.refusals,
             )
