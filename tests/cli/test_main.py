@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import runpy
+import subprocess
 import sys
 from collections.abc import Callable
 from importlib.metadata import version
@@ -39,11 +40,17 @@ def test_the_version_is_that_of_the_package(run: Run) -> None:
     assert version("trioscsi") in run("--version")[1]
 
 
-@pytest.mark.parametrize("command", sorted(cli.commands.commands))
+@pytest.mark.parametrize("command", cli.COMMANDS)
 def test_every_command_has_help_with_an_example(run: Run, command: str) -> None:
     status, output, _ = run(command, "--help")
     assert status == 0
     assert f"  trioscsi {command}" in output
+
+
+def test_a_command_is_imported_when_it_is_asked_for() -> None:
+    code = "import sys, trioscsi.cli.serve; print('trioscsi.teaching.picture' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
 
 
 @pytest.mark.parametrize("arguments", [("fly",), ("--fly",)])

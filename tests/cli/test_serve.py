@@ -165,7 +165,7 @@ def test_what_initiators_do_is_logged_on_demand(built: list[Target]) -> None:
 def test_on_a_terminal_the_log_is_coloured(
     built: list[Target], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rich.console.Console.is_terminal", True)
+    monkeypatch.setattr("click.testing._NamedTextIOWrapper.isatty", lambda _: True)
     invoke("memory:1MiB")
     (handler,) = logging.getLogger("trioscsi").handlers
     assert type(handler).__name__ == "RichHandler"

@@ -7,15 +7,30 @@ wrong usage, 1 for failure and 0 otherwise.
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 
 import click
 
-from trioscsi.cli.draw import draw
-from trioscsi.cli.opcodes import opcodes
-from trioscsi.cli.serve import serve
+COMMANDS = ("draw", "opcodes", "serve")
+"""Each is a module here and a function in it."""
+
+
+class _Commands(click.Group):
+    """Imports a command when it is asked for: a server has no use for what draws."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command = getattr(import_module(f"trioscsi.cli.{cmd_name}"), cmd_name)
+        assert isinstance(command, click.Command)
+        return command
 
 
 @click.group(
+    cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     invoke_without_command=True,
 )
@@ -25,11 +40,6 @@ def commands(context: click.Context) -> None:
     """An iSCSI target: serve disks, and see the protocol's state machines."""
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
-
-
-commands.add_command(serve)
-commands.add_command(draw)
-commands.add_command(opcodes)
 
 
 def main() -> None:

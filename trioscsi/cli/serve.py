@@ -5,12 +5,11 @@ from __future__ import annotations
 import logging
 import signal
 import socket
+import sys
 from pathlib import Path
 
 import click
 import trio
-from rich.console import Console
-from rich.logging import RichHandler
 
 from trioscsi.backends import BlockDevice, open_disk
 from trioscsi.cli.secrets import MUTUAL_SECRET, SECRET, choose
@@ -231,10 +230,12 @@ def _everywhere() -> list[str]:
 
 
 def _log_to_standard_error(*, verbose: bool) -> None:
-    console = Console(stderr=True)
     handler: logging.Handler
-    if console.is_terminal:
-        handler = RichHandler(console=console, show_path=False)
+    if sys.stderr.isatty():
+        from rich.console import Console  # a tenth of the time to start, and mostly not needed
+        from rich.logging import RichHandler
+
+        handler = RichHandler(console=Console(stderr=True), show_path=False)
         handler.setFormatter(logging.Formatter("%(message)s"))
     else:
         handler = logging.StreamHandler()  # one event, one line, however long
