@@ -64,6 +64,8 @@ class Negotiation:
     _declared: set[str] = attrs.field(factory=set, init=False)
     _proposals: dict[str, Any] = attrs.field(factory=dict, init=False)
     _results: dict[str, Any] = attrs.field(factory=dict, init=False)
+    _so_far: Parameters | None = attrs.field(default=None, init=False)
+    """None: there are new results since it was made."""
 
     @property
     def pending(self) -> frozenset[str]:
@@ -78,7 +80,9 @@ class Negotiation:
     @property
     def so_far(self) -> Parameters:
         """The parameters as they would be if nothing more were negotiated, not yet checked."""
-        return attrs.evolve(self.parameters, **self._results)
+        if self._so_far is None:
+            self._so_far = attrs.evolve(self.parameters, **self._results)
+        return self._so_far
 
     def settle(self) -> Parameters:
         """End the negotiation: all results together, within the rules between them.
@@ -168,6 +172,7 @@ class Negotiation:
         elif key.repeatable:
             name = str(key.parameter)
             self._results[name] = (*getattr(self.so_far, name), declared)
+            self._so_far = None
         else:
             self._record(key, declared, self.side.other)
 
@@ -277,6 +282,7 @@ class Negotiation:
         if key.syntax is Syntax.DIGESTS:
             value = value == "CRC32C"
         self._results[_attribute(key, sender)] = value
+        self._so_far = None
 
     def _check_repeated(self, key: Key, declared: Any) -> None:
         # The type of a session cannot change with its second connection; whatever else a peer
