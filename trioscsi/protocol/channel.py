@@ -85,5 +85,4 @@ class Channel:
         order = self.order
         pdu.stat_sn = self.stat_sn
         if order is not None:
-            pdu.exp_cmd_sn = order.expected
-            pdu.max_cmd_sn = order.maximum
+            pdu.exp_cmd_sn, pdu.max_cmd_sn = order.expected, order.maximum

@@ -89,13 +89,15 @@ class TaskSet:
     def add(self, task: Task) -> None:
         """Put a new task into the set."""
         self.by_itt[task.itt] = task
-        self.immediate += task.immediate
+        if task.immediate:
+            self.immediate += 1
 
     def remove(self, task: Task) -> None:
         """Take a task out of the set."""
         if self.by_itt.get(task.itt) is task:
             del self.by_itt[task.itt]
-            self.immediate -= task.immediate
+            if task.immediate:
+                self.immediate -= 1
 
 
 @attrs.define(eq=False)
