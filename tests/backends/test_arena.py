@@ -1,5 +1,10 @@
 from __future__ import annotations
 
+import ctypes
+import mmap
+
+import pytest
+
 from trioscsi.backends.arena import Arena
 
 LARGE = Arena.SMALLEST
@@ -36,3 +41,14 @@ def test_what_is_kept_is_bounded() -> None:
     second[:6] = b"second"
     del first, second
     assert {bytes(arena.lend(LARGE)[:6]) for _ in range(3)} == {bytes(6)}
+
+
+@pytest.mark.parametrize("capacity", [0, 1 << 20])
+def test_large_buffers_begin_at_a_page(capacity: int) -> None:
+    arena = Arena(capacity)
+    for length in (Arena.SMALLEST, 100_000, 1 << 18):
+        for _ in range(3):  # new, and used again
+            view = arena.lend(length)
+            assert len(view) == length
+            assert ctypes.addressof(ctypes.c_char.from_buffer(view)) % mmap.PAGESIZE == 0
+            del view
