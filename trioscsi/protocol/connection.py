@@ -60,6 +60,8 @@ class TargetConnection(Channel):
         self.watcher = watcher
         """Told of every transition of every machine of this connection."""
         self.machine = connection_machine.machine.start(self.watch)
+        self.stopped = False
+        """Whether ``pump`` is to be called again as soon as all events are handled."""
         self._login: Login | None = Login(self)
         self._full_feature: FullFeature | None = None
         self._hear: Callable[[Received], bool] = self._hear_in_login
@@ -76,10 +78,11 @@ class TargetConnection(Channel):
     def pump(self, now: float, pdus: int) -> int:
         """Handle at most so many of the PDUs that have arrived; returns how many it handled.
 
-        If that is fewer than ``pdus``, none are left.  It may be said too early that it is not:
-        where what comes next belongs is known once the events so far are handled.
+        If that is fewer than ``pdus``, none are left.  It stops early, with ``stopped`` set, where
+        the events so far have to be handled before it is known where the next bytes belong.
         """
         self.now = now
+        self.stopped = False
         for handled in range(pdus):
             if self.closed:
                 return handled
@@ -91,6 +94,7 @@ class TargetConnection(Channel):
             if received is None:
                 return handled
             if self._hear(received):
+                self.stopped = True
                 return pdus
         return pdus
 
