@@ -206,7 +206,7 @@ class FullFeature:
             or session.order.admit(pdu.cmd_sn) is not Arrival.IN_ORDER
         ):
             return False
-        task = _task(connection, pdu)
+        task = _task(connection, session, pdu)
         if not self.writes.begin_announced(task, pdu, length):
             return False
         self.machine.command()  # heard here rather than by the effect of this
