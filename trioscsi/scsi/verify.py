@@ -22,7 +22,10 @@ from trioscsi.scsi.transfer import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from trioscsi.scsi.cdb import CdbLayout
+    from trioscsi.scsi.command import Perform
     from trioscsi.scsi.device import LogicalUnit
     from trioscsi.scsi.nexus import Nexus
     from trioscsi.scsi.plan import Outcome, Plan
@@ -148,31 +151,40 @@ def _layouts(protect: str, length: str) -> dict[int, CdbLayout]:
 VERIFY = _layouts("vrprotect", "verification_length")
 WRITE_AND_VERIFY = _layouts("wrprotect", "transfer_length")
 
-COMMANDS = tuple(
-    Command(
-        opcode,
-        f"{name}({length})",
-        layouts[length],
-        perform,
-        service_action=action,
-        medium=True,
-        access=access,
-    )
-    for name, layouts, perform, access, opcodes in (
-        (
-            "VERIFY",
-            VERIFY,
-            verify,
-            Access.READ,
-            {10: (0x2F, None), 12: (0xAF, None), 16: (0x8F, None), 32: (VARIABLE_LENGTH, 0x0A)},
-        ),
-        (
-            "WRITE AND VERIFY",
-            WRITE_AND_VERIFY,
-            write_and_verify,
-            Access.WRITE,
-            {10: (0x2E, None), 12: (0xAE, None), 16: (0x8E, None), 32: (VARIABLE_LENGTH, 0x0C)},
-        ),
-    )
-    for length, (opcode, action) in opcodes.items()
+
+def _commands(
+    name: str,
+    layouts: dict[int, CdbLayout],
+    perform: Callable[[CdbLayout], Perform],
+    access: Access,
+    opcodes: dict[int, tuple[int, int | None]],
+) -> Iterator[Command]:
+    """The rows of one command: ``opcodes`` are those of each length, with the service action."""
+    for length, (opcode, service_action) in opcodes.items():
+        yield Command(
+            opcode,
+            f"{name}({length})",
+            layouts[length],
+            perform,
+            service_action=service_action,
+            medium=True,
+            access=access,
+        )
+
+
+COMMANDS = (
+    *_commands(
+        "VERIFY",
+        VERIFY,
+        verify,
+        Access.READ,
+        {10: (0x2F, None), 12: (0xAF, None), 16: (0x8F, None), 32: (VARIABLE_LENGTH, 0x0A)},
+    ),
+    *_commands(
+        "WRITE AND VERIFY",
+        WRITE_AND_VERIFY,
+        write_and_verify,
+        Access.WRITE,
+        {10: (0x2E, None), 12: (0xAE, None), 16: (0x8E, None), 32: (VARIABLE_LENGTH, 0x0C)},
+    ),
 )
