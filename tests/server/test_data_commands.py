@@ -69,6 +69,7 @@ LENGTHS = {
     "ORWRITE": (16,),
     "WRITE ATOMIC": (16,),
     "COMPARE AND WRITE": (16,),
+    "UNMAP": (10,),
     "PRE-FETCH": (10, 16),
     "SYNCHRONIZE CACHE": (10, 16),
 }
@@ -83,7 +84,7 @@ FLAGS: dict[str, dict[str, tuple[int, ...]]] = {
     "WRITE": {"dpo": (0, 1), "fua": (0, 1)},
     "VERIFY": {"dpo": (0, 1), "bytchk": (0b00, 0b01, 0b11)},
     "WRITE AND VERIFY": {"dpo": (0, 1), "bytchk": (0b00, 0b01)},
-    "WRITE SAME": {"unmap": (0,), "ndob": (0, 0, 1)},
+    "WRITE SAME": {"unmap": (0, 0, 1), "ndob": (0, 0, 1)},
     "ORWRITE": {"dpo": (0, 1), "fua": (0, 1)},
     "WRITE ATOMIC": {"fua": (0, 1), "atomic_boundary": (0, 1, 8)},
     "COMPARE AND WRITE": {"dpo": (0, 1), "fua": (0, 1)},
