@@ -37,6 +37,15 @@ def test_a_discovery_session_talks_text_pings_and_logs_out():
     assert heard == {"text", "logout", "nop_out"}
 
 
+def test_an_initiator_that_takes_its_time_to_log_out_begins_nothing_new():
+    running = phase("entered_normal", "logout_overdue")
+    heard = {pdu for pdu in PDUS if getattr(running, pdu)()[0].name.startswith("HEAR")}
+    assert heard == {"task_management", "data_out", "text", "logout", "nop_out", "snack"}
+    assert running.command() == (Effect.REJECT_WAITING_FOR_LOGOUT,)
+    running.logout_began()
+    assert running.state == "LEAVING"
+
+
 def test_a_connection_that_logs_out_hears_nothing_new():
     running = phase("entered_normal", "logout_began")
     assert not [pdu for pdu in PDUS if getattr(running, pdu)()[0].name.startswith("HEAR")]

@@ -169,7 +169,7 @@ def test_a_connection_may_be_asked_to_log_out():
     peer.connection.ask_for_logout(7.0)
     assert len(peer.receive()) == 1
     assert state(peer) == "LOGOUT_REQUESTED"
-    assert peer.connection.next_deadline() == 17.0
+    assert peer.connection.next_deadline() == 12.0
 
 
 def test_the_data_of_a_command_is_asked_for_and_its_end_waited_for():

@@ -217,3 +217,15 @@ def test_an_early_text_waits_for_its_turn():
     answer, read = peer.send(gap)
     assert read.itt == gap.itt
     assert dict(decode(bytes(answer.data))) == {"X-com.example.one": "NotUnderstood"}
+
+
+def test_long_exchanges_have_so_many_places_and_no_more():
+    gate = Gate(limits=Limits(texts=1))
+    first, second = login(gate), login(gate, isid=b"other!")
+    begun = say(first, {"InitiatorAlias": "me"}, final=False)
+    assert rejected(say(second, final=False), RejectReason.LONG_OPERATION_REJECT)
+    assert say(second, {"InitiatorAlias": "me too"}).final
+    assert go_on(first, begun).final
+    assert not say(second, final=False).final
+    second.connection.lost("gone", 0.0)
+    assert not say(first, final=False).final

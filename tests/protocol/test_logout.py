@@ -165,7 +165,7 @@ def test_the_target_asks_for_a_logout_and_gives_it_time():
     assert isinstance(message, AsyncMessage)
     assert message.async_event == AsyncEvent.LOGOUT_REQUEST
     assert message.parameter3 == 10
-    assert peer.connection.next_deadline() == 60.0
+    assert peer.connection.next_deadline() == 55.0
     assert result(log_out(peer)) is LogoutResult.SUCCESS
 
 
@@ -177,12 +177,20 @@ def test_the_target_may_ask_again():
     assert peer.connection.machine.state == "LOGOUT_REQUESTED"
 
 
-def test_commands_are_executed_until_the_logout_comes():
+def test_commands_are_executed_in_the_first_half_of_the_time_for_a_logout():
     peer = open_peer()
     peer.connection.ask_for_logout(0.0)
     peer.receive()
+    assert peer.pass_time(4.9) == []
     (answer,) = peer.send(peer.reading(0, 4))
     assert answer.has_status
+    assert peer.pass_time(0.2) == []
+    late = peer.reading(0, 4)
+    peer.careless.add(late.itt)
+    (answer,) = peer.send(late)
+    assert answer.reason == RejectReason.WAITING_FOR_LOGOUT
+    peer.cmd_sn = late.cmd_sn  # a rejected command was never received (section 11.17.1)
+    assert result(log_out(peer)) is LogoutResult.SUCCESS
 
 
 def test_an_initiator_that_does_not_log_out_is_dropped():

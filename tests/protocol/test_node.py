@@ -129,7 +129,14 @@ def test_a_session_is_not_joined_through_another_portal_group():
     tsih = login(gate).connection.session.tsih
     gate.portal_group = 2
     (response,) = connect(gate).send(login_request(leading_keys(), tsih=tsih, cid=1))
-    assert status(response) is LoginStatus.SESSION_DOES_NOT_EXIST
+    assert status(response) is LoginStatus.CANNOT_INCLUDE_IN_SESSION
+
+
+def test_nobody_gets_in_any_more_when_the_target_is_being_stopped():
+    gate = gate_of()
+    gate.target.closing = True
+    (response,) = connect(gate).send(login_request(leading_keys()))
+    assert status(response) is LoginStatus.SERVICE_UNAVAILABLE
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ class Effect(enum.Enum):
     HEAR_SNACK = "Send what was lost again, where the error recovery level has it."
     IGNORE = "Drop it: the initiator sent it before it could know better."
     REJECT_PROTOCOL_ERROR = "Send Reject 0x04: this PDU has no place here."
+    REJECT_WAITING_FOR_LOGOUT = "Reject it: the initiator was asked to log out."
     REJECT_UNSUPPORTED = "Send Reject 0x05: this target does not know the PDU."
     DROP_CONNECTION = "Drop the connection: no Login Request comes twice (section 4.2.4)."
 
@@ -39,6 +40,9 @@ class Inputs(Running, Protocol):
 
     def entered_discovery(self) -> Effects:
         """The login of a discovery session ended well."""
+
+    def logout_overdue(self) -> Effects:
+        """The initiator was asked to log out, and half of its time for that has passed."""
 
     def logout_began(self) -> Effects:
         """A Logout Request is being carried out on this connection."""
@@ -80,22 +84,30 @@ rows = Rows(
 OUTSIDE = rows.state("OUTSIDE", "F0", "The login is not over.")
 NORMAL = rows.state("NORMAL", "F1", "A session that does I/O: all requests are heard.")
 DISCOVERY = rows.state("DISCOVERY", "F2", "A session that may only ask for targets and log out.")
+WAITING = rows.state(
+    "WAITING", "F1w", "The initiator takes its time to log out: no new command is heard."
+)
 LEAVING = rows.state("LEAVING", "F3", "A logout is under way: nothing new is heard.")
 
 I, E, rfc = Inputs, Effect, rows.rfc
 
 rfc("normal", OUTSIDE.upon(I.entered_normal).to(NORMAL))
 rfc("discovery", OUTSIDE.upon(I.entered_discovery).to(DISCOVERY))
+rfc("wait", NORMAL.upon(I.logout_overdue).to(WAITING))
 rfc("leave", NORMAL.upon(I.logout_began).to(LEAVING))
+rfc("leave", WAITING.upon(I.logout_began).to(LEAVING))
 rfc("leave", DISCOVERY.upon(I.logout_began).to(LEAVING))
 
 rfc("hear", NORMAL.upon(I.command).to(NORMAL), E.HEAR_COMMAND)
-rfc("hear", NORMAL.upon(I.task_management).to(NORMAL), E.HEAR_TASK_MANAGEMENT)
-rfc("hear", NORMAL.upon(I.data_out).to(NORMAL), E.HEAR_DATA)
-rfc("hear", NORMAL.upon(I.text).to(NORMAL), E.HEAR_TEXT)
-rfc("hear", NORMAL.upon(I.logout).to(NORMAL), E.HEAR_LOGOUT)
-rfc("hear", NORMAL.upon(I.nop_out).to(NORMAL), E.HEAR_NOP)
-rfc("hear", NORMAL.upon(I.snack).to(NORMAL), E.HEAR_SNACK)
+# An initiator that was asked to log out may end what it has begun (section 11.9.1).
+rfc("wait", WAITING.upon(I.command).to(WAITING), E.REJECT_WAITING_FOR_LOGOUT)
+for state in (NORMAL, WAITING):
+    rfc("hear", state.upon(I.task_management).to(state), E.HEAR_TASK_MANAGEMENT)
+    rfc("hear", state.upon(I.data_out).to(state), E.HEAR_DATA)
+    rfc("hear", state.upon(I.text).to(state), E.HEAR_TEXT)
+    rfc("hear", state.upon(I.logout).to(state), E.HEAR_LOGOUT)
+    rfc("hear", state.upon(I.nop_out).to(state), E.HEAR_NOP)
+    rfc("hear", state.upon(I.snack).to(state), E.HEAR_SNACK)
 
 # A discovery session asks for targets and logs out, no more (section 4.3).
 rfc("hear", DISCOVERY.upon(I.text).to(DISCOVERY), E.HEAR_TEXT)
@@ -116,7 +128,7 @@ rfc("refuse", LEAVING.upon(I.task_management).to(LEAVING), E.REJECT_PROTOCOL_ERR
 rfc("refuse", LEAVING.upon(I.text).to(LEAVING), E.REJECT_PROTOCOL_ERROR)
 rfc("refuse", LEAVING.upon(I.logout).to(LEAVING), E.REJECT_PROTOCOL_ERROR)
 
-for state in (NORMAL, DISCOVERY, LEAVING):
+for state in (NORMAL, WAITING, DISCOVERY, LEAVING):
     rfc("unknown", state.upon(I.unknown).to(state), E.REJECT_UNSUPPORTED)
     rfc("login", state.upon(I.login).to(state), E.DROP_CONNECTION)
 

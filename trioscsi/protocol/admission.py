@@ -29,6 +29,12 @@ def admit(connection: TargetConnection, request: LoginRequest, pairs: list[Pair]
     discovery = keys.get("SessionType") == "Discovery"
     target_name = None if discovery else _name(keys, "TargetName")
     node = connection.gatekeeper.node(initiator_name, target_name)
+    if node.closing:
+        raise PeerError(
+            "the target is being stopped",
+            section="11.13.5",
+            answer=LoginStatus.SERVICE_UNAVAILABLE,
+        )
     group = connection.gatekeeper.portal_group
     known = node.find(initiator_name, request.isid, group)
     if request.tsih == 0:
@@ -37,7 +43,7 @@ def admit(connection: TargetConnection, request: LoginRequest, pairs: list[Pair]
             session.view = connection.gatekeeper.view(initiator_name, target_name)
         take_place(connection, session)
     else:
-        session = _join(connection, request, known)
+        session = _join(connection, node, request, known)
     connection.join(session)
     leading = request.tsih == 0
     # In a discovery session there is no target, and so no portal group of one (section 13.9).
@@ -65,8 +71,18 @@ def take_place(connection: TargetConnection, session: Session) -> None:
     connection.replaces = [] if session.replaces is None else list(session.replaces.connections)
 
 
-def _join(connection: TargetConnection, request: LoginRequest, known: Session | None) -> Session:
+def _join(
+    connection: TargetConnection, node: Node, request: LoginRequest, known: Session | None
+) -> Session:
     """A connection for a session that exists: another, or one in the place of a lost one."""
+    if known is None and any(
+        (session.isid, session.tsih) == (request.isid, request.tsih) for session in node.sessions
+    ):
+        raise PeerError(
+            "the session lives in another portal group",
+            section="4.2.7.1",
+            answer=LoginStatus.CANNOT_INCLUDE_IN_SESSION,
+        )
     if known is None or known.tsih != request.tsih:
         raise PeerError(
             f"there is no session with TSIH {request.tsih} of this initiator port",

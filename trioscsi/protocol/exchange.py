@@ -59,16 +59,35 @@ class TextExchange:
             return
         pairs = self._collector.add(pdu.data, pdu.continue_)
         if pairs is None:
+            self._stay_open()
             self._do(self._machine.text_goes_on())
             return
         segment = self._connection.parameters.initiator_max_recv_data_segment_length
         self._parts = split(encode(self._answer(pairs)), segment)
         if len(self._parts) > 1:
+            self._stay_open()
             self._do(self._machine.answer_is_long())
         elif pdu.final:
             self._do(self._machine.all_is_said())
         else:
+            self._stay_open()
             self._do(self._machine.initiator_goes_on())
+
+    def _stay_open(self) -> None:
+        """Take one of the places for exchanges of several requests, if there is one left."""
+        node = self._session.node
+        if self not in node.texts and len(node.texts) >= node.limits.texts:
+            raise PeerError(
+                "too many text negotiations that take several requests",
+                section="11.17.1",
+                answer=RejectReason.LONG_OPERATION_REJECT,
+            )
+        node.texts.add(self)
+
+    def abandon(self) -> None:
+        """Forget what was begun: it has ended, or the connection has."""
+        self._session.node.texts.discard(self)
+        self._connection.deadlines.cancel("text")
 
     def _hear_in_long_answer(self, pdu: TextRequest) -> None:
         if pdu.data or pdu.continue_:
@@ -121,12 +140,12 @@ class TextExchange:
             Side.TARGET, self._session.node.offer, parameters=self._connection.parameters
         )
         self._parts = []
-        self._connection.deadlines.cancel("text")
+        self.abandon()
 
     def _respond(self, text: bytes, *, final: bool, more: bool = False) -> None:
         connection = self._connection
         if final:
-            connection.deadlines.cancel("text")
+            self.abandon()
         else:
             self._ttt = (self._ttt + 1) % NO_TASK
             connection.deadlines.set(

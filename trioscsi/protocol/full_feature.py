@@ -29,6 +29,7 @@ from trioscsi.pdu import (
     RejectReason,
     ScsiCommand,
     SnackRequest,
+    SnackType,
     TaskManagementRequest,
     TextRequest,
 )
@@ -126,6 +127,7 @@ class FullFeature:
     def ended(self) -> None:
         """The connection is closed."""
         self.logout.abandon()
+        self.texts.abandon()
 
     def in_order(
         self,
@@ -247,13 +249,19 @@ class FullFeature:
 
     def _hear_snack(self, pdu: SnackRequest) -> None:
         """Error recovery level 0 keeps nothing to send again (section 11.16)."""
-        self.reject(RejectReason.SNACK_REJECT, "SNACK without error recovery")
+        if pdu.type == SnackType.DATA_ACK:
+            self.reject(RejectReason.INVALID_DATA_ACK, "no Data-In asked to be acknowledged")
+        else:
+            self.reject(RejectReason.SNACK_REJECT, "SNACK without error recovery")
 
     def _ignore(self, pdu: object) -> None:
         """Drop a PDU that the initiator sent before it could know better."""
 
     def _reject_protocol_error(self, pdu: object) -> None:
         self.reject(RejectReason.PROTOCOL_ERROR, f"{type(pdu).__name__} has no place here")
+
+    def _reject_waiting(self, pdu: object) -> None:
+        self.reject(RejectReason.WAITING_FOR_LOGOUT, "a new command after a logout was asked for")
 
     def _reject_unsupported(self, pdu: object) -> None:
         self.reject(RejectReason.COMMAND_NOT_SUPPORTED, "an opcode that no initiator sends")
@@ -271,6 +279,7 @@ class FullFeature:
         Effect.HEAR_SNACK: _hear_snack,
         Effect.IGNORE: _ignore,
         Effect.REJECT_PROTOCOL_ERROR: _reject_protocol_error,
+        Effect.REJECT_WAITING_FOR_LOGOUT: _reject_waiting,
         Effect.REJECT_UNSUPPORTED: _reject_unsupported,
         Effect.DROP_CONNECTION: _drop,
     }

@@ -69,6 +69,7 @@ class Logout:
     def abandon(self) -> None:
         """The connection is closed: whatever was under way has no one to answer any more."""
         self._connection.deadlines.cancel("logout")
+        self._connection.deadlines.cancel("logout overdue")
 
     def _ended(self) -> None:
         if self._machine.hears("commands_ended") and not self._connection.closed:
@@ -76,6 +77,11 @@ class Logout:
 
     def _stuck(self) -> None:
         self._do(self._machine.commands_stuck())
+
+    def _overdue(self) -> None:
+        """Half of the time has passed: let no new commands begin, or this never ends."""
+        if self._full_feature.machine.hears("logout_overdue"):
+            self._full_feature.machine.logout_overdue()
 
     def _silent(self) -> None:
         self._do(self._machine.initiator_was_silent())
@@ -107,7 +113,9 @@ class Logout:
         """Event 1: a logout is wanted within Parameter3 seconds (section 11.9.1)."""
         seconds = self._connection.limits.logout_time
         self._full_feature.notices.logout_wanted(seconds)
-        self._connection.deadlines.set("logout", self._connection.now + seconds, self._silent)
+        now = self._connection.now
+        self._connection.deadlines.set("logout overdue", now + seconds / 2, self._overdue)
+        self._connection.deadlines.set("logout", now + seconds, self._silent)
 
     def _respond(self, result: LogoutResult) -> None:
         parameters = self._session.parameters

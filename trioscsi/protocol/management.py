@@ -36,11 +36,12 @@ class TaskManagement:
         self._connection = full_feature.connection
         self._session = session
         self._node = session.node
-        self._under_way = 0
+        self._under_way: set[int] = set()
+        """The tags of the functions that are not answered yet."""
 
     def hear(self, pdu: TaskManagementRequest) -> None:
         """Carry a function out, and answer it."""
-        if self._under_way >= self._connection.limits.immediate_tasks:
+        if len(self._under_way) >= self._connection.limits.immediate_tasks:
             self._full_feature.reject(
                 RejectReason.IMMEDIATE_COMMAND_REJECT, "too many task management functions"
             )
@@ -48,9 +49,15 @@ class TaskManagement:
         pdu.lun = self._session.view.inward(pdu.lun)
         perform = _FUNCTIONS.get(pdu.function)
         if perform is None or not self._is_agreed(pdu.function):
-            self._respond(pdu, _UNSUPPORTED.get(pdu.function, TaskResult.NOT_SUPPORTED))
+            self._respond(pdu, TaskResult.NOT_SUPPORTED)
         elif pdu.function in _ON_A_UNIT and not self._node.units.has(pdu.lun):
             self._respond(pdu, TaskResult.NO_LUN)
+        elif pdu.function in _ON_A_TASK and pdu.referenced_task_tag in {pdu.itt, *self._under_way}:
+            # A function is no task (RFC 7144 section 6.3).
+            self._respond(pdu, TaskResult.REJECTED)
+        elif pdu.function in _ON_ALL_UNITS and self._session.view.luns is not None:
+            # Who sees a part of the target may not disturb the rest.
+            self._respond(pdu, TaskResult.NOT_AUTHORIZED)
         else:
             perform(self, pdu)
 
@@ -108,6 +115,13 @@ class TaskManagement:
     def _reset_nexus(self, pdu: TaskManagementRequest) -> None:
         self._end(pdu, lambda task: True)
 
+    def _reassign(self, pdu: TaskManagementRequest) -> None:
+        """TASK REASSIGN (section 11.5.4) needs error recovery level 2: nothing is kept for it."""
+        alive = self._find(pdu) is not None
+        self._respond(
+            pdu, TaskResult.STILL_ALLEGIANT if alive else TaskResult.REASSIGNMENT_NOT_SUPPORTED
+        )
+
     def _query_task(self, pdu: TaskManagementRequest) -> None:
         there = self._find(pdu) is not None
         if not there and self._is_missing(pdu):
@@ -142,7 +156,7 @@ class TaskManagement:
             sessions,
             reset=reset,
         )
-        self._under_way += 1
+        self._under_way.add(pdu.itt)
         self._node.when_gone(
             [
                 task
@@ -162,7 +176,7 @@ class TaskManagement:
         return pdu.referenced_task_tag != task.itt and not less(task.cmd_sn, pdu.cmd_sn)
 
     def _ended(self, pdu: TaskManagementRequest) -> None:
-        self._under_way -= 1
+        self._under_way.discard(pdu.itt)
         self._respond(pdu, TaskResult.COMPLETE)
         if pdu.function == TaskFunction.TARGET_COLD_RESET:
             self._end_sessions(self._node.sessions, "TARGET COLD RESET")
@@ -195,6 +209,7 @@ _FUNCTIONS: dict[int, Callable[[TaskManagement, TaskManagementRequest], None]] =
     TaskFunction.LOGICAL_UNIT_RESET: TaskManagement._reset_unit,
     TaskFunction.TARGET_WARM_RESET: TaskManagement._reset_target,
     TaskFunction.TARGET_COLD_RESET: TaskManagement._reset_target,
+    TaskFunction.TASK_REASSIGN: TaskManagement._reassign,
     TaskFunction.QUERY_TASK: TaskManagement._query_task,
     TaskFunction.QUERY_TASK_SET: TaskManagement._query_task_set,
     TaskFunction.I_T_NEXUS_RESET: TaskManagement._reset_nexus,
@@ -208,12 +223,12 @@ _OF_LEVEL_2 = frozenset(
         TaskFunction.QUERY_ASYNCHRONOUS_EVENT,
     }
 )
-_ON_A_UNIT = frozenset(_FUNCTIONS) - {
-    TaskFunction.TARGET_WARM_RESET,
-    TaskFunction.TARGET_COLD_RESET,
-    TaskFunction.I_T_NEXUS_RESET,
-}
-_UNSUPPORTED: dict[int, TaskResult] = {
-    TaskFunction.TASK_REASSIGN: TaskResult.REASSIGNMENT_NOT_SUPPORTED
-}
-"""What is answered to functions that are not in the table, if not simply NOT_SUPPORTED."""
+_ON_ALL_UNITS = frozenset({TaskFunction.TARGET_WARM_RESET, TaskFunction.TARGET_COLD_RESET})
+_ON_A_UNIT = (
+    frozenset(_FUNCTIONS)
+    - _ON_ALL_UNITS
+    - {TaskFunction.I_T_NEXUS_RESET, TaskFunction.TASK_REASSIGN}
+)
+_ON_A_TASK = frozenset(
+    {TaskFunction.ABORT_TASK, TaskFunction.QUERY_TASK, TaskFunction.TASK_REASSIGN}
+)

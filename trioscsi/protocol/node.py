@@ -67,9 +67,13 @@ class Node:
     authentication: Authentication | None = attrs.field(default=None, kw_only=True)
     """What an initiator has to prove to log in; its ``offer`` then has the method CHAP alone."""
     watcher: Watcher | None = None
+    closing: bool = attrs.field(default=False, kw_only=True)
+    """Whether nobody may log in any more."""
     wake: Callable[[], None] = nobody
     events: list[Event] = attrs.field(factory=list, init=False)
     deadlines: Deadlines = attrs.field(factory=Deadlines, init=False)
+    texts: set[object] = attrs.field(factory=set, init=False)
+    """The text exchanges that are not over."""
     dying: Dying = attrs.field(factory=Dying, init=False)
     _sessions: dict[tuple[str, bytes, int], Session] = attrs.field(factory=dict, init=False)
     _last_tsih: int = attrs.field(default=0, init=False)

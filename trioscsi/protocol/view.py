@@ -1,4 +1,4 @@
-"""What of a target a session sees: which units, under which numbers, and how (SAM-5 section 4.7).
+"""What of a target a session sees: which units, under which numbers, and how.
 
 LUNs on the wire are those of the session; inside, a task has the number that its unit has in the
 target, so that what concerns a unit concerns the tasks of all sessions, whatever they call it.
