@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 from collections.abc import Iterator
 
 import pytest
@@ -57,6 +59,19 @@ SUITES = [  # as "iscsi-test-cu --list" names them
     "SCSI.WriteVerify12",
     "SCSI.WriteVerify16",
 ]
+FLAGS = ("--dataloss", "--allow-sanitize", "--normal", "--fail")
+SANITIZING = [
+    "SCSI.Sanitize.BlockErase",
+    "SCSI.Sanitize.BlockEraseReserved",
+    "SCSI.Sanitize.CryptoErase",
+    "SCSI.Sanitize.CryptoEraseReserved",
+    "SCSI.Sanitize.ExitFailureMode",
+    "SCSI.Sanitize.InvalidServiceAction",
+    "SCSI.Sanitize.Overwrite",
+    "SCSI.Sanitize.OverwriteReserved",
+    "SCSI.Sanitize.Readonly",
+    "SCSI.Sanitize.Reservations",
+]
 SUITES_OF_THE_TRANSPORT = [
     "iSCSI.iSCSIResiduals",
     "iSCSI.iSCSITMF",
@@ -84,8 +99,45 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
         yield server
 
 
+@pytest.fixture(scope="module")
+def filed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    """Two disks in files, of 512 and of 4096 bytes a block."""
+    folder = tmp_path_factory.mktemp("filed")
+    disks = (f"{folder}/{size}.img?size=100MiB&block_size={size}" for size in (512, 4096))
+    with serving(folder / "log", *disks) as server:
+        yield server
+
+
+@pytest.fixture(scope="module", autouse=True)
+def interrupted(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[subprocess.Popen[str] | None]:
+    """A sanitize that is interrupted in all ways; the tool then sleeps, for a minute."""
+    name = test_libiscsi_finds_that_a_sanitize_outlasts_all_resets.__name__
+    if shutil.which("iscsi-test-cu") is None or not any(
+        item.name == name for item in request.session.items
+    ):
+        yield None
+        return
+    log = tmp_path_factory.mktemp("slow") / "log"
+    with (
+        serving(log, "slow+memory:8MiB?write_ms=1000") as server,
+        subprocess.Popen(
+            ["iscsi-test-cu", *FLAGS, "--test=SCSI.Sanitize.Reset", server.url],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        ) as process,
+    ):
+        yield process
+        process.kill()
+
+
 def run_suite(suite: str, url: str) -> None:
-    output = run("iscsi-test-cu", "--dataloss", "--normal", "--fail", f"--test={suite}", url)
+    check(run("iscsi-test-cu", *FLAGS, f"--test={suite}", url))
+
+
+def check(output: str) -> None:
     summary = re.search(r"^ +tests +\d+ +(\d+) +(\d+) +(\d+)", output, re.MULTILINE)
     assert summary is not None, output
     ran, passed, failed = map(int, summary.groups())
@@ -104,6 +156,32 @@ def test_libiscsi_finds_no_fault_with_the_status_of_blocks(whole: Serving, unit:
     # Where several make a physical block, it expects an answer to begin with other blocks than
     # those that it asked for: see specs/deviations.md.
     run_suite("SCSI.GetLBAStatus", whole.unit(unit))
+
+
+@pytest.mark.parametrize("unit", [0, 1], ids=["512", "4096"])
+@pytest.mark.parametrize("suite", SANITIZING)
+def test_libiscsi_finds_no_fault_with_sanitizing(server: Serving, suite: str, unit: int) -> None:
+    run_suite(suite, server.unit(unit))
+
+
+@pytest.mark.parametrize("unit", [0, 1], ids=["512", "4096"])
+@pytest.mark.parametrize(
+    "suite",
+    [
+        *SANITIZING,
+        "SCSI.GetLBAStatus.BeyondEol",
+        "SCSI.GetLBAStatus.Simple",
+        "SCSI.Inquiry",
+        "SCSI.ReadCapacity16",
+        "SCSI.Unmap",
+        "SCSI.WriteSame10",
+        "SCSI.WriteSame16",
+    ],
+)
+def test_libiscsi_finds_no_fault_with_thin_disks_in_files(
+    filed: Serving, suite: str, unit: int
+) -> None:
+    run_suite(suite, filed.unit(unit))
 
 
 @pytest.mark.parametrize("suite", SUITES_OF_THE_TRANSPORT)
@@ -200,3 +278,12 @@ def test_libiscsi_is_refused_without_the_right_secret(guarded: Serving, secret: 
 @pytest.mark.parametrize("suite", SUITES_OF_THE_TRANSPORT)
 def test_a_suite_of_libiscsi_finds_no_fault_behind_chap(guarded: Serving, suite: str) -> None:
     run_suite(suite, with_secret(guarded.url))
+
+
+def test_libiscsi_finds_that_a_sanitize_outlasts_all_resets(
+    interrupted: subprocess.Popen[str] | None,
+) -> None:
+    if interrupted is None:
+        run("iscsi-test-cu", "--list")  # it is missing: this says so
+        return
+    check(interrupted.communicate(timeout=150)[0])

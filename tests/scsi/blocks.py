@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, NamedTuple, TypeVar
 
 import attrs
@@ -151,6 +151,12 @@ class Blocks:
     def later(self, job: Callable[[], Awaitable[None]]) -> bool:
         if not self.busy:
             self.jobs.append(job)
+        return not self.busy
+
+    async def outlasting(self, job: Callable[[], Awaitable[None]]) -> bool:
+        if not self.busy:
+            with suppress(BackendError):
+                await job()
         return not self.busy
 
     async def save(self, name: str, data: bytes) -> None:

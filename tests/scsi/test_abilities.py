@@ -19,7 +19,7 @@ def test_the_extended_inquiry_data_say_what_is_so_and_no_more(
     fields = EXTENDED_INQUIRY_PAGE.decode(bytes(4) + content)
     cache = {"v_sup"} if write_cache else set()
     assert {name for name, value in fields.items() if value} == {
-        *("uask_sup", "headsup", "ordsup", "simpsup", "luiclr", "rtd_sup"),
+        *("uask_sup", "headsup", "ordsup", "simpsup", "luiclr", "r_sup", "rtd_sup"),
         *cache,
     }
 

@@ -51,7 +51,7 @@ def test_a_page_without_evpd_is_refused(ask: Ask) -> None:
     assert ask("12 00 01 0100 00") == Failed(invalid_field(2, 7))
 
 
-@pytest.mark.parametrize("page", ["01", "81", "b3", "ff"])
+@pytest.mark.parametrize("page", ["01", "81", "b4", "ff"])
 def test_a_page_that_there_is_not_is_refused(ask: Ask, page: str) -> None:
     assert ask(f"12 01 {page} 00ff 00") == Failed(invalid_field(2, 7))
 

@@ -33,7 +33,7 @@ def test_page_00_lists_all_pages_in_order_and_each_can_be_had(
     unit: LogicalUnit, nexus: Nexus
 ) -> None:
     codes = page(unit, 0x00, nexus)[4:]
-    assert codes == bytes.fromhex("00 80 83 85 86 87 88 8a 8f 92 b0 b1 b2")
+    assert codes == bytes.fromhex("00 80 83 85 86 87 88 8a 8f 92 b0 b1 b2 b3")
     for code in codes:
         page(unit, code, nexus)
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import TypeAlias
 from unittest.mock import Mock
 
@@ -629,3 +630,52 @@ async def test_the_log_says_which_storage_failed_in_a_copy(
     answer = await use(peer, token, 100, 8)
     assert answer.sense_code == (MEDIUM_ERROR, 0x1100)
     assert "storage failed: extents fails, as it was told to" in caplog.text
+
+
+async def test_a_list_that_tells_its_own_length_is_taken_as_it_is_sent(build: Build) -> None:
+    peer = await build().log_in()
+    reassign = b"\x07" + bytes(5)
+    command = peer.command(reassign, bytes.fromhex("0000 0004 00000007"))
+    await peer.send(command)
+    answer = await peer.receive()
+    assert (answer.status, answer.residual_count) == (Status.GOOD, 0)
+
+
+# Formatting and sanitizing.
+
+BLOCK_ERASE, IMMED = b"\x48\x02" + bytes(8), 0x80
+NOT_READY = 0x2
+
+
+async def test_sanitizing_goes_on_when_its_command_is_aborted(
+    build: Build, nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    disk = MemoryDisk("1MiB")
+    house = build(Slow(disk, write_ms=5000))
+    nursery.start_soon(house.target.jobs.run)
+    peer = await house.log_in()
+    await disk.write(0, b"s" * BLOCK)
+    command = peer.command(BLOCK_ERASE)
+    await peer.send(command)
+    await wait_all_tasks_blocked()
+    assert (await peer.do(TEST_UNIT_READY)).sense_code == (NOT_READY, 0x041B)
+    await peer.send(peer.task_management(TaskFunction.ABORT_TASK, command))
+    assert (await peer.receive()).response == TaskResult.COMPLETE
+    assert (await peer.do(TEST_UNIT_READY)).sense_code == (NOT_READY, 0x041B)
+    await trio.sleep(6)
+    assert (await peer.do(TEST_UNIT_READY)).status == Status.GOOD
+    assert await peer.read(0, 1) == bytes(BLOCK)
+
+
+async def test_sanitizing_that_is_cut_off_by_a_restart_has_failed(
+    build: Build, tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    house = build(Slow(MemoryDisk("1MiB"), write_ms=5000), state=tmp_path)
+    async with trio.open_nursery() as serving:
+        serving.start_soon(house.target.jobs.run)
+        peer = await house.log_in()
+        assert (await peer.do(bytes((0x48, 0x02 | IMMED)) + bytes(8))).status == Status.GOOD
+        await trio.sleep(1)
+        serving.cancel_scope.cancel()
+    again = await build(MemoryDisk("1MiB"), state=tmp_path).log_in()
+    assert (await again.do(read10(0, 1))).sense_code == (MEDIUM_ERROR, 0x3103)

@@ -244,3 +244,23 @@ async def test_whoever_watches_blocks_hears_of_all_that_changes_them(make: Make)
     end()
     await storage.write(8, bytes(BLOCK))
     assert heard == ["change"] * 4
+
+
+async def test_a_job_can_be_waited_for_and_outlasts_the_command(
+    make: Make, nursery: trio.Nursery
+) -> None:
+    storage, go_on, ended = make(MemoryDisk("1MiB")), trio.Event(), trio.Event()
+    nursery.start_soon(storage.jobs.run)
+
+    async def job() -> None:
+        await go_on.wait()
+        ended.set()
+
+    with trio.CancelScope() as command:
+        command.cancel()
+        await storage.outlasting(job)
+    assert not await storage.outlasting(job)
+    go_on.set()
+    await ended.wait()
+    await wait_all_tasks_blocked()
+    assert await storage.outlasting(job)

@@ -18,6 +18,7 @@ from trioscsi.scsi import (
     defects,
     designation,
     diagnostics,
+    formatting,
     history,
     identifying,
     inquiry,
@@ -28,6 +29,8 @@ from trioscsi.scsi import (
     ports,
     power,
     provisioning,
+    referrals,
+    sanitize,
     self_test,
     supported,
     timestamp,
@@ -100,6 +103,16 @@ RECORDS = {
     "LBA status descriptor": provisioning.LBA_STATUS_DESCRIPTOR,
     "READ DEFECT DATA(10) header": defects.DEFECT_DATA_10,
     "READ DEFECT DATA(12) header": defects.DEFECT_DATA_12,
+    "REASSIGN BLOCKS short header": defects.SHORT_REASSIGN_HEADER,
+    "REASSIGN BLOCKS long header": defects.LONG_REASSIGN_HEADER,
+    "FORMAT UNIT short header": formatting.SHORT_HEADER,
+    "FORMAT UNIT long header": formatting.LONG_HEADER,
+    "Initialization pattern descriptor": formatting.INITIALIZATION,
+    "SANITIZE overwrite header": sanitize.OVERWRITE,
+    "Referrals VPD page": referrals.REFERRALS_PAGE,
+    "REPORT REFERRALS header": referrals.REFERRALS_HEADER,
+    "User data segment referral descriptor": referrals.SEGMENT,
+    "Target port group descriptor of a referral": referrals.PORT_GROUP,
 }
 
 

@@ -4,10 +4,11 @@ General layout:
 
 - ``target`` and ``device``: a CDB in, a ``plan`` out.
 - ``disk``: the table of commands; ``command``: what a row is, and dispatch.
-- ``atomic``, ``cache``, ``capacity``, ``compare``, ``condition``, ``defects``, ``identifying``,
-  ``inquiry`` with ``vpd`` and ``identity``, ``logs``, ``orwrite``, ``ports``, ``power``,
-  ``prefetch``, ``provisioning``, ``same``, ``supported``, ``timestamp``, ``transfer``, ``verify``:
-  the commands by noun; ``absent``: those to a LUN that addresses nothing.
+- ``atomic``, ``background``, ``cache``, ``capacity``, ``compare``, ``condition``, ``defects``,
+  ``identifying``, ``inquiry`` with ``vpd`` and ``identity``, ``logs``, ``orwrite``, ``ports``,
+  ``power``, ``prefetch``, ``provisioning``, ``referrals``, ``same``, ``supported``, ``timestamp``,
+  ``transfer``, ``verify``: the commands by noun; ``absent``: those to a LUN that addresses nothing.
+- ``formatting`` and ``sanitize``, with what is common to them: ``overhaul``.
 - ``immediate``: commands that are answered before they are done.
 - ``modes`` and ``mode_select``: how mode parameters are told and set; ``mode_pages``: which there
   are; ``mode_page``: what a row is; ``mode_state``: their values in a unit.

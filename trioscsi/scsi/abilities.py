@@ -85,6 +85,7 @@ def extended_inquiry(unit: LogicalUnit, _nexus: Nexus) -> bytes:
         simpsup=1,
         v_sup=unit.write_cache,
         luiclr=1,
+        r_sup=1,
         rtd_sup=1,
     )
     return page[_HEADER:]

@@ -8,7 +8,7 @@ import attrs
 
 from trioscsi import lun
 from trioscsi.errors import UsageError
-from trioscsi.scsi import identity
+from trioscsi.scsi import identity, overhaul
 from trioscsi.scsi.buffers import Buffers
 from trioscsi.scsi.cdb import WIRE_LENGTH, whole
 from trioscsi.scsi.command import GUARDED, Concern
@@ -167,6 +167,8 @@ class LogicalUnit:
     buffers: Buffers = attrs.field(factory=Buffers, init=False, repr=False)
     diagnostics: Diagnostics = attrs.field(factory=Diagnostics, init=False, repr=False)
     self_tests: SelfTests = attrs.field(factory=SelfTests, init=False, repr=False)
+    medium: overhaul.Medium = attrs.field(init=False, repr=False)
+    """What is being done to all of it, or has failed."""
     removal: Removal = attrs.field(factory=Removal, init=False, repr=False)
     powered_on: float = attrs.field(init=False, repr=False)
     """When the unit was made, by its clock."""
@@ -195,6 +197,7 @@ class LogicalUnit:
         self.keepsakes[IDENTIFYING] = self.identifying
         self.reservations = Reservations(self, self.registrations_by_name)
         self.keepsakes[self.reservations.name] = self.reservations
+        self.medium = self.keepsakes[overhaul.KEEPSAKE] = overhaul.Medium(self)
         self.modes = self.keepsakes["modes"] = Modes(self, self.mode_pages)
         self.modes.watch(self._follow_modes)
 

@@ -97,11 +97,14 @@ class Write:
 class Receive:
     """Take ``data_out`` bytes of parameter list; ``then`` makes the real plan from them.
 
-    They may be less if the initiator meant to send less. ``then`` may raise Refusal.
+    They may be less if the initiator meant to send less. ``then`` may raise Refusal. With
+    ``open_ended``, nothing but the list tells its length: as many bytes are taken as the initiator
+    means to send, up to that number.
     """
 
     data_out: int
     then: Callable[[bytes], Plan]
+    open_ended: bool = False
 
     def received(self, data: bytes) -> Plan:
         """What to do now that the list has come."""

@@ -91,6 +91,9 @@ class Storage(Protocol):
         False if so many go on already that this one may not.
         """
 
+    async def outlasting(self, job: Callable[[], Awaitable[None]]) -> bool:
+        """Like `later`, but wait until ``job`` has ended; it goes on if the command is aborted."""
+
     async def save(self, name: str, data: bytes) -> None:
         """Keep ``data`` under a name of the unit: from now on a restart finds it.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from trioscsi.scsi import abilities, power
+from trioscsi.scsi import abilities, power, referrals
 from trioscsi.scsi.copy import page as third_party_copy
 from trioscsi.scsi.designation import (
     BINARY,
@@ -40,6 +40,7 @@ SCSI_FEATURE_SETS = 0x92
 BLOCK_LIMITS = 0xB0
 BLOCK_DEVICE_CHARACTERISTICS = 0xB1
 LOGICAL_BLOCK_PROVISIONING = 0xB2
+REFERRALS = 0xB3
 
 # Offsets are those of the standards, whose tables start with the four bytes of the header.
 HEADER = layout(
@@ -92,6 +93,7 @@ PROVISIONING_PAGE = layout(
 )
 _NON_ROTATING = 1
 _THIN = 2
+_READABLE = 0b01
 
 
 def encode(page_code: int, content: bytes) -> bytes:
@@ -156,8 +158,15 @@ def _unmap_limits(unit: LogicalUnit) -> dict[str, int]:
     }
 
 
-def _block_device_characteristics(_unit: LogicalUnit, _nexus: Nexus) -> bytes:
-    return _content(CHARACTERISTICS_PAGE.encode(medium_rotation_rate=_NON_ROTATING))
+def _block_device_characteristics(unit: LogicalUnit, _nexus: Nexus) -> bytes:
+    return _content(
+        CHARACTERISTICS_PAGE.encode(
+            medium_rotation_rate=_NON_ROTATING,
+            # After an erasing SANITIZE blocks are read without error.
+            wabereq=_READABLE if unit.thin else 0,
+            wacereq=_READABLE,
+        )
+    )
 
 
 def _logical_block_provisioning(unit: LogicalUnit, _nexus: Nexus) -> bytes:
@@ -193,4 +202,5 @@ PAGES: dict[int, Page] = {
     BLOCK_LIMITS: _block_limits,
     BLOCK_DEVICE_CHARACTERISTICS: _block_device_characteristics,
     LOGICAL_BLOCK_PROVISIONING: _logical_block_provisioning,
+    REFERRALS: referrals.page,
 }

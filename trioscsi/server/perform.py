@@ -265,6 +265,8 @@ class Performer(Units):
         return True
 
     def _receive(self, task: Task, plan: Receive) -> bool:
+        if plan.open_ended:
+            plan.data_out = len(task.data)
         self._perform(task, plan.received(bytes(task.data)))
         return True
 

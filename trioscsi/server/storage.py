@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 import attrs
+import trio
 
 from trioscsi.backends import (
     Abilities,
@@ -152,6 +153,21 @@ class UnitStorage:
         """See `Storage.later`."""
         logical = self.unit.logical
         return self.jobs.start(job, f"job of {logical.target_name} LUN {logical.number}")
+
+    async def outlasting(self, job: Callable[[], Awaitable[None]]) -> bool:
+        """See `Storage.outlasting`."""
+        ended = trio.Event()
+
+        async def run() -> None:
+            try:
+                await job()
+            finally:
+                ended.set()
+
+        if not self.later(run):
+            return False
+        await ended.wait()
+        return True
 
     async def save(self, name: str, data: bytes) -> None:
         """See `Storage.save`."""

@@ -1,0 +1,196 @@
+"""Work on the whole medium: formatting and sanitizing (SBC-3 sections 4.11, 4.34 and 5).
+
+While it goes on, and after it has failed, hardly any command is performed. It goes on whatever
+happens to the command that asked for it, until it is done or the target stops.
+"""
+
+from __future__ import annotations
+
+import enum
+import json
+from typing import TYPE_CHECKING
+
+import attrs
+
+from trioscsi.errors import BackendError
+from trioscsi.scsi.command import Concern
+from trioscsi.scsi.plan import Done, Failed, Procedure, Refused, Status
+from trioscsi.scsi.sense import AdditionalSense, Progress, Sense, SenseKey
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from trioscsi.scsi.cdb import Bytes
+    from trioscsi.scsi.command import Command
+    from trioscsi.scsi.device import LogicalUnit
+    from trioscsi.scsi.nexus import Nexus
+    from trioscsi.scsi.plan import Outcome, Plan
+    from trioscsi.scsi.storage import Storage
+
+KEEPSAKE = "overhaul"
+_WRITTEN_AT_ONCE, _UNMAPPED_AT_ONCE = 2**20, 2**26
+
+_INQUIRY, _REQUEST_SENSE, _REPORT_LUNS = 0x12, 0x03, 0xA0
+_REPORTS = 0xA3  # of port groups, commands and functions, which ask nothing of the medium
+_PASSING = frozenset({_INQUIRY, _REQUEST_SENSE, _REPORT_LUNS, _REPORTS})
+FORMAT_UNIT, SANITIZE = 0x04, 0x48
+
+
+class Work(enum.Enum):
+    """What is done to a medium, and what is said meanwhile and afterwards if it failed."""
+
+    FORMAT = "format"
+    SANITIZE = "sanitize"
+
+    def in_progress(self, done: float) -> Sense:
+        """The answer to commands while it goes on; ``done`` is a part of 1."""
+        code = AdditionalSense.LOGICAL_UNIT_NOT_READY_FORMAT_IN_PROGRESS
+        if self is Work.SANITIZE:
+            code = AdditionalSense.LOGICAL_UNIT_NOT_READY_SANITIZE_IN_PROGRESS
+        return Sense(SenseKey.NOT_READY, code, specific=Progress(min(int(done * 65_536), 65_535)))
+
+    @property
+    def failure(self) -> Sense:
+        """How the command ends."""
+        code = AdditionalSense.FORMAT_COMMAND_FAILED
+        if self is Work.SANITIZE:
+            code = AdditionalSense.SANITIZE_COMMAND_FAILED
+        return Sense(SenseKey.MEDIUM_ERROR, code)
+
+    def objection(self, command: Command) -> Sense | None:
+        """The answer to a command after it failed, if that is not to be performed.
+
+        What holds no format can be asked for anything but blocks; what may hold remains of data
+        that were to be destroyed, for nothing that might show them.
+        """
+        if self is Work.SANITIZE:
+            return None if command.opcode in {*_PASSING, SANITIZE} else self.failure
+        if not command.medium or command.opcode in (FORMAT_UNIT, SANITIZE):
+            return None
+        return Sense(SenseKey.MEDIUM_ERROR, AdditionalSense.MEDIUM_FORMAT_CORRUPTED)
+
+
+@attrs.define
+class Medium:
+    """Whether work on the medium of ``unit`` goes on or has failed.
+
+    ``unrestricted``: a failure may be left without doing the work again (AUSE).
+    """
+
+    unit: LogicalUnit
+    work: Work | None = None
+    done: float = 0.0
+    failed: bool = False
+    unrestricted: bool = False
+
+    def begin(self, work: Work, *, unrestricted: bool) -> None:
+        """Work begins."""
+        self.work, self.done, self.failed, self.unrestricted = work, 0.0, False, unrestricted
+        self.unit.guard(Concern.MEDIUM, _held_up)
+
+    def fail(self) -> None:
+        """The work has failed."""
+        self.failed = True
+
+    def settle(self) -> None:
+        """There is nothing to be said of the medium: the work was done, or nobody minds."""
+        self.work, self.failed = None, False
+        self.unit.guard(Concern.MEDIUM, None)
+
+    async def save(self, storage: Storage, work: Work | None) -> None:
+        """Let a restart find that ``work`` is going on, or nothing. Raises BackendError."""
+        if self.unit.keeps_state:
+            kept = [work and work.value, self.unrestricted]
+            await storage.save(KEEPSAKE, json.dumps(kept).encode())
+
+    def restore(self, data: bytes) -> None:
+        """Work that a restart has cut off has failed; raises ValueError for what is no work."""
+        match json.loads(data):
+            case [None, bool()]:
+                self.settle()
+            case [str() as work, bool() as unrestricted]:
+                self.begin(Work(work), unrestricted=unrestricted)
+                self.fail()
+            case _:
+                raise ValueError("not what was saved of it")
+
+
+def _held_up(unit: LogicalUnit, command: Command, _cdb: Bytes, _nexus: Nexus) -> Plan | None:
+    medium = unit.medium
+    assert medium.work is not None, "the guard stands while there is work to speak of"
+    if not medium.failed:
+        passes = command.opcode in _PASSING
+        return None if passes else Failed(medium.work.in_progress(medium.done))
+    sense = medium.work.objection(command)
+    return None if sense is None else Failed(sense)
+
+
+@attrs.define
+class Overhaul(Procedure):
+    """Give all blocks of a unit a new content, several times if need be.
+
+    ``passes`` are the blocks that it is written full of, or None for no storage at all.
+    ``immediate``: the command is answered as soon as the work goes on.
+    """
+
+    unit: LogicalUnit
+    work: Work
+    passes: Sequence[bytes | None]
+    immediate: bool = False
+    unrestricted: bool = False
+
+    async def perform(self, storage: Storage, data: memoryview) -> Outcome:
+        """See `Procedure.perform`."""
+        medium = self.unit.medium
+        if medium.work is not None and not medium.failed:
+            return Failed(medium.work.in_progress(medium.done))
+        before = attrs.evolve(medium)
+        medium.begin(self.work, unrestricted=self.unrestricted)
+
+        async def work() -> None:
+            await self._work(storage)
+
+        if not (storage.later(work) if self.immediate else await storage.outlasting(work)):
+            medium.settle()
+            if before.work is not None:
+                medium.begin(before.work, unrestricted=before.unrestricted)
+                medium.fail()
+            return Refused(Status.BUSY)
+        return Failed(self.work.failure) if medium.failed else Done()
+
+    async def _work(self, storage: Storage) -> None:
+        medium, succeeded = self.unit.medium, False
+        try:
+            await medium.save(storage, self.work)
+            blocks = self.unit.blocks
+            async with storage.exclusive(0, blocks) as alone:
+                for number, block in enumerate(self.passes):
+                    await self._renew(alone, blocks, number, block)
+            await storage.flush()
+            await medium.save(storage, None)
+            succeeded = True
+        except BackendError:
+            self.unit.storage_failed(self, self.work.failure)
+            raise
+        finally:
+            if succeeded:
+                medium.settle()
+            else:
+                medium.fail()
+
+    async def _renew(self, storage: Storage, blocks: int, number: int, block: bytes | None) -> None:
+        at_once = _UNMAPPED_AT_ONCE if block is None else _WRITTEN_AT_ONCE
+        step = max(at_once // self.unit.block_size, 1)
+        content = memoryview((block or b"") * min(step, blocks))
+        for lba in range(0, blocks, step):
+            count = min(step, blocks - lba)
+            if block is None:
+                await storage.unmap(lba, count)
+            else:
+                await storage.write(lba, content[: count * self.unit.block_size])
+            self.unit.medium.done = (number + (lba + count) / blocks) / len(self.passes)
+
+
+def pattern(unit: LogicalUnit, initialization: bytes) -> bytes:
+    """A block filled with an initialization pattern, again and again."""
+    return (initialization * (unit.block_size // len(initialization) + 1))[: unit.block_size]
