@@ -9,9 +9,7 @@ from hypothesis import strategies as st
 
 from trioscsi.errors import PeerError, UsageError
 from trioscsi.pdu import (
-    Announced,
     BadDigest,
-    Completed,
     DataIn,
     DataOut,
     Framer,
@@ -370,30 +368,3 @@ def test_what_is_kept_is_kept_in_buffers_that_are_lent():
     (pdu,) = feed(framer, stream[100:])
     assert pdu.data == b"d" * LARGE
     assert lent[-1] == stream
-
-
-@given(st.data(), st.booleans())
-def test_a_large_pdu_of_the_chosen_class_is_announced_before_it_is_complete(data, header_digest):
-    sent = ScsiCommand(itt=7, write=True, data=b"d" * LARGE)
-    stream = on_the_wire(PING, sent, PING, header_digest=header_digest)
-    cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=8)))
-    framer, taken = framer_for(None, header_digest=header_digest), []
-    framer.announced = ScsiCommand
-    for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True):
-        framer.receive(stream[start:end])
-        taken += iter(framer.next_pdu, None)
-    header = ScsiCommand(itt=7, write=True, data=b"")
-    assert taken in (
-        [PING, sent, PING],  # it came at once
-        [PING, Announced(header, LARGE), Completed(sent), PING],
-    )
-
-
-def test_neither_small_pdus_nor_those_with_a_digest_are_announced():
-    for size, data_digest in ((LARGE - 4, False), (LARGE, True)):
-        sent = ScsiCommand(write=True, data=b"d" * size)
-        stream = on_the_wire(sent, data_digest=data_digest)
-        framer = framer_for(None, data_digest=data_digest)
-        framer.announced = ScsiCommand
-        assert feed(framer, stream[:1000]) == []
-        assert feed(framer, stream[1000:]) == [sent]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.protocol.peer import CHECK_CONDITION, FAIL, READ, WRITE, Gate, Peer, cdb, login
+from tests.protocol.peer import CHECK_CONDITION, READ, WRITE, Gate, Peer, cdb, login
 from trioscsi.limits import Limits
 from trioscsi.pdu import (
     NO_TASK,
@@ -428,80 +428,6 @@ def test_data_on_the_way_does_no_harm_after_its_task_was_aborted():
     assert peer.feed(stream[1048:]) == []
     assert store(peer) == before
     assert any(before)
-
-
-def writing_at_once(**keys: str) -> tuple[Peer, ScsiCommand, bytes]:
-    """A write whose data come with it; the peer, the command and its bytes."""
-    peer = open_peer(**FAST, FirstBurstLength=str(LARGE), **keys)
-    peer.gate.disk.window = lambda task: memoryview(store(peer))[: task.expected_out]
-    (command,) = peer.write(0, random.Random(4).randbytes(LARGE), immediate_data=LARGE)
-    assert isinstance(command, ScsiCommand)
-    return peer, command, peer.encode(command)
-
-
-def test_large_immediate_data_is_put_into_the_window_as_it_comes():
-    peer, command, stream = writing_at_once()
-    assert peer.feed(stream[:1048]) == []
-    assert store(peer)[:1000] == command.data[:1000]
-    room = peer.connection.framer.get_buffer()
-    assert room is not None
-    room[:] = stream[1048:]
-    peer.connection.framer.filled(len(room))
-    (answer,) = peer.feed(b"")
-    assert answer.status == 0
-    assert store(peer)[:LARGE] == command.data
-
-
-def test_immediate_data_without_a_window_is_written_when_all_of_it_is_here():
-    peer, command, stream = writing_at_once()
-    peer.gate.disk.window = None
-    assert peer.feed(stream[:1048]) == []
-    assert not any(store(peer))
-    (answer,) = peer.feed(stream[1048:])
-    assert answer.status == 0
-    assert store(peer)[:LARGE] == command.data
-
-
-def test_the_rest_of_a_large_write_is_asked_for_after_its_immediate_data():
-    peer = open_peer(**FAST, FirstBurstLength=str(LARGE), MaxBurstLength=str(LARGE))
-    peer.gate.disk.window = lambda task: memoryview(store(peer))[: task.expected_out]
-    data = random.Random(5).randbytes(2 * LARGE)
-    stream = peer.encode(*peer.write(0, data, immediate_data=LARGE))
-    assert peer.feed(stream[:1048]) == []
-    (r2t,) = peer.feed(stream[1048:])
-    assert (r2t.buffer_offset, r2t.desired_data_transfer_length) == (LARGE, LARGE)
-    peer.obey([r2t])
-    assert store(peer)[: 2 * LARGE] == data
-
-
-def test_a_command_that_fails_at_once_is_answered_when_its_immediate_data_has_come():
-    peer, command, stream = writing_at_once()
-    command.cdb = cdb(FAIL, 0, LARGE)
-    stream = peer.encode(command)
-    assert peer.feed(stream[:1048]) == []
-    (answer,) = peer.feed(stream[1048:])
-    assert answer.status == CHECK_CONDITION
-    assert not any(store(peer))
-
-
-def test_immediate_data_on_the_way_does_no_harm_after_its_task_was_aborted():
-    peer, command, stream = writing_at_once()
-    assert peer.feed(stream[:1048]) == []
-    session = peer.connection.session
-    session.abort([session.tasks.get(command.itt)])
-    peer.abandon(command.itt)
-    before = bytes(store(peer))
-    assert peer.feed(stream[1048:]) == []
-    assert store(peer) == before
-    assert any(before)
-
-
-@pytest.mark.parametrize("changes", [{"cmd_sn": 5}, {"immediate": True}, {"write": False}])
-def test_what_is_not_plainly_in_order_begins_when_all_of_it_is_here(changes: dict[str, Any]):
-    peer, command, _ = writing_at_once()
-    stream = peer.encode(attrs.evolve(command, **changes))
-    assert peer.feed(stream[:1048]) == []
-    assert peer.connection.session.tasks.get(command.itt) is None
 
 
 def test_only_data_that_was_asked_for_has_a_place():

@@ -192,25 +192,6 @@ async def test_a_write_that_is_aborted_from_elsewhere_changes_nothing_afterwards
     assert await other.read(0, 512) == b"o" * (1 << 18)
 
 
-async def test_a_write_that_is_aborted_while_its_data_comes_changes_nothing_afterwards(
-    build: Build,
-) -> None:
-    house = build()
-    peer = await house.log_in(FirstBurstLength="262144")
-    other = await house.log_in(OTHER_ISID, FirstBurstLength="262144")
-    stream = b"".join(encode(peer.command(write10(0, 512), b"x" * (1 << 18))))
-    await peer.send_bytes(stream[:100_000])
-    await wait_all_tasks_blocked()
-    await other.send(other.task_management(TaskFunction.LOGICAL_UNIT_RESET))
-    assert (await other.receive()).response == TaskResult.COMPLETE
-    await other.do(TEST_UNIT_READY)
-    await other.write(0, b"o" * (1 << 18))
-    await peer.send_bytes(stream[100_000:])
-    await peer.send(ping())
-    assert isinstance(await peer.receive(), NopIn)
-    assert await other.read(0, 512) == b"o" * (1 << 18)
-
-
 # Task management.
 
 

@@ -25,16 +25,7 @@ from trioscsi.pdu.codes import (
 )
 from trioscsi.pdu.command import ScsiCommand, ScsiResponse
 from trioscsi.pdu.data import DataIn, DataOut, ReadyToTransfer
-from trioscsi.pdu.framing import (
-    Announced,
-    BadDigest,
-    Completed,
-    Framer,
-    Malformed,
-    Received,
-    UnknownPdu,
-    encode,
-)
+from trioscsi.pdu.framing import BadDigest, Framer, Malformed, Received, UnknownPdu, encode
 from trioscsi.pdu.layout import BHS_LENGTH, Buffer, Field, Pdu, Place, layout
 from trioscsi.pdu.login import LoginRequest, LoginResponse
 from trioscsi.pdu.logout import LogoutRequest, LogoutResponse
@@ -52,12 +43,10 @@ __all__ = [
     "FROM_TARGET",
     "NO_TASK",
     "AhsType",
-    "Announced",
     "AsyncEvent",
     "AsyncMessage",
     "BadDigest",
     "Buffer",
-    "Completed",
     "DataIn",
     "DataOut",
     "Field",

@@ -60,25 +60,7 @@ class Malformed:
     """What is wrong, with the reason for a Reject as its answer."""
 
 
-@attrs.define
-class Announced:
-    """The header of a large PDU is here, most of its ``length`` bytes of data is not.
-
-    The PDU itself follows as `Completed`.
-    """
-
-    pdu: Pdu
-    length: int
-
-
-@attrs.define
-class Completed:
-    """A PDU that was announced."""
-
-    pdu: Pdu
-
-
-Received: TypeAlias = Pdu | UnknownPdu | BadDigest | Malformed | Announced | Completed
+Received: TypeAlias = Pdu | UnknownPdu | BadDigest | Malformed
 
 
 def encode(
@@ -129,8 +111,7 @@ class Framer:
     in what was received are read there, without a copy; of one that is not, what has come is
     kept, in a buffer of its own size that never exceeds the limits. A large data segment can go
     where it belongs instead, if ``destination_for`` knows and no digest has to be checked first;
-    `get_buffer` and `filled` are for a driver that receives the rest of it right there.  PDUs of
-    the class ``announced`` are announced before, so that whoever handles them can find that out.
+    `get_buffer` and `filled` are for a driver that receives the rest of it right there.
 
     ``max_data_segment_length`` is what we declared to the peer (section 13.12). It and the two
     digest flags may be set between two PDUs, that is before ``next_pdu`` is called again. After a
@@ -140,7 +121,6 @@ class Framer:
 
     __slots__ = (
         "_ahs_length",
-        "_announced",
         "_current",
         "_end",
         "_input",
@@ -149,7 +129,6 @@ class Framer:
         "_place",
         "_position",
         "_start",
-        "announced",
         "data_digest",
         "destination_for",
         "header_digest",
@@ -170,14 +149,12 @@ class Framer:
         self.max_ahs_length = max_ahs_length
         self.header_digest = header_digest
         self.data_digest = data_digest
-        self.announced: type[Pdu] | None = None
         self.destination_for: Destination | None = None
         self.lend: Callable[[int], memoryview] = _fresh
         self._input = _NOTHING
         self._position = self._end = 0
         self._kept: memoryview | None = None
         self._place: memoryview | None = None
-        self._announced = False
         self._kept_length = 0
         self._current = _NOTHING
         self._start = self._ahs_length = 0
@@ -259,8 +236,6 @@ class Framer:
             self._position = end
         else:
             self._kept, self._kept_length = None, 0
-            if self._announced:
-                return self._complete(current[data_start:data_end])
         data = current[data_start : data_start + data_length] if data_length else b""
         pdu = self._decode(first & OPCODE_BITS, data)
         if end != data_end and digest(current[data_start:data_end]) != current[data_end:end]:
@@ -313,10 +288,6 @@ class Framer:
         if kept is None or len(kept) < header_length:
             return self._keep(header_length)
         if len(kept) == header_length:
-            cls = CLASSES.get(kept[0] & OPCODE_BITS)
-            if cls is self.announced and cls is not None and not self._announced:
-                self._announced = True
-                return Announced(cls.unpack(kept), data_length)
             self._place = self._destination(kept, data_length)
             if self._place is not None:
                 self._kept_length = 0
@@ -341,13 +312,7 @@ class Framer:
             return None
         self._kept, self._place, self._kept_length = None, None, 0
         self._current, self._start, self._ahs_length = header, 0, 0
-        if self._announced:
-            return self._complete(place)
         return self._decode(header[0] & OPCODE_BITS, place)
-
-    def _complete(self, data: memoryview) -> Completed:
-        self._announced = False
-        return Completed(CLASSES[self._current[0] & OPCODE_BITS].unpack(self._current, 0, data))
 
     def _let_go_of_lost_place(self, place: memoryview, header: memoryview) -> None:
         """Keep the PDU like any other if nobody wants its data in that place any longer."""

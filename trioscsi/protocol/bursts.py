@@ -100,20 +100,6 @@ class Incoming:
             self.sequences[NO_TASK] = Sequence(len(immediate), burst)
         return self
 
-    @classmethod
-    def announced(
-        cls,
-        expected: int,
-        length: int,
-        parameters: Parameters,
-        lend: Callable[[int], memoryview],
-    ) -> Incoming:
-        """Start while so many bytes of immediate data are still coming."""
-        self = cls(expected, parameters, lend, memoryview(b""))
-        self._solicited = length
-        self.sequences[NO_TASK] = Sequence(0, length)
-        return self
-
     @property
     def complete(self) -> bool:
         """Whether nothing is on its way, and nothing is left to ask for."""
@@ -161,20 +147,6 @@ class Incoming:
         ):
             return None
         return self.buffer[pdu.buffer_offset : pdu.buffer_offset + length]
-
-    def place_of_immediate(self, length: int) -> memoryview | None:
-        """Where so many bytes of announced immediate data belong, if that is known."""
-        window = self.window
-        if window is None or self.wanted is None or len(window) < length:
-            return None
-        self.buffer = window
-        return window[:length]
-
-    def receive_immediate(self, data: memoryview) -> None:
-        """Take immediate data that were announced; they are ours from now on."""
-        if len(self.buffer) < len(data):
-            self.buffer = data
-        self.receive(self.sequences[NO_TASK], DataOut(final=True, data=data))
 
     def abandon(self) -> None:
         """Nobody wants the data any more: what was announced is thrown away when it comes."""

@@ -60,11 +60,9 @@ class TargetConnection(Channel):
         self.watcher = watcher
         """Told of every transition of every machine of this connection."""
         self.machine = connection_machine.machine.start(self.watch)
-        self.stopped = False
-        """Whether ``pump`` is to be called again as soon as all events are handled."""
         self._login: Login | None = Login(self)
         self._full_feature: FullFeature | None = None
-        self._hear: Callable[[Received], bool] = self._hear_in_login
+        self._hear: Callable[[Received], None] = self._hear_in_login
         self._writes: Writes  # these two are there once full feature phase is
         self._answers: Answers
         self.do(self.machine.transport_connected())
@@ -78,11 +76,9 @@ class TargetConnection(Channel):
     def pump(self, now: float, pdus: int) -> int:
         """Handle at most so many of the PDUs that have arrived; returns how many it handled.
 
-        If that is fewer than ``pdus``, none are left.  It stops early, with ``stopped`` set, where
-        the events so far have to be handled before it is known where the next bytes belong.
+        If that is fewer than ``pdus``, none are left.
         """
         self.now = now
-        self.stopped = False
         for handled in range(pdus):
             if self.closed:
                 return handled
@@ -93,9 +89,7 @@ class TargetConnection(Channel):
                 return handled
             if received is None:
                 return handled
-            if self._hear(received):
-                self.stopped = True
-                return pdus
+            self._hear(received)
         return pdus
 
     def lost(self, reason: str, now: float) -> None:
@@ -149,11 +143,10 @@ class TargetConnection(Channel):
         True if they are in ``task.data`` already (fewer, if the initiator expected to send fewer);
         otherwise `DataArrived` will tell, unless the transfer fails.
 
-        ``window`` may give the memory that the data is for.  Data that is asked for, or comes in
-        one large PDU with its command, is then put there as it comes, so that a write which is
-        aborted or loses its connection may have been done in part: SBC-3 leaves undefined what is
-        read after a write without GOOD status.  It is not used where data must be checked first
-        (DataDigest), nor after the task has ended.
+        ``window`` may give the memory that the data is for.  Data that is asked for is then put
+        there as it comes, so that a write which is aborted or loses its connection may have been
+        done in part: SBC-3 leaves undefined what is read after a write without GOOD status.  It is
+        not used where data must be checked first (DataDigest), nor after the task has ended.
         """
         return self._writes.want(task, length, window)
 
@@ -253,7 +246,7 @@ class TargetConnection(Channel):
         assert self._full_feature is not None, "no command arrives before full feature phase"
         return self._full_feature
 
-    def _hear_in_login(self, received: Received) -> bool:
+    def _hear_in_login(self, received: Received) -> None:
         if isinstance(received, LoginRequest):
             if self.machine.state == connection_machine.XPT_UP.name:
                 self.do(self.machine.login_requested())
@@ -267,7 +260,6 @@ class TargetConnection(Channel):
         else:
             assert self._login is not None
             self._login.hear_other(received)
-        return False
 
     def _broken(self, error: PeerError) -> None:
         """The stream cannot be understood any more."""

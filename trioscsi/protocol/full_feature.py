@@ -16,9 +16,7 @@ from trioscsi.machines.full_feature import Effect
 from trioscsi.pdu import (
     CLASSES,
     NO_TASK,
-    Announced,
     BadDigest,
-    Completed,
     DataOut,
     LoginRequest,
     LogoutRequest,
@@ -84,8 +82,8 @@ class FullFeature:
         else:
             self.machine.entered_discovery()
 
-    def hear(self, received: Received) -> bool:
-        """Handle whatever the framer found; True if its events are to be handled next."""
+    def hear(self, received: Received) -> None:
+        """Handle whatever the framer found."""
         cause = _CAUSES.get(type(received))
         if cause is not None:
             self.keepalive.last_heard = self.connection.now
@@ -95,20 +93,11 @@ class FullFeature:
             self.reject(RejectReason.DATA_DIGEST_ERROR, "the data digest does not match")
             if isinstance(received.pdu, DataOut):
                 self.writes.hear_spoiled(received.pdu)
-        elif isinstance(received, Announced):
-            self.keepalive.last_heard = self.connection.now
-            if isinstance(received.pdu, ScsiCommand):
-                return self._begin_early(received.pdu, received.length)
-        elif isinstance(received, Completed):
-            self.keepalive.last_heard = self.connection.now
-            if not self.writes.hear_announced(memoryview(received.pdu.data)):
-                self.hear(received.pdu)
         elif isinstance(received, Malformed):
             self.reject(RejectReason.INVALID_PDU_FIELD, str(received.error))
         else:
             for effect in _UNKNOWN(self.machine):
                 self._effects[effect](self, received)
-        return False
 
     def broken(self, error: PeerError) -> None:
         """The stream cannot be followed any more: with no header digest to go by, it ends."""
@@ -193,29 +182,6 @@ class FullFeature:
             task.own_data()
             task.machine.arrived_early()
             order.hold(pdu.cmd_sn, lambda: self._deliver_held(task))
-
-    def _begin_early(self, pdu: ScsiCommand, length: int) -> bool:
-        """Begin a command whose immediate data are coming: then they may come to their place.
-
-        False if not: whatever is not plainly in order is left for when the whole PDU is here.
-        """
-        session, connection = self.session, self.connection
-        if (
-            pdu.immediate
-            or pdu.itt == NO_TASK
-            or session.tasks.get(pdu.itt) is not None
-            or self.machine.state != machine.NORMAL.name
-            or session.order.admit(pdu.cmd_sn) is not Arrival.IN_ORDER
-        ):
-            return False
-        task = _task(connection, session, pdu)
-        if not self.writes.begin_announced(task, pdu, length):
-            return False
-        self.machine.command()  # heard here rather than by the effect of this
-        session.tasks.add(task)
-        task.machine.arrived_in_order()
-        session.order.advance(self._deliver, task)
-        return True
 
     def _deliver_held(self, task: Task) -> None:
         if not task.over:

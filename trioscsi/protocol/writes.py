@@ -28,14 +28,11 @@ class Writes:
         self._connection = full_feature.connection
         self._session = session
         self._last_ttt = 0
-        self._announced: Task | None = None
-        """The task whose immediate data are coming."""
         self._connection.framer.destination_for = self._destination
-        self._connection.framer.announced = ScsiCommand
 
     def begin(self, task: Task, pdu: ScsiCommand) -> None:
         """Look at the data that came with a command, and at what it announces: not nothing."""
-        fault = _fault(task, pdu, len(pdu.data), self._connection.parameters)
+        fault = _fault(task, pdu, self._connection.parameters)
         if fault is None and pdu.final and len(pdu.data) == task.expected_out:
             task.data = pdu.data
             return
@@ -45,29 +42,6 @@ class Writes:
         if fault is not None and not pdu.final:
             # Nothing of the burst is wanted, but it has to be waited for (section 11.4.2).
             task.incoming.sequences[NO_TASK].machine.fault_found()
-
-    def begin_announced(self, task: Task, pdu: ScsiCommand, length: int) -> bool:
-        """Begin a command before its immediate data are here; False: it has to come whole."""
-        connection = self._connection
-        if not pdu.final or _fault(task, pdu, length, connection.parameters) is not None:
-            return False
-        task.incoming = Incoming.announced(
-            task.expected_out, length, connection.parameters, connection.framer.lend
-        )
-        self._announced = task
-        return True
-
-    def hear_announced(self, data: memoryview) -> bool:
-        """Bring immediate data to the task that began without them; False if there is none."""
-        task, self._announced = self._announced, None
-        if task is None:
-            return False
-        incoming = task.incoming
-        assert incoming is not None, "it waits for its data"
-        if self._session.tasks.get(task.itt) is task:
-            incoming.receive_immediate(data)
-            self._go_on(task, incoming)
-        return True
 
     def _incoming(self, task: Task, immediate: Buffer, more_follows: bool) -> Incoming:
         connection = self._connection
@@ -106,20 +80,12 @@ class Writes:
 
     def _destination(self, pdu: Pdu, length: int) -> memoryview | None:
         """Where the framer may put data that is still to come; None once their task is aborted."""
-        if isinstance(pdu, ScsiCommand):
-            return self._destination_of_immediate(length)
         if not isinstance(pdu, DataOut):
             return None
         task = self._session.tasks.get(pdu.itt)
         if task is None or task.connection is not self._connection or not self._fits(pdu, task):
             return None
         return None if task.incoming is None else task.incoming.destination(pdu, length)
-
-    def _destination_of_immediate(self, length: int) -> memoryview | None:
-        task = self._announced
-        if task is None or self._session.tasks.get(task.itt) is not task:
-            return None
-        return None if task.incoming is None else task.incoming.place_of_immediate(length)
 
     def hear(self, pdu: DataOut) -> None:
         """Bring a Data-Out PDU to its task."""
@@ -206,16 +172,14 @@ class Writes:
             self._session.node.events.append(DataArrived(task))
 
 
-def _fault(
-    task: Task, pdu: ScsiCommand, length: int, parameters: Parameters
-) -> TransferFault | None:
-    """What is wrong with the data that come with a command, or that it announces."""
+def _fault(task: Task, pdu: ScsiCommand, parameters: Parameters) -> TransferFault | None:
+    """What is wrong with the data that comes with a command, or that it announces."""
     if not pdu.write:
         return TransferFault.UNEXPECTED_DATA
-    if length and not parameters.immediate_data:
+    if pdu.data and not parameters.immediate_data:
         return TransferFault.UNEXPECTED_DATA
     if not pdu.final and parameters.initial_r2t:
         return TransferFault.UNEXPECTED_DATA
-    if length > min(task.expected_out, parameters.first_burst_length):
+    if len(pdu.data) > min(task.expected_out, parameters.first_burst_length):
         return TransferFault.INCORRECT_AMOUNT
     return None

@@ -251,9 +251,6 @@ class Conversation:
         try:
             more = self._receive()
             self._act()
-            if self.connection.stopped:
-                more = self._receive()
-                self._act()
         except Exception as error:  # noqa: BLE001 - a fault of ours ends this conversation alone
             self._fault = error
         self._reactor.send_later(self._end_turn)
