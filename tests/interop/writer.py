@@ -49,14 +49,15 @@ class Writer:
         """Send a SYNCHRONIZE CACHE (10) of the whole disk."""
         self.command(b"\x35" + bytes(9))
 
-    def command(self, cdb: bytes, data: bytes = b"") -> None:
-        """Send any command that sends data or none."""
+    def command(self, cdb: bytes, data: bytes = b"", *, reads: int = 0) -> None:
+        """Send any command that sends data, or receives so many bytes, or neither."""
         self._send(
             ScsiCommand(
+                read=bool(reads),
                 write=bool(data),
                 itt=self._cmd_sn,
                 cmd_sn=self._cmd_sn,
-                expected_data_transfer_length=len(data),
+                expected_data_transfer_length=len(data) or reads,
                 cdb=cdb,
                 data=data,
             )

@@ -580,3 +580,12 @@ def test_what_changes_nothing_is_saved_again() -> None:
     house.blocks.saved.clear()
     a.order(RESERVE, 1, type=1)
     assert house.blocks.saved["reservations"] == house.now.encode()
+
+
+def test_a_unit_that_was_reserved_since_the_command_came_conflicts(
+    house: House, a: Host, b: Host
+) -> None:
+    plan = house.unit.execute(bytes((0x5F, IGNORE, 0, 0, 0, 0, 0, 0, 24, 0)), a.nexus)
+    assert b.do("160000000000") == Done()
+    assert house.blocks.perform(plan, bytes(15) + b"\1" + bytes(8)) == CONFLICT
+    assert house.now.keys == {}

@@ -3,6 +3,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import trio
+from trio.testing import wait_all_tasks_blocked
 
 from trioscsi import BackendError, UsageError
 from trioscsi.server.keeper import Keeper
@@ -74,3 +76,14 @@ async def test_a_folder_that_went_away_is_storage_that_failed(tmp_path: Path) ->
         await keeper.save(1, "modes", b"data")
     with pytest.raises(UsageError, match="cannot be read"):
         keeper.load(1)
+
+
+async def test_a_save_that_is_called_off_is_made_all_the_same(tmp_path: Path) -> None:
+    keeper = Keeper(tmp_path, NAME)
+    async with trio.open_nursery() as nursery:
+        for number in range(10):
+            nursery.start_soon(keeper.save, number, "modes", b"data")
+        await wait_all_tasks_blocked()
+        nursery.cancel_scope.cancel()
+    for number in range(10):
+        assert keeper.load(number) == {"modes": b"data"}

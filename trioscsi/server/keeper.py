@@ -61,13 +61,14 @@ class Keeper:
         if self._folder is None:
             raise BackendError("there is no folder to keep state in")
         path = self._folder / f"{self._prefix}-{number}.{name}"
-        async with self._order:
-            try:
-                # Not to be called off: a file half written must not become the one that counts.
-                with trio.CancelScope(shield=True):
+        # Not to be called off: a file half written must not become the one that counts, and whoever
+        # waits for others here has changed already what it saves.
+        with trio.CancelScope(shield=True):
+            async with self._order:
+                try:
                     await trio.to_thread.run_sync(_replace, path, data)
-            except OSError as error:
-                raise BackendError(f"{path}: {error.strerror}") from error
+                except OSError as error:
+                    raise BackendError(f"{path}: {error.strerror}") from error
 
 
 _NEW = ".new"
