@@ -16,7 +16,7 @@ import attrs
 from tests.interop.writer import Writer
 from trioscsi.pdu import DataIn
 from trioscsi.scsi import transport_id
-from trioscsi.scsi.persistent_out import PARAMETER_LIST
+from trioscsi.scsi.persistent_order import PARAMETER_LIST
 
 ROUNDS = 200
 LONGEST = 0.06

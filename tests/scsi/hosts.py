@@ -8,7 +8,7 @@ import attrs
 
 from tests.scsi.blocks import Blocks
 from trioscsi.scsi import AdditionalSense, LogicalUnit, Nexus, Outcome, ScsiTarget
-from trioscsi.scsi.persistent_out import MOVE_PARAMETER_LIST, PARAMETER_LIST
+from trioscsi.scsi.persistent_order import MOVE_PARAMETER_LIST, PARAMETER_LIST
 from trioscsi.scsi.registrations import Registrant, Registrations
 
 NAME = "iqn.2026-11.example:disk"

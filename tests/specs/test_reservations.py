@@ -11,7 +11,7 @@ import attrs
 import pytest
 
 from tests.scsi.hosts import IGNORE, MOVE, REGISTER, RESERVE, Host, House
-from trioscsi.scsi import Done, persistent_in, persistent_out, transport_id
+from trioscsi.scsi import Done, persistent_in, persistent_order, transport_id
 from trioscsi.scsi.disk import DISK
 from trioscsi.scsi.layout import Layout
 from trioscsi.scsi.registrations import Type
@@ -148,8 +148,8 @@ RECORDS = {
     "READ RESERVATION parameter data": persistent_in.RESERVATION,
     "REPORT CAPABILITIES parameter data": persistent_in.CAPABILITIES,
     "Full status descriptor": persistent_in.FULL_STATUS,
-    "PERSISTENT RESERVE OUT parameter list": persistent_out.PARAMETER_LIST,
-    "REGISTER AND MOVE parameter list": persistent_out.MOVE_PARAMETER_LIST,
+    "PERSISTENT RESERVE OUT parameter list": persistent_order.PARAMETER_LIST,
+    "REGISTER AND MOVE parameter list": persistent_order.MOVE_PARAMETER_LIST,
     "TransportID header": transport_id.HEADER,
 }
 

@@ -13,8 +13,9 @@ General layout:
 - ``modes`` and ``mode_select``: how mode parameters are told and set; ``mode_pages``: which there
   are; ``mode_page``: what a row is; ``mode_state``: their values in a unit.
 - ``counters``: what commands have done; ``log_pages``: what is told of it; ``log``: how.
-- ``persistent_in`` and ``persistent_out``, ``reserve``: how a unit is reserved; ``reservations``:
-  who has it; ``registrations``: by which rules; ``transport_id``: how initiators are named.
+- ``persistent_in``, ``persistent_out`` with ``persistent_order``, ``reserve``: how a unit is
+  reserved; ``reservations``: who has it; ``registrations``: by which rules; ``transport_id``: how
+  initiators are named.
 - ``copy``: third-party copies; ``designation``: the names by which they know units.
 - ``storage``: what commands of several steps are performed on.
 - ``layout``: records of bit fields; ``cdb``: those that are CDBs; ``sense``: those that complain.

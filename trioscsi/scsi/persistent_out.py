@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import attrs
@@ -10,104 +10,20 @@ import attrs
 from trioscsi.scsi import transport_id
 from trioscsi.scsi.cdb import Cdb, cdb_layout
 from trioscsi.scsi.command import Access, Command, decoded
-from trioscsi.scsi.layout import Layout, bits, layout, span
+from trioscsi.scsi.layout import Layout, bits, span
+from trioscsi.scsi.persistent_order import MOVE_PARAMETER_LIST, PARAMETER_LIST, Order
 from trioscsi.scsi.plan import Done, Procedure, Refusal
-from trioscsi.scsi.registrations import Change, Registrant, Type
+from trioscsi.scsi.registrations import Change, Registrant
 from trioscsi.scsi.reservations import CONFLICT
-from trioscsi.scsi.sense import (
-    INVALID_RELEASE,
-    NO_ROOM_FOR_REGISTRATIONS,
-    PARAMETER_LIST_LENGTH_ERROR,
-    invalid_parameter,
-)
+from trioscsi.scsi.sense import INVALID_RELEASE, PARAMETER_LIST_LENGTH_ERROR
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
     from trioscsi.scsi.cdb import CdbLayout
     from trioscsi.scsi.command import Perform
     from trioscsi.scsi.device import LogicalUnit
     from trioscsi.scsi.nexus import Nexus
     from trioscsi.scsi.plan import Outcome, Plan
-    from trioscsi.scsi.registrations import Registrations
     from trioscsi.scsi.storage import Storage
-
-PARAMETER_LIST = layout(
-    24,
-    reservation_key=span(0, 7),
-    service_action_reservation_key=span(8, 15),
-    spec_i_pt=bits(20, 3),
-    all_tg_pt=bits(20, 2),
-    aptpl=bits(20, 0),
-)
-MOVE_PARAMETER_LIST = layout(
-    24,
-    reservation_key=span(0, 7),
-    service_action_reservation_key=span(8, 15),
-    unreg=bits(17, 1),
-    aptpl=bits(17, 0),
-    relative_target_port_identifier=span(18, 19),
-    transportid_length=span(20, 23),
-)
-_LIST_LENGTH = 4
-"""The bytes of the length that precedes the TransportIDs of SPEC_I_PT."""
-_TYPES = frozenset(Type)
-
-
-@attrs.define
-class Order:
-    """What a nexus wants: the fields of its CDB and of its parameter list."""
-
-    unit: LogicalUnit
-    nexus: Nexus
-    cdb: Cdb
-    layout: Layout
-    data: memoryview
-    fields: dict[str, int] = attrs.field(init=False)
-    who: Registrant = attrs.field(init=False)
-    now: Registrations = attrs.field(init=False)
-
-    def __attrs_post_init__(self) -> None:
-        self.fields = self.layout.decode(self.data)
-        self.who = self.unit.reservations.registrant(self.nexus)
-        self.now = self.unit.reservations.persistent
-
-    def __getitem__(self, name: str) -> int:
-        return self.fields[name]
-
-    @property
-    def new_key(self) -> int:
-        """The SERVICE ACTION RESERVATION KEY."""
-        return self["service_action_reservation_key"]
-
-    def refusal(self, name: str) -> Refusal:
-        """What to raise for a value that we do not take in this field of the list."""
-        field = self.layout.fields[name]
-        return Refusal(invalid_parameter(field.byte, field.bit))
-
-    def at_ports(self, initiator: str) -> set[Registrant]:
-        """An initiator at this target port, or at all of them if ALL_TG_PT says so."""
-        ports = self.unit.port_groups.ports if self["all_tg_pt"] else (self.who.target_port,)
-        return {Registrant(initiator, port) for port in ports}
-
-    def check_key(self) -> None:
-        """Only a registrant that knows its key is heard."""
-        if self.now.keys.get(self.who) != self["reservation_key"]:
-            raise Refusal(CONFLICT)
-
-    def type(self) -> Type:
-        """The type of reservation that is wanted, of the whole unit: there is no other scope."""
-        if self.cdb["scope"]:
-            raise self.cdb.refusal("scope")
-        if self.cdb["type"] not in _TYPES:
-            raise self.cdb.refusal("type")
-        return Type(self.cdb["type"])
-
-    def aptpl(self) -> bool:
-        """Whether the registrations are to survive a loss of power, from now on."""
-        if self["aptpl"] and not self.unit.keeps_state:
-            raise self.refusal("aptpl")
-        return bool(self["aptpl"])
 
 
 @attrs.frozen
@@ -164,20 +80,20 @@ def register(order: Order) -> Change | None:
         raise Refusal(CONFLICT)
     if order["spec_i_pt"] and order.who in order.now.keys:
         raise order.cdb.refusal("service_action")
-    return _register(order, mine, _specified(order))
+    return _register(order, mine, order.others())
 
 
 def register_and_ignore_existing_key(order: Order) -> Change | None:
     """REGISTER AND IGNORE EXISTING KEY: the same, whatever key the nexus has."""
-    return _register(order, order.at_ports(order.who.initiator), set())
+    return _register(order, order.at_ports(order.who.initiator), [])
 
 
-def _register(order: Order, mine: set[Registrant], others: set[Registrant]) -> Change | None:
+def _register(order: Order, mine: list[Registrant], others: list[Registrant]) -> Change | None:
     aptpl = order.aptpl()
     if order.new_key:
-        _check_room(order, mine | others)
+        order.check_room([*mine, *others])
         return _persisting(order.now.register([*mine, *others], order.new_key), aptpl=aptpl)
-    registered = mine & order.now.keys.keys()
+    registered = [each for each in mine if each in order.now.keys]
     return _persisting(order.now.unregister(registered), aptpl=aptpl) if registered else None
 
 
@@ -233,73 +149,14 @@ def register_and_move(order: Order) -> Change | None:
         raise Refusal(CONFLICT)
     if not order.new_key:
         raise order.refusal("service_action_reservation_key")
-    if order["relative_target_port_identifier"] not in order.unit.port_groups.ports:
-        raise order.refusal("relative_target_port_identifier")
-    begin = PARAMETER_LIST.length
-    if order["transportid_length"] != len(order.data) - begin:
-        raise Refusal(PARAMETER_LIST_LENGTH_ERROR)
-    names = [name for _, name in _initiators(order, begin)]
-    to = Registrant(names[0], order["relative_target_port_identifier"])
-    if len(names) != 1 or to == order.who:
-        raise Refusal(invalid_parameter(begin))
-    _check_room(order, {to})
+    to = order.destination()
+    order.check_room([to])
     change = order.now.move(order.who, to, order.new_key, unregister=bool(order["unreg"]))
     return _persisting(change, aptpl=aptpl)
 
 
 def _persisting(change: Change, *, aptpl: bool) -> Change:
     return attrs.evolve(change, after=attrs.evolve(change.after, aptpl=aptpl))
-
-
-def _check_room(order: Order, more: Collection[Registrant]) -> None:
-    if len(order.now.keys.keys() | more) > order.unit.maximum_registrations:
-        raise Refusal(NO_ROOM_FOR_REGISTRATIONS)
-
-
-# The initiator ports that a parameter list names.
-
-
-def _specified(order: Order) -> set[Registrant]:
-    """Who is to be registered by SPEC_I_PT; nobody of them may be registered already."""
-    begin = PARAMETER_LIST.length
-    if not order["spec_i_pt"]:
-        if len(order.data) > begin:
-            raise Refusal(PARAMETER_LIST_LENGTH_ERROR)
-        return set()
-    begin += _LIST_LENGTH
-    if int.from_bytes(order.data[begin - _LIST_LENGTH : begin], "big") != len(order.data) - begin:
-        raise Refusal(PARAMETER_LIST_LENGTH_ERROR)
-    specified: set[Registrant] = set()
-    for place, name in _initiators(order, begin):
-        more = order.at_ports(name)
-        if not more.isdisjoint(order.now.keys):
-            raise Refusal(invalid_parameter(place))
-        specified |= more
-        _check_room(order, specified)
-    return specified
-
-
-def _initiators(order: Order, place: int) -> Iterator[tuple[int, str]]:
-    """The initiators that the TransportIDs from ``place`` on name, each with its place."""
-    ports = order.unit.reservations.ports()
-    while place < len(order.data):
-        rest = order.data[place:]
-        if len(rest) < transport_id.SHORTEST or len(rest) < (length := transport_id.length(rest)):
-            raise Refusal(PARAMETER_LIST_LENGTH_ERROR)
-        try:
-            named = transport_id.decode(rest[:length])
-        except ValueError:
-            raise Refusal(invalid_parameter(place)) from None
-        if order.unit.reservations.by_name:
-            named = transport_id.name_of(named)
-        elif not transport_id.is_port(named):
-            if named not in ports:
-                raise Refusal(invalid_parameter(place))
-            yield from ((place, port) for port in ports[named])
-            place += length
-            continue
-        yield place, named
-        place += length
 
 
 def _reserve_out(action: Action) -> Callable[[CdbLayout], Perform]:
