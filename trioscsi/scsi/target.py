@@ -166,9 +166,9 @@ class ScsiTarget:
             self.announce(lun, AdditionalSense.REPORTED_LUNS_DATA_HAS_CHANGED)
 
 
-def _only_reads(unit: LogicalUnit, command: Command, _cdb: Bytes, nexus: Nexus) -> Plan | None:
+def _only_reads(unit: LogicalUnit, command: Command, cdb: Bytes, nexus: Nexus) -> Plan | None:
     """The guard of a unit that some initiators may only read."""
-    changes = command.access is Access.WRITE and command.opcode not in _CHANGE_NOTHING
+    changes = command.access_of(cdb) is Access.WRITE and command.opcode not in _CHANGE_NOTHING
     if changes and nexus.view.protects(unit.number):
         return Failed(WRITE_PROTECTED)
     return None
