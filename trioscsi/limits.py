@@ -28,6 +28,8 @@ class Limits:
     """Commands of one session that are not answered: the width of the CmdSN window."""
     immediate_tasks: int = attrs.field(default=16, validator=ge(1))
     """Immediate commands of one session that are not answered (section 4.2.2.1)."""
+    task_set: int = attrs.field(default=4096, validator=ge(1))
+    """Commands of one unit that wait, for others or for storage, whoever gave them."""
     transfer: int = attrs.field(default=16 * 2**20, validator=ge(65_536))
     """The data of one SCSI command."""
     write_same: int = attrs.field(default=2**30, validator=ge(65_536))

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.scsi.cdbs import plain
-from trioscsi.scsi import Failed, LogicalUnit, Nexus, Plan
-from trioscsi.scsi.cdb import cdb_layout, cdb_layout_32, whole
+from trioscsi.scsi import Failed, LogicalUnit, Nexus, Plan, Read
+from trioscsi.scsi.cdb import cdb_layout, cdb_layout_32, is_preempt_and_abort, naca, whole
 from trioscsi.scsi.disk import DISK
 from trioscsi.scsi.layout import bits, span
 from trioscsi.scsi.plan import Refusal
@@ -42,7 +42,7 @@ def test_a_refused_value_is_pointed_at_by_the_first_bit_of_its_field() -> None:
         pytest.param("a3 0c 01 000000 00 0000 00", 2, 0, id="reserved"),
         pytest.param("a3 2c 00 000000 00 0000 00", 1, 7, id="any bit of a field that is zero"),
         pytest.param("a3 2c 01 000000 00 0000 01", 1, 7, id="the first of several"),
-        pytest.param("a3 0c 00 000000 00 0000 04", 9, 2, id="NACA"),
+        pytest.param("a3 0c 00 000000 00 0000 05", 9, 0, id="CONTROL but NACA"),
     ],
 )
 def test_a_bit_that_must_be_zero_is_refused(cdb: str, byte: int, bit: int) -> None:
@@ -52,13 +52,13 @@ def test_a_bit_that_must_be_zero_is_refused(cdb: str, byte: int, bit: int) -> No
 
 
 def test_usage_data_has_the_bits_that_are_looked_at() -> None:
-    assert LAYOUT.usage(0xA3, 0x0C).hex() == "a30c0000000000ffff00"
-    assert LAYOUT.usage(0xA3, None).hex() == "a31f0000000000ffff00"
+    assert LAYOUT.usage(0xA3, 0x0C).hex() == "a30c0000000000ffff04"
+    assert LAYOUT.usage(0xA3, None).hex() == "a31f0000000000ffff04"
 
 
 def test_usage_data_of_32_bytes_has_the_length_and_the_service_action_as_they_are() -> None:
     layout = cdb_layout_32({"protect": bits(10, 7, 5)}, {"tag": span(20, 23)}, fua=bits(10, 3))
-    assert layout.usage(0x7F, 0x0B).hex() == "7f00000000000018000b08" + "00" * 21
+    assert layout.usage(0x7F, 0x0B).hex() == "7f04000000000018000b08" + "00" * 21
 
 
 def reserved_bits() -> list[tuple[bytes, int, int]]:
@@ -66,7 +66,10 @@ def reserved_bits() -> list[tuple[bytes, int, int]]:
     found = []
     for command in DISK:
         layout = command.layout
-        taken = layout.record.mask(*layout.record.fields)
+        control = 1 if command.opcode == 0x7F else layout.length - 1
+        taken = (
+            layout.record.mask(*layout.record.fields) | 0x04 << (layout.length - 1 - control) * 8
+        )
         for position in range((layout.length - 1) * 8):
             if not taken >> position & 1:
                 number = int.from_bytes(plain(command), "big") | 1 << position
@@ -80,6 +83,28 @@ def test_any_reserved_bit_of_any_command_is_refused_and_pointed_at(nexus: Nexus)
     assert len(cases) > 500
     for cdb, byte, bit in cases:
         assert UNIT.execute(cdb, nexus) == Failed(invalid_field(byte, bit)), cdb.hex()
+
+
+def test_naca_is_taken_in_every_command(nexus: Nexus) -> None:
+    for command in DISK:
+        cdb = bytearray(plain(command))
+        control = 1 if command.opcode == 0x7F else command.layout.length - 1
+        assert not naca(cdb)
+        cdb[control] |= 0x04
+        assert naca(cdb)
+        command.layout.check(cdb)  # raises nothing
+    read = bytes.fromhex("28 00 00000007 00 0001 04")
+    assert UNIT.execute(read, nexus) == Read(7, 1, fua=False)
+
+
+def test_where_control_is_in_a_vendors_cdb_is_not_known() -> None:
+    assert not naca(b"\xff" * 16)
+
+
+def test_preempt_and_abort_is_known() -> None:
+    assert is_preempt_and_abort(b"\x5f\x05" + bytes(8))
+    assert not is_preempt_and_abort(b"\x5f\x04" + bytes(8))
+    assert not is_preempt_and_abort(b"\x5e\x05" + bytes(8))
 
 
 def test_any_value_in_a_field_that_must_be_zero_is_refused(nexus: Nexus) -> None:

@@ -155,4 +155,4 @@ def test_a_unit_may_lack_what_a_command_needs(unit: LogicalUnit, nexus: Nexus) -
 
 
 def test_usage_data_shows_the_service_action() -> None:
-    assert SECOND.usage == b"\x5e\x02" + bytes(8)
+    assert SECOND.usage == b"\x5e\x02" + bytes(7) + b"\x04"

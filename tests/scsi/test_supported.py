@@ -18,10 +18,10 @@ Ask = Callable[[str], Plan]
 ALL, ONE, ACTION, EITHER, RCTD = 0, 1, 2, 3, 0x80
 GOING_THROUGH_ALL = {0x04, 0x1D, 0x48}
 NOT_SUPPORTED = "0001 0000"
-READ_10 = "0003 000a 2818ffffffff00ffff00"
-VERIFY_10 = "0003 000a 2f16ffffffff00ffff00"
-WRITE_32 = "0003 0020 7f00000000000018 000b18 00 ffffffffffffffff 0000000000000000 ffffffff"
-RSOC = "0003 000c a30c87ffffffffffffff0000"
+READ_10 = "0003 000a 2818ffffffff00ffff04"
+VERIFY_10 = "0003 000a 2f16ffffffff00ffff04"
+WRITE_32 = "0003 0020 7f04000000000018 000b18 00 ffffffffffffffff 0000000000000000 ffffffff"
+RSOC = "0003 000c a30c87ffffffffffffff0004"
 
 
 def codes(options: int, opcode: int = 0, action: int = 0, length: int = 0xFFFF) -> str:
@@ -168,16 +168,16 @@ def test_the_report_of_commands_is_cut_exactly(length: int) -> None:
 
 
 def test_task_management_functions_are_reported_short_and_long(ask: Ask) -> None:
-    assert ask("a30d 00 000000 00000010 0000") == Reply(bytes.fromhex("da000000"))
-    assert ask("a30d 80 000000 00000010 0000") == Reply(bytes.fromhex("da00000c") + bytes(12))
-    assert ask("a30d 80 000000 00000006 0000") == Reply(bytes.fromhex("da00000c0000"))
+    assert ask("a30d 00 000000 00000010 0000") == Reply(bytes.fromhex("fa000000"))
+    assert ask("a30d 80 000000 00000010 0000") == Reply(bytes.fromhex("fa00000c") + bytes(12))
+    assert ask("a30d 80 000000 00000006 0000") == Reply(bytes.fromhex("fa00000c0000"))
 
 
 def test_functions_of_newer_transports_are_reported_where_the_nexus_has_them(
     ask: Ask, nexus: Nexus
 ) -> None:
     nexus.queries = True
-    assert ask("a30d 00 000000 00000010 0000") == Reply(bytes.fromhex("de070000"))
+    assert ask("a30d 00 000000 00000010 0000") == Reply(bytes.fromhex("fe070000"))
 
 
 def test_task_management_functions_need_room_for_four_bytes(ask: Ask) -> None:

@@ -19,6 +19,7 @@ from trioscsi.machines import (
     logout,
     session,
     task,
+    task_state,
     text,
     transfer,
 )
@@ -41,6 +42,7 @@ MACHINES: Mapping[str, Machine[Any]] = {
         full_feature,
         logout,
         task,
+        task_state,
         transfer,
         initiator_connection,
         initiator_session,

@@ -1,7 +1,7 @@
 """Command descriptor blocks (SPC-4 section 4.2).
 
 A layout names the fields that a command has. Any other bit is reserved, and a reserved bit that
-is set is refused, as is the CONTROL byte: there is no NACA here (SAM-5 section 5.2). From
+is set is refused; of the CONTROL byte, NACA is taken in every command (SAM-5 section 5.2). From
 the same layout comes the CDB usage data of REPORT SUPPORTED OPERATION CODES.
 
 Two kinds of field are there and make no difference. Protection information and the like must not
@@ -29,6 +29,10 @@ WIRE_LENGTH = 16
 
 ADDITIONAL_CDB_LENGTH = "additional_cdb_length"
 
+_NACA = 0x04
+
+_VARIABLE_LENGTH, _PERSISTENT_RESERVE_OUT, _PREEMPT_AND_ABORT = 0x7F, 0x5F, 0x05
+
 _LENGTHS = (6, 10, 10, None, 16, 12, None, None)
 
 
@@ -39,13 +43,17 @@ class CdbLayout:
     record: Layout
     zero: frozenset[str] = frozenset()
     ignored: frozenset[str] = frozenset()
+    _naca: int = attrs.field(init=False, repr=False)
     _reserved: int = attrs.field(init=False, repr=False)
     _refused: Mapping[str, int] = attrs.field(init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         record = self.record
         everything = (1 << (record.length - 1) * 8) - 1
-        object.__setattr__(self, "_reserved", everything & ~record.mask(*record.fields))
+        control = 1 if ADDITIONAL_CDB_LENGTH in record.fields else record.length - 1
+        naca = _NACA << (record.length - control - 1) * 8
+        object.__setattr__(self, "_naca", naca)
+        object.__setattr__(self, "_reserved", everything & ~record.mask(*record.fields) & ~naca)
         object.__setattr__(self, "_refused", {name: record.mask(name) for name in self.zero})
 
     @property
@@ -61,7 +69,11 @@ class CdbLayout:
         if ADDITIONAL_CDB_LENGTH in self.record.fields:
             shown[ADDITIONAL_CDB_LENGTH] = self.length - 8
         names = self.record.fields.keys() - self.zero - self.ignored - shown.keys()
-        mask = self.record.mask(*names) | int.from_bytes(self.record.encode(**shown), "big")
+        mask = (
+            self._naca
+            | self.record.mask(*names)
+            | int.from_bytes(self.record.encode(**shown), "big")
+        )
         return (mask | opcode << (self.length - 1) * 8).to_bytes(self.length, "big")
 
     def check(self, cdb: Bytes) -> None:
@@ -129,6 +141,20 @@ def cdb_layout_32(
         **{ADDITIONAL_CDB_LENGTH: span(7)},
         **fields,
     )
+
+
+def naca(cdb: Bytes) -> bool:
+    """Whether a command that fails leaves an auto contingent allegiance (SAM-5 section 5.9).
+
+    Where CONTROL is in a vendor's CDB is not known; there, it does not.
+    """
+    length = 2 if cdb[0] == _VARIABLE_LENGTH else _LENGTHS[cdb[0] >> 5]
+    return length is not None and bool(cdb[length - 1] & _NACA)
+
+
+def is_preempt_and_abort(cdb: Bytes) -> bool:
+    """Whether this is the command that every initiator may give in spite of an allegiance."""
+    return cdb[0] == _PERSISTENT_RESERVE_OUT and cdb[1] & 0x1F == _PREEMPT_AND_ABORT
 
 
 def whole(cdb: Bytes) -> bytes:

@@ -23,13 +23,13 @@ from trioscsi.scsi.identifying import Identifying
 from trioscsi.scsi.log import Log
 from trioscsi.scsi.mode_pages import DISK_PAGES
 from trioscsi.scsi.mode_state import Modes
-from trioscsi.scsi.plan import Failed, Refusal
+from trioscsi.scsi.plan import Failed, Refusal, Status
 from trioscsi.scsi.ports import PortGroups
 from trioscsi.scsi.power import PowerCondition, not_ready, wake
 from trioscsi.scsi.removal import Removal
 from trioscsi.scsi.reservations import Reservations
 from trioscsi.scsi.self_test import SelfTests
-from trioscsi.scsi.sense import out_of_range
+from trioscsi.scsi.sense import AdditionalSense, out_of_range
 from trioscsi.scsi.timestamp import Timestamp
 
 if TYPE_CHECKING:
@@ -40,7 +40,16 @@ if TYPE_CHECKING:
     from trioscsi.scsi.mode_page import Key, ModePage
     from trioscsi.scsi.nexus import Nexus
     from trioscsi.scsi.plan import Plan
-    from trioscsi.scsi.sense import AdditionalSense, Sense
+    from trioscsi.scsi.sense import Sense
+
+
+_ESTABLISH = 3
+"""UA_INTLCK_CTRL: a status that keeps commands from being performed is told of once more."""
+_PREVIOUS = {
+    Status.BUSY: AdditionalSense.PREVIOUS_BUSY_STATUS,
+    Status.TASK_SET_FULL: AdditionalSense.PREVIOUS_TASK_SET_FULL_STATUS,
+    Status.RESERVATION_CONFLICT: AdditionalSense.PREVIOUS_RESERVATION_CONFLICT_STATUS,
+}
 
 
 def _within(low: int, high: int) -> Callable[[object, attrs.Attribute[int], int], None]:
@@ -211,12 +220,29 @@ class LogicalUnit:
                 cdb = whole(cdb)
             opcode = cdb[0]
             if nexus.pending and opcode not in self.commands.exempt:
-                attention = nexus.take(self.number)
+                attention = self._report(nexus)
                 if attention is not None:
                     return Failed(attention)
             return self._run[opcode](self, cdb, nexus)
         except Refusal as refusal:
             return refusal.plan
+
+    def _report(self, nexus: Nexus) -> Sense | None:
+        """What a nexus has to hear of before anything else, and hears of again if the mode page
+        says so (UA_INTLCK_CTRL), until REQUEST SENSE has asked for it.
+        """
+        first = nexus.first(self.number)
+        stays = self.modes.ua_intlck_ctrl and first is not None and not first.deferred
+        return first if stays else nexus.take(self.number)
+
+    def refused(self, status: Status, nexus: Nexus) -> None:
+        """A command got a status without sense data, which may be worth a unit attention."""
+        previous = _PREVIOUS.get(status)
+        if self.modes.ua_intlck_ctrl != _ESTABLISH or previous is None:
+            return
+        pending = nexus.pending.get(self.number, ())
+        if not any(code in pending for code in _PREVIOUS.values()):
+            nexus.establish(self.number, previous)
 
     def restore(self, name: str, data: bytes) -> None:
         """Take back what was saved before a restart; raises UsageError if it cannot be read."""

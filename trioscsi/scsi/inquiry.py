@@ -92,6 +92,7 @@ def _check_no_page(cdb: Cdb) -> None:
 def _standard(unit: LogicalUnit, nexus: Nexus) -> bytes:
     return STANDARD.encode(
         version=_SPC_4,
+        normaca=1,
         hisup=1,
         response_data_format=2,
         additional_length=STANDARD.length - 5,

@@ -159,6 +159,7 @@ def report_supported_task_management_functions(_unit: LogicalUnit, cdb: Cdb, nex
         ats=1,
         atss=1,
         ctss=1,
+        cacas=1,
         lurs=1,
         trs=1,
         **dict.fromkeys(("qts", "qtss", "qaes", "itnrs"), int(nexus.queries)),

@@ -359,9 +359,7 @@ class Conversation:
             performer.executors[self.connection] = self
         session = self.connection.session
         assert session is not None
-        node = session.node
-        while node.events:
-            performer.handle(node.take_events())
+        performer.attend(session.node)
 
     @property
     def _has_much_to_read(self) -> bool:

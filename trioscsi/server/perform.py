@@ -17,6 +17,7 @@ import trio
 
 from trioscsi import lun as luns
 from trioscsi.errors import BackendError
+from trioscsi.pdu import TaskAttribute
 from trioscsi.protocol import (
     CommandArrived,
     CommandsCleared,
@@ -24,6 +25,7 @@ from trioscsi.protocol import (
     Event,
     NexusCreated,
     NexusLost,
+    Node,
     Session,
     TargetConnection,
     Task,
@@ -31,7 +33,6 @@ from trioscsi.protocol import (
     TasksCleared,
     TransferFailed,
     UnitReset,
-    Units,
 )
 from trioscsi.scsi import (
     AccessState,
@@ -59,20 +60,20 @@ from trioscsi.scsi.transfer import whole_blocks
 from trioscsi.server.jobs import Jobs
 from trioscsi.server.keeper import Keeper
 from trioscsi.server.storage import Unit, UnitStorage
+from trioscsi.server.task_sets import TaskSets, session_of
 
 log = logging.getLogger("trioscsi")
 
 _SMALL = 65_536
 """Bytes that a read may always add to what its peer has still to read: a turn has few of them."""
 
-_ONE, _MORE_THAN_ONE = 1, 2
-"""UADE DEPTH: how many unit attentions are pending."""
-
 _ISCSI = 0x0960
 """The version descriptor of iSCSI, to which the negotiated level is added (RFC 7144 4.2)."""
 
 _RFC_7144 = 2
 """The protocol level that has them."""
+
+_SIMPLE = int(TaskAttribute.SIMPLE)
 
 _OF_A_TASK = (CommandArrived, DataArrived, TransferFailed)
 
@@ -90,7 +91,7 @@ class Executor(Protocol):
         """Stop what `start` began, and release the task when nothing of it is left."""
 
 
-class Performer(Units):
+class Performer:
     """Executes the commands of one target."""
 
     def __init__(
@@ -100,6 +101,8 @@ class Performer(Units):
         jobs: Jobs,
         keeper: Keeper,
         port_groups: Mapping[int, AccessState] | None = None,
+        *,
+        most_waiting: int = 4096,
     ) -> None:
         self._jobs, self._keeper = jobs, keeper
         self._units = {unit.logical.number: unit for unit in units}
@@ -110,32 +113,32 @@ class Performer(Units):
         self.target = ScsiTarget(name, logical, port_groups)
         self.executors: dict[TargetConnection, Executor] = {}
         self._nexuses: dict[Session, Nexus] = {}
+        self.task_sets = TaskSets(
+            self._by_field, self._nexuses, self._begin, self._perform, most_waiting
+        )
+        self._watched = self.task_sets.watched
 
     @property
     def units(self) -> Collection[Unit]:
         """The units and their disks."""
         return self._units.values()
 
-    # What task management asks.
-
-    def has(self, lun: int) -> bool:
-        """See `Units.has`."""
-        return lun in self._by_field
-
-    def attention(self, lun: int, session: Session) -> int | None:
-        """See `Units.attention`: UADE DEPTH and sense key, ASC and ASCQ (SAM-5 section 7.10)."""
-        nexus, number = self._nexuses[session], self._by_field[lun].logical.number
-        sense = nexus.first(number)
-        if sense is None:
-            return None
-        depth = _MORE_THAN_ONE if len(nexus.pending[number]) > 1 else _ONE
-        return (depth << 4 | sense.key) << 16 | sense.code
-
     async def close(self) -> None:
         """Close the disks that can be closed."""
         for unit in self._units.values():
             if unit.can.close is not None:
                 await unit.can.close()
+
+    def attend(self, node: Node) -> None:
+        """Do what the protocol asks for, and what can be done now that it was."""
+        while True:
+            while node.events:
+                self.handle(node.take_events())
+            if not self._watched:
+                return
+            self.task_sets.settle()
+            if not node.events:
+                return
 
     def handle(self, events: Iterable[Event]) -> None:
         """Do what the protocol asks for."""
@@ -150,6 +153,8 @@ class Performer(Units):
 
     def _command_arrived(self, event: CommandArrived) -> None:
         task = event.task
+        if (task.attributes > _SIMPLE or self._watched) and self.task_sets.holds(task):
+            return
         session = task.connection.session
         assert session is not None, "commands come in sessions"
         unit = self._by_field.get(task.lun)
@@ -160,13 +165,21 @@ class Performer(Units):
         if not plan.data_out or task.connection.want(task, plan.data_out, self._window):
             self._perform(task, plan)
 
+    def _begin(self, task: Task) -> None:
+        """Perform a command that has waited for its turn."""
+        self._command_arrived(CommandArrived(task))
+
     def _data_arrived(self, event: DataArrived) -> None:
-        self._perform(event.task, event.task.plan)
+        if self._watched:
+            go_on = partial(self._perform, event.task, event.task.plan)
+            self.task_sets.goes_on(event.task, go_on)
+        else:
+            self._perform(event.task, event.task.plan)
 
     def _transfer_failed(self, event: TransferFailed) -> None:
         asc, ascq = event.fault.value
         sense = Sense(SenseKey.ABORTED_COMMAND, asc << 8 | ascq)
-        self._check_condition(event.task, sense)
+        self.task_sets.goes_on(event.task, partial(self._check_condition, event.task, sense))
 
     def _tasks_aborted(self, event: TasksAborted) -> None:
         for task in event.tasks:
@@ -179,12 +192,14 @@ class Performer(Units):
                 executor.cancel(task)
             else:
                 task.connection.release(task)
+            if task.lun in self._by_field:
+                self._unit(task).waiting.discard(task)
 
     def _unit_reset(self, event: UnitReset) -> None:
-        if event.lun is None:
-            self.target.reset_all()
-        elif (number := luns.decode(event.lun)) is not None:
-            self.target.reset(number)
+        units = self.units if event.lun is None else [self._by_field[event.lun]]
+        for unit in units:
+            self.target.reset(unit.logical.number)
+            self.task_sets.reset(unit)
 
     def _commands_cleared(self, event: CommandsCleared) -> None:
         nexus, unit = self._nexuses.get(event.session), self._by_field.get(event.lun)
@@ -212,6 +227,7 @@ class Performer(Units):
         nexus = self._nexuses.pop(event.session, None)
         if nexus is not None:
             self.target.detach(nexus)
+            self.task_sets.lost(event.session)
 
     def _tasks_cleared(self, event: TasksCleared) -> None:
         nexus = self._nexuses.get(event.session)
@@ -239,10 +255,20 @@ class Performer(Units):
         perform = self._plans.get(type(plan))
         try:
             if perform is None or not perform(self, task, plan):
-                task.own_data()
-                self.executors[task.connection].start(task, plan)
+                self._wait(task, plan)
         except BackendError as error:
             self._storage_failed(task, plan, error)
+
+    def _wait(self, task: Task, plan: Plan) -> None:
+        """Hand over a plan that has to wait for storage, unless too many do."""
+        unit = self._unit(task)
+        refusal = self.task_sets.refusal(task, unit)
+        if refusal is not None:
+            self._perform(task, refusal)
+            return
+        unit.waiting.add(task)
+        task.own_data()
+        self.executors[task.connection].start(task, plan)
 
     def _done(self, task: Task, plan: Done) -> bool:
         task.connection.finish(task, transferred=task.plan.data_out)
@@ -261,6 +287,9 @@ class Performer(Units):
         return True
 
     def _refused(self, task: Task, plan: Refused) -> bool:
+        unit = self._by_field.get(task.lun)
+        if unit is not None:
+            unit.logical.refused(plan.status, self._nexuses[session_of(task)])
         task.connection.finish(task, plan.status)
         return True
 
@@ -330,6 +359,13 @@ class Performer(Units):
 
     async def run(self, task: Task, plan: Plan) -> Callable[[], None]:
         """Perform a plan that could not be done at once; returns what answers its task."""
+        try:
+            answer = await self._run(task, plan)
+        finally:
+            self._unit(task).waiting.discard(task)
+        return partial(self.task_sets.goes_on, task, answer) if self._watched else answer
+
+    async def _run(self, task: Task, plan: Plan) -> Callable[[], None]:
         unit = self._unit(task)
         abort = partial(self._abort, task)
         storage = UnitStorage(unit, self._unit_of, self._jobs, self._keeper, abort, owner=task)
@@ -387,12 +423,15 @@ class Performer(Units):
         taken = 0 if task.plan is None else task.plan.data_out
         unit = self._by_field.get(task.lun)
         descriptor = unit is not None and bool(unit.logical.modes.d_sense)
+        counts = not task.over
         task.connection.finish(
             task,
             Status.CHECK_CONDITION,
             sense=sense.encode(descriptor=descriptor),
             transferred=taken,
         )
+        if counts:
+            self.task_sets.failed(task)
 
     def _unit(self, task: Task) -> Unit:
         return self._by_field[task.lun]

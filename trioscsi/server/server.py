@@ -248,4 +248,4 @@ async def keep_time(node: Node, performer: Performer) -> None:
             node.wake = scope.cancel
             await trio.sleep_forever()
         node.deadlines.run(trio.current_time())
-        performer.handle(node.take_events())
+        performer.attend(node)

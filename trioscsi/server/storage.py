@@ -22,6 +22,7 @@ from trioscsi.scsi import LogicalUnit, Nexus
 from trioscsi.server.ranges import Ranges
 
 if TYPE_CHECKING:
+    from trioscsi.protocol import Task
     from trioscsi.server.jobs import Jobs
     from trioscsi.server.keeper import Keeper
 
@@ -41,6 +42,8 @@ class Unit:
     disk: BlockDevice
     can: Abilities = attrs.field(init=False)
     ranges: Ranges = attrs.field(factory=Ranges, init=False)
+    waiting: set[Task] = attrs.field(factory=set, init=False)
+    """The commands that wait for storage."""
 
     def __attrs_post_init__(self) -> None:
         cached = self.disk

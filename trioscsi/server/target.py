@@ -116,12 +116,13 @@ class Target:
             self.jobs,
             self._keeper,
             states,
+            most_waiting=self.limits.task_set,
         )
         self.node = Node(
             self.name,
             make_offer(self.limits, proof, target_alias=alias, **negotiation),
             self.limits,
-            units=self._performer,
+            units=self._performer.task_sets,
             authentication=proof,
         )
         self.guarded = Guarded(
