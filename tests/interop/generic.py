@@ -28,7 +28,7 @@ class Generic:
         options = ["-Wall", "-Wextra", "-Werror", "-O", "-shared", "-fPIC"]
         tools.run("gcc", *options, "-o", str(self._library), str(SOURCE), "-liscsi", "-ldl")
 
-    def run(self, *command: str, status: int = 0) -> str:
+    def run(self, *command: str, status: int = 0, given: bytes = b"") -> str:
         """What a program prints; it has to end with this status, and in time."""
         environment = {**os.environ, "LD_PRELOAD": str(self._library)}
-        return tools.run(*command, environment=environment, status=status)
+        return tools.run(*command, environment=environment, status=status, given=given)

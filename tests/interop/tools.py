@@ -30,13 +30,17 @@ def run(
     timeout: float = 60,
     environment: Mapping[str, str] | None = None,
     status: int = 0,
+    given: bytes = b"",
 ) -> str:
-    """What a program prints, standard error included; it has to end as expected, and in time."""
+    """What a program prints, standard error included, when it is ``given`` this to read.
+
+    It has to end as expected, and in time.
+    """
     done = subprocess.run(
         [tool(command[0]), *command[1:]],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        stdin=subprocess.DEVNULL,
+        input=given,
         timeout=timeout,
         env=environment,
         check=False,

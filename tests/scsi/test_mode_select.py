@@ -65,7 +65,7 @@ def test_a_parameter_list_changes_what_it_says(select: Select, unit: LogicalUnit
 
 def test_several_pages_may_come_and_subpages_too(select: Select, unit: LogicalUnit) -> None:
     caching = CACHING.encode({**CACHING.defaults(unit), "wce": 0}, saveable=False)
-    extension = CONTROL_EXTENSION.encode({"tcmos": 1, "scsip": 0}, saveable=False)
+    extension = CONTROL_EXTENSION.encode({"tcmos": 1, "scsip": 0, "ialuae": 1}, saveable=False)
     assert select(NO_HEADER + caching + extension + control(unit, tas=1)) == Done()
     assert (unit.modes.wce, unit.modes.scsip, unit.modes.tas) == (0, 0, 1)
 
@@ -186,7 +186,10 @@ def test_a_list_that_ends_too_early_is_refused(
 ) -> None:
     header = HEADER_10 if long else HEADER_6
     whole = header.encode(block_descriptor_length=8) + bytes.fromhex("000003e800000200")
-    pages = control(unit), CONTROL_EXTENSION.encode({"tcmos": 1, "scsip": 1}, saveable=False)
+    pages = (
+        control(unit),
+        CONTROL_EXTENSION.encode({"tcmos": 1, "scsip": 1, "ialuae": 1}, saveable=False),
+    )
     for page in pages:
         data = whole + page
         good = {len(data), len(whole), 0}

@@ -172,7 +172,7 @@ CONTROL_EXTENSION = mode_subpage(
     32,
     tcmos=fixed(bits(4, 2), 1),  # the clock of the machine is the device clock
     scsip=switch(bits(4, 1), default=1),  # whether SET TIMESTAMP is taken
-    ialuae=bits(4, 0),
+    ialuae=fixed(bits(4, 0), 1),  # states change when we say so
     initial_command_priority=bits(5, 3, 0),
     maximum_sense_data_length=span(6),
 )
