@@ -59,7 +59,14 @@ class UsageError(TrioscsiError, ValueError):
 
 
 class BackendError(TrioscsiError):
-    """Storage could not do what it was asked; the initiator sees MEDIUM or HARDWARE ERROR."""
+    """Storage could not do what it was asked; the initiator sees MEDIUM or HARDWARE ERROR.
+
+    ``lba`` is the first block that failed, if the backend can tell.
+    """
+
+    def __init__(self, *args: object, lba: int | None = None) -> None:
+        super().__init__(*args)
+        self.lba = lba
 
 
 class OutOfSpace(BackendError):

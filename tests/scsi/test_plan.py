@@ -14,7 +14,7 @@ from trioscsi.scsi import (
     Status,
     Write,
 )
-from trioscsi.scsi.plan import Refusal
+from trioscsi.scsi.plan import Refusal, only_block
 from trioscsi.scsi.sense import WRITE_PROTECTED
 
 
@@ -45,3 +45,11 @@ def test_a_parameter_list_may_be_refused_when_it_has_come() -> None:
         raise Refusal(WRITE_PROTECTED)
 
     assert Receive(24, then).received(b"") == Failed(WRITE_PROTECTED)
+
+
+@pytest.mark.parametrize(
+    ("plan", "lba"),
+    [(Read(5, 1, fua=False), 5), (Read(5, 2, fua=False), None), (Done(), None)],
+)
+def test_a_plan_may_be_about_one_block(plan: Plan, lba: int | None) -> None:
+    assert only_block(plan) == lba

@@ -70,6 +70,15 @@ class Cached(MemoryDisk):
         await self.open.wait()
 
 
+class Unreadable(Cached):
+    """Cannot be read at its beginning, and does not say where."""
+
+    async def read(self, lba: int, blocks: int) -> memoryview:
+        if lba == 1:
+            raise BackendError("broken")
+        return await super().read(lba, blocks)
+
+
 def verify10(lba: int, blocks: int, *, bytchk: int = 0) -> bytes:
     return bytes([0x2F, bytchk << 1]) + lba.to_bytes(4) + b"\0" + blocks.to_bytes(2) + b"\0"
 
@@ -315,6 +324,25 @@ async def test_what_storage_fails_is_counted(build: Build) -> None:
     await peer.do(read10(5, 1), reads=BLOCK)
     (unit,) = house.target.performer.units
     assert (unit.logical.counters.reads, unit.logical.counters.failed_reads) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("command", "information"),
+    [
+        pytest.param(read10(9, 4), (0x80, 10), id="the first one that cannot be read"),
+        pytest.param(read10(1, 1), (0x80, 1), id="the only one"),
+        pytest.param(read10(1, 2), (0, 0), id="one of several"),
+        pytest.param(SYNCHRONIZE_CACHE, (0, 0), id="none"),
+    ],
+)
+async def test_the_block_that_failed_is_named_if_it_is_known(
+    build: Build, command: bytes, information: tuple[int, int]
+) -> None:
+    disk = Failing(Unreadable(), read=[range(10, 11)], flush=True)
+    peer = await build(disk).log_in()
+    answer = await peer.do(command, reads=4 * BLOCK)
+    assert answer.sense_code[0] == MEDIUM_ERROR
+    assert (answer.sense[0] & 0x80, int.from_bytes(answer.sense[3:7])) == information
 
 
 async def test_storage_may_fail_at_once(build: Build) -> None:

@@ -161,16 +161,20 @@ class Failing(Wrapper):
             return method
 
         async def perhaps(*args: Any) -> Any:
-            if self._is_bad(name, *args):
+            bad = None if name == "flush" else self._bad(name, *args)
+            if bad is not None or (name == "flush" and self._flush):
                 if not self._patience:
-                    raise BackendError(f"{name} fails, as it was told to")
+                    raise BackendError(f"{name} fails, as it was told to", lba=bad)
                 self._patience -= 1
             return await method(*args)
 
         return perhaps
 
-    def _is_bad(self, name: str, lba: int = 0, what: int | Buffer = b"", *_: Any) -> bool:
-        if name == "flush":
-            return self._flush
+    def _bad(self, name: str, lba: int, what: int | Buffer, *_: Any) -> int | None:
+        """The first block of an operation that is to fail."""
         blocks = what if isinstance(what, int) else len(what) // self.block_size
-        return any(bad.start < lba + blocks and lba < bad.stop for bad in self._ranges[name])
+        touched = range(lba, lba + blocks)
+        found = [(max(bad.start, lba), bad) for bad in self._ranges[name]]
+        return min(
+            (first for first, bad in found if first in bad and first in touched), default=None
+        )

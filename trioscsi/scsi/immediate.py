@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from trioscsi.errors import BackendError
-from trioscsi.scsi.plan import Done, Failed, Procedure, Refusal
+from trioscsi.scsi.plan import Done, Failed, Procedure, Refusal, only_block
 from trioscsi.scsi.sense import deferred, storage_failure
 
 if TYPE_CHECKING:
@@ -44,8 +44,10 @@ class Immediate(Procedure):
         except Refusal as refusal:
             outcome = refusal.plan
         except BackendError as error:
-            sense = storage_failure(error, reading=self.procedure.reads)
-            self.unit.storage_failed(self.procedure, sense)
+            procedure = self.procedure
+            lba = only_block(procedure)
+            sense = storage_failure(error, reading=procedure.reads, lba=lba)
+            self.unit.storage_failed(procedure, sense)
             self._report(sense)
             raise
         if isinstance(outcome, Failed):

@@ -143,6 +143,12 @@ Outcome = Done | Met | Reply | Failed | Refused
 Plan = Outcome | Read | Write | Receive | Procedure
 
 
+def only_block(plan: Plan) -> int | None:
+    """The address of the block that a plan is about, if it is about one block."""
+    lba: int | None = getattr(plan, "lba", None)
+    return lba if getattr(plan, "blocks", None) == 1 else None
+
+
 class Refusal(Exception):
     """How a command handler ends early; never leaves the device server. ``plan`` is the answer."""
 

@@ -404,11 +404,12 @@ def write_error(lba: int | None = None) -> Sense:
     return Sense(SenseKey.MEDIUM_ERROR, AdditionalSense.WRITE_ERROR, information=lba)
 
 
-def storage_failure(error: BackendError, *, reading: bool) -> Sense:
-    """What an error of storage is to an initiator."""
+def storage_failure(error: BackendError, *, reading: bool, lba: int | None = None) -> Sense:
+    """What an error of storage is to an initiator; ``lba`` is the block, if it can be no other."""
     if isinstance(error, OutOfSpace):
         return SPACE_ALLOCATION_FAILED
-    return unrecovered_read() if reading else write_error()
+    lba = lba if error.lba is None else error.lba
+    return unrecovered_read(lba) if reading else write_error(lba)
 
 
 def miscompare(offset: int) -> Sense:

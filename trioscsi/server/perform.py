@@ -55,6 +55,7 @@ from trioscsi.scsi import (
     Status,
     Write,
 )
+from trioscsi.scsi.plan import only_block
 from trioscsi.scsi.sense import storage_failure
 from trioscsi.scsi.transfer import whole_blocks
 from trioscsi.server.jobs import Jobs
@@ -414,7 +415,7 @@ class Performer:
     def _storage_failed(self, task: Task, plan: Plan, error: BackendError) -> None:
         log.error("%s: storage failed: %s", self.target.name, error)
         reading = isinstance(plan, Read) or (isinstance(plan, Procedure) and plan.reads)
-        sense = storage_failure(error, reading=reading)
+        sense = storage_failure(error, reading=reading, lba=only_block(plan))
         self._unit(task).logical.storage_failed(plan, sense)
         self._check_condition(task, sense)
 
