@@ -72,6 +72,17 @@ SANITIZING = [
     "SCSI.Sanitize.Readonly",
     "SCSI.Sanitize.Reservations",
 ]
+SUITES_OF_A_READ_ONLY_DISK = [
+    "SCSI.Inquiry",
+    "SCSI.Mandatory",
+    "SCSI.ModeSense6",
+    "SCSI.PreventAllow",
+    "SCSI.ReadCapacity16",
+    "SCSI.ReadOnly",
+    "SCSI.ReportSupportedOpcodes",
+    "SCSI.StartStopUnit",
+    "SCSI.TestUnitReady",
+]
 SUITES_OF_THE_TRANSPORT = [
     "iSCSI.iSCSIResiduals",
     "iSCSI.iSCSITMF",
@@ -189,19 +200,9 @@ def test_a_suite_of_libiscsi_finds_no_fault_with_the_transport(server: Serving, 
     run_suite(suite, server.url)
 
 
-@pytest.mark.parametrize(
-    "suite",
-    [
-        "ReadOnly",
-        "Inquiry",
-        "Mandatory",
-        "PreventAllow",
-        "ReadCapacity16",
-        "ReportSupportedOpcodes",
-    ],
-)
+@pytest.mark.parametrize("suite", SUITES_OF_A_READ_ONLY_DISK)
 def test_libiscsi_finds_no_fault_with_a_read_only_disk(read_only: Serving, suite: str) -> None:
-    run_suite(f"SCSI.{suite}", read_only.url)
+    run_suite(suite, read_only.url)
 
 
 def test_iscsi_ls_shows_the_target_and_its_units(server: Serving) -> None:

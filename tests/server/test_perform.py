@@ -411,6 +411,19 @@ async def test_sense_data_have_the_format_that_the_initiators_want(build: Build)
     assert (await peer.do(b"\xff" + bytes(15))).sense[0] == 0x72
 
 
+async def test_saved_mode_parameters_are_found_by_the_next_target(
+    build: Build, tmp_path: Path
+) -> None:
+    peer = await build(state=tmp_path).log_in()
+    control = bytes.fromhex("0a0a 0610 0000 0000 ffff 0000")
+    select = bytes((0x15, 0x11, 0, 0, 4 + len(control), 0))
+    assert (await peer.do(select, bytes(4) + control)).status == Status.GOOD
+    peer = await build(state=tmp_path).log_in()
+    sense = await peer.do(bytes((0x1A, 0x08, 0x0A, 0, 16, 0)), reads=16)
+    assert sense.data[4:] == b"\x8a" + control[1:]
+    assert (await peer.do(b"\xff" + bytes(15))).sense[0] == 0x72
+
+
 async def test_a_write_takes_the_blocks_that_came_whole(build: Build) -> None:
     peer = await build().log_in()
     assert (await peer.do(write10(0, 2), b"p" * 700)).status == Status.GOOD
