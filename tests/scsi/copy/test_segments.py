@@ -337,6 +337,28 @@ def test_a_unit_is_asked_whether_it_is_ready(world: World) -> None:
     assert copy(world, verify(1, tur=False), verify(1)) == aborted(FAILURE, 1, said=said)
 
 
+class Narrow:
+    """Sees LUN 0 and 2, and may only read the latter."""
+
+    luns = (0, 2)
+
+    def sees(self, number: int) -> bool:
+        return number in self.luns
+
+    def protects(self, number: int) -> bool:
+        return number == 2
+
+
+def test_an_initiator_copies_only_what_it_sees_and_to_where_it_may_write(world: World) -> None:
+    world.nexus = world.attach("narrow", Narrow())
+    unseen = AdditionalSense.COPY_TARGET_DEVICE_NOT_REACHABLE
+    assert copy(world, blocks(8)) == copy(world, blocks(1), luns=(1, 0)) == aborted(unseen)
+    assert copy(world, blocks(8), luns=(2, 0)) == Done()
+    said = check_condition(WRITE_PROTECTED, destination=True)
+    assert copy(world, blocks(8), luns=(0, 2)) == aborted(FAILURE, said=said)
+    assert isinstance(world.do(receive(3), lun=2), Reply)
+
+
 @pytest.mark.parametrize("access", [Access.READ, Access.WRITE])
 @pytest.mark.parametrize("destination", [False, True])
 def test_a_reservation_of_another_initiator_is_respected(

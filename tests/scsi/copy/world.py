@@ -22,6 +22,7 @@ from trioscsi.scsi.copy.descriptors import (
 from trioscsi.scsi.copy.offload import POPULATE_LIST, RANGE, WRITE_LIST
 from trioscsi.scsi.copy.parameters import LID1, LID4
 from trioscsi.scsi.designation import designators
+from trioscsi.scsi.nexus import Everything, View
 
 NAME = "iqn.2026-11.example:disk"
 BLOCK_SIZES = (512, 4096, 512)
@@ -63,9 +64,9 @@ class World:
         self.secret += 1
         return self.secret.to_bytes(count, "big")
 
-    def attach(self, name: str) -> Nexus:
+    def attach(self, name: str, view: View | None = None) -> Nexus:
         """A nexus that has heard of all that was."""
-        nexus = Nexus(name, "port")
+        nexus = Nexus(name, "port", view=view or Everything())
         self.target.attach(nexus)
         nexus.pending.clear()
         return nexus

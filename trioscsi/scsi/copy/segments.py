@@ -123,7 +123,8 @@ class Course:
 
     def _named(self, target: Target) -> LogicalUnit:
         for unit in self.unit.fellows.values():
-            if target.designation in designators(unit):
+            # Whoever knows the name of a unit that it does not see is told what a stranger is.
+            if self.nexus.view.sees(unit.number) and target.designation in designators(unit):
                 break
         else:
             raise Abort(AdditionalSense.COPY_TARGET_DEVICE_NOT_REACHABLE)
