@@ -25,6 +25,7 @@ from __future__ import annotations
 
 from trioscsi.backends import (
     BlockDevice,
+    CdRom,
     Failing,
     FileDisk,
     MemoryDisk,
@@ -55,6 +56,7 @@ from trioscsi.server.target import Target
 __all__ = [
     "BackendError",
     "BlockDevice",
+    "CdRom",
     "Failing",
     "FileDisk",
     "Limits",

@@ -120,7 +120,7 @@ async def test_the_outermost_wrapper_is_written_first(autojump_clock: MockClock)
         ("", "the name of the file is missing"),
         ("file:", "the name of the file is missing"),
         ("floppy:1MiB", "no scheme 'floppy', only file, memory, null, path, pattern"),
-        ("fast+memory:1MiB", "no wrapper 'fast', only failing, readonly, slow"),
+        ("fast+memory:1MiB", "no wrapper 'fast', only cdrom, failing, readonly, slow"),
         ("memory:", "is not a size"),
         ("memory:1MiB?size=2MiB", "no option size, only block_size"),
         (
@@ -164,3 +164,25 @@ def test_no_text_makes_it_fail_otherwise(word: str, rest: str) -> None:
         rest = "missing/" + rest.replace("?", "")
     with suppress(UsageError, BackendError):
         open_disk(f"{word}:{rest}")
+
+
+@pytest.mark.parametrize("url", ["{}", "file:{}", "readonly+file:{}", "cdrom+file:{}", "cdrom+{}"])
+def test_an_image_of_a_disc_is_a_cd_rom(tmp_path: Path, url: str) -> None:
+    if url == "cdrom+{}":
+        url = "cdrom+path:{}"
+    path = tmp_path / "Install.ISO"
+    path.write_bytes(bytes(8192))
+    able = Abilities.of(disk := open_disk(url.format(path), block_size=4096))
+    assert (able.optical, able.read_only) == (True, True)
+    assert (disk.block_size, disk.blocks) == (2048, 4)
+
+
+def test_other_disks_become_cd_roms_when_they_are_told_to() -> None:
+    able = Abilities.of(disk := open_disk("slow+cdrom+memory:1MiB?read_ms=0"))
+    assert (able.optical, able.read_only, disk.block_size) == (True, True, 2048)
+    assert not Abilities.of(open_disk("memory:1MiB")).optical
+
+
+def test_a_cd_rom_has_blocks_of_its_own_size() -> None:
+    with pytest.raises(UsageError, match="blocks of 2048 bytes, not 512"):
+        open_disk("cdrom+memory:1MiB?block_size=512")

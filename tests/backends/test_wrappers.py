@@ -10,6 +10,7 @@ from trioscsi.backends import (
     Abilities,
     BlockDevice,
     Buffer,
+    CdRom,
     Extent,
     Failing,
     MemoryDisk,
@@ -20,7 +21,7 @@ from trioscsi.backends import (
     WriteThrough,
 )
 from trioscsi.backends.base import OPTIONAL
-from trioscsi.errors import BackendError
+from trioscsi.errors import BackendError, UsageError
 
 BLOCK = b"x" * 512
 
@@ -154,3 +155,15 @@ async def test_the_first_operations_may_succeed() -> None:
     flush = Abilities.of(disk).flush
     assert flush is not None
     await flush()
+
+
+async def test_the_disc_of_a_cd_rom_is_read_and_not_written() -> None:
+    disc = CdRom(MemoryDisk("1MiB", block_size=2048))
+    able = Abilities.of(disc)
+    assert (able.optical, able.read_only, able.write_now, able.window) == (True, True, None, None)
+    assert await disc.read(0, 1) == bytes(2048)
+    assert Abilities.of(Slow(disc)).optical
+    with pytest.raises(BackendError, match="read-only"):
+        await disc.write(0, bytes(2048))
+    with pytest.raises(UsageError, match="2048 bytes"):
+        CdRom(MemoryDisk("1MiB"))

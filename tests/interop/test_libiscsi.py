@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -288,3 +289,13 @@ def test_libiscsi_finds_that_a_sanitize_outlasts_all_resets(
         run("iscsi-test-cu", "--list")  # it is missing: this says so
         return
     check(interrupted.communicate(timeout=150)[0])
+
+
+@pytest.mark.parametrize(
+    "suite", ["Inquiry", "Read10", "Read12", "ReadCapacity10", "StartStopUnit"]
+)
+def test_a_suite_of_libiscsi_finds_no_fault_with_a_cd_rom(tmp_path: Path, suite: str) -> None:
+    (tmp_path / "install.iso").write_bytes(bytes(4 << 20))
+    with serving(tmp_path / "log", str(tmp_path / "install.iso")) as server:
+        assert "Type:MMC" in run("iscsi-ls", "-s", f"iscsi://{server.portal}")
+        run_suite(f"SCSI.{suite}", server.url)

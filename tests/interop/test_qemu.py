@@ -94,3 +94,12 @@ def test_two_clients_at_once_do_not_disturb_one_another(server: Serving) -> None
         check(output, wrote=16, read=16)
     both = ["read -P 0xa5 0 32M", "read -P 0x5a 32M 32M"]
     check(run("qemu-io", *arguments(server.url, both)), wrote=0, read=2)
+
+
+def test_an_image_of_a_disc_is_read_as_a_cd_rom(tmp_path: Path) -> None:
+    image, back = tmp_path / "install.iso", tmp_path / "back"
+    image.write_bytes(Random(11).randbytes(6 << 20))
+    with serving(tmp_path / "log", str(image)) as server:
+        assert "virtual size: 6 MiB" in run("qemu-img", "info", server.url)
+        run("qemu-img", "convert", "-f", "raw", "-O", "raw", server.url, str(back))
+    run("cmp", str(image), str(back))

@@ -26,6 +26,7 @@ from tests.server.peer import (
     write10,
 )
 from trioscsi import (
+    CdRom,
     FileDisk,
     Limits,
     MemoryDisk,
@@ -516,3 +517,11 @@ def test_an_access_state_that_is_none_is_refused() -> None:
         Target(NAME, disk(), port_groups={1: "asleep"})
     with pytest.raises(UsageError, match="no target port group 2"):
         Target(NAME, disk()).set_access_state(2, "standby")
+
+
+async def test_initiators_see_a_cd_rom_where_a_disk_is_to_be_one(build: Build) -> None:
+    peer = await build(CdRom(MemoryDisk("1MiB", block_size=2048)), disk()).log_in()
+    inquiry = bytes.fromhex("12 00 00 0060 00")
+    assert (await peer.do(inquiry, reads=96)).data[:2] == bytes((5, 0x80))
+    assert (await peer.do(inquiry, reads=96, unit=1)).data[:2] == bytes((0, 0))
+    assert (await peer.do(bytes((0x2A, *bytes(7), 1, 0)), bytes(2048))).sense_code == (5, 0x2000)

@@ -18,12 +18,13 @@ from trioscsi.backends.synthetic import NullDisk, PatternDisk
 from trioscsi.backends.thin import Thin
 from trioscsi.backends.threads import SyncDevice, in_thread
 from trioscsi.backends.url import open_disk
-from trioscsi.backends.wrappers import Failing, ReadOnly, Slow, Wrapper, WriteThrough
+from trioscsi.backends.wrappers import CdRom, Failing, ReadOnly, Slow, Wrapper, WriteThrough
 
 __all__ = [
     "Abilities",
     "BlockDevice",
     "Buffer",
+    "CdRom",
     "Extent",
     "Failing",
     "FileDisk",

@@ -51,7 +51,7 @@ class BlockDevice(Protocol):
     """The four members that every backend has."""
 
     block_size: int
-    """Bytes in a block: 512 or 4096."""
+    """Bytes in a block: 512 or 4096, of a CD-ROM 2048."""
 
     blocks: int
     """The capacity, in blocks."""
@@ -73,6 +73,9 @@ class Abilities:
 
     read_only: bool = False
     """An attribute: True if the disk is write-protected. It is then never asked to write."""
+
+    optical: bool = False
+    """An attribute: True if initiators are to see a CD-ROM."""
 
     physical_block_size: int | None = None
     """An attribute: the bytes that storage writes at once, if they are not ``block_size``.
@@ -151,13 +154,18 @@ class Abilities:
         read_only = bool(getattr(disk, "read_only", False))
         if read_only:
             found |= dict.fromkeys(WRITING)
-        return cls(read_only=read_only, granularity=getattr(disk, "granularity", 0), **found)
+        return cls(
+            read_only=read_only,
+            optical=bool(getattr(disk, "optical", False)),
+            granularity=getattr(disk, "granularity", 0),
+            **found,
+        )
 
 
 OPTIONAL = tuple(
     field.name
     for field in attrs.fields(Abilities)
-    if field.name not in ("read_only", "physical_block_size", "granularity")
+    if field.name not in ("read_only", "optical", "physical_block_size", "granularity")
 )
 """The names of all optional methods."""
 

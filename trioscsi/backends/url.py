@@ -16,7 +16,7 @@ from trioscsi.backends.memory import MemoryDisk
 from trioscsi.backends.sizes import parse_size
 from trioscsi.backends.synthetic import NullDisk, PatternDisk
 from trioscsi.backends.thin import Thin
-from trioscsi.backends.wrappers import Failing, ReadOnly, Slow
+from trioscsi.backends.wrappers import CD_BLOCK_SIZE, CdRom, Failing, ReadOnly, Slow
 from trioscsi.errors import UsageError
 
 _URL = re.compile(r"([a-z][a-z0-9+]*):(.*)", re.IGNORECASE | re.DOTALL)
@@ -56,11 +56,17 @@ def open_disk(
     """The disk that a path or a URL describes.
 
     ``block_size`` and ``physical_block_size`` are for URLs that do not say; ``read_only`` protects
-    a disk that does not itself. Raises `UsageError` for what is written wrongly or cannot be used,
-    `BackendError` if storage fails.
+    a disk that does not itself. A file whose name ends with ``.iso`` becomes a CD-ROM.
+
+    Raises `UsageError` for what is written wrongly or cannot be used, `BackendError` if storage
+    fails.
     """
     words, rest, options = _split(text)
     kind = _look_up(words[-1], SCHEMES, "scheme")
+    if words[-1] in ("file", "path") and rest.lower().endswith(".iso") and "cdrom" not in words:
+        words.insert(-1, "cdrom")
+    if "cdrom" in words:
+        block_size, physical_block_size = CD_BLOCK_SIZE, None
     around = [_look_up(word, WRAPPERS, "wrapper") for word in words[:-1]]
     if read_only and "readonly" not in words:
         around.insert(0, WRAPPERS["readonly"])
@@ -70,7 +76,7 @@ def open_disk(
         raise UsageError(f"{text}: no option {next(iter(options))}, only {', '.join(known)}")
     arguments[0].setdefault("block_size", block_size)
     arguments[0].setdefault("physical_block_size", physical_block_size)
-    if WRAPPERS["readonly"] in around and "read_only" in kind.options:
+    if any(each in around for each in _PROTECTING) and "read_only" in kind.options:
         arguments[0]["read_only"] = True
     disk = kind.make(rest, **arguments[0])
     for wrapper, values in reversed(list(zip(around, arguments[1:], strict=True))):
@@ -154,6 +160,7 @@ SCHEMES: dict[str, Kind] = {
 """The disks, by the last word before the colon; ``path`` stands for text without one."""
 
 WRAPPERS: dict[str, Kind] = {
+    "cdrom": Kind(CdRom),
     "failing": Kind(
         Failing,
         {"read": parse_ranges, "write": parse_ranges, "flush": _yes_or_no, "after": int},
@@ -163,3 +170,5 @@ WRAPPERS: dict[str, Kind] = {
     "thin": Kind(_make_thin, {"pool": parse_size}),
 }
 """The wrappers, by the words before that, the outermost first: ``readonly+slow+memory:1GiB``."""
+
+_PROTECTING = (WRAPPERS["cdrom"], WRAPPERS["readonly"])

@@ -8,9 +8,11 @@ from typing import Any, TypeAlias
 import trio
 
 from trioscsi.backends.base import OPTIONAL, WRITING, BlockDevice, Buffer, Later
-from trioscsi.errors import BackendError
+from trioscsi.errors import BackendError, UsageError
 
 Method: TypeAlias = Callable[..., Any]
+
+CD_BLOCK_SIZE = 2048
 
 NOT_WAITING = ("read_now", "write_now", "window")
 _READING = ("read", "extents")
@@ -58,6 +60,11 @@ class Wrapper(BlockDevice):
         return bool(getattr(self.disk, "read_only", False))
 
     @property
+    def optical(self) -> bool:
+        """Whether initiators are to see a CD-ROM."""
+        return bool(getattr(self.disk, "optical", False))
+
+    @property
     def granularity(self) -> int:
         """Bytes of the pieces in which space is given back."""
         return int(getattr(self.disk, "granularity", 0))
@@ -96,6 +103,18 @@ class WriteThrough(Wrapper):
             return result
 
         return through
+
+
+class CdRom(ReadOnly):
+    """Makes a disk of 2048-byte blocks the disc of a CD-ROM."""
+
+    optical = True
+
+    def __init__(self, disk: BlockDevice) -> None:
+        """Raises `UsageError` if the blocks are of another size."""
+        if disk.block_size != CD_BLOCK_SIZE:
+            raise UsageError(f"a CD-ROM has blocks of {CD_BLOCK_SIZE} bytes, not {disk.block_size}")
+        super().__init__(disk)
 
 
 class Slow(Wrapper):

@@ -130,8 +130,10 @@ def serve(
 ) -> None:
     """Serve disks over iSCSI: LUN 0, 1, ... in order.
 
-    A DISK is a path, or a URL such as memory:1GiB, file:/srv/disk.img?size=10GiB, null:1TiB or
-    pattern:1GiB; with none, memory:1GiB is served.  Unless --allow, --allow-from, --chap or
+    A DISK is a path (of a CD-ROM, if it ends with .iso), or a URL such as memory:1GiB,
+    file:/srv/disk.img?size=10GiB, null:1TiB or pattern:1GiB; with none, memory:1GiB is served.
+
+    Unless --allow, --allow-from, --chap or
     --open is given, only initiators on this machine may log in (protected mode).
     """
     _log_to_standard_error(verbose=verbose)

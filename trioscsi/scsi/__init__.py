@@ -17,6 +17,7 @@ General layout:
   reserved; ``reservations``: who has it; ``registrations``: by which rules; ``transport_id``: how
   initiators are named.
 - ``copy``: third-party copies; ``designation``: the names by which they know units.
+- ``cdrom``: a CD-ROM; ``discs`` and ``tray``: the commands that it alone has.
 - ``storage``: what commands of several steps are performed on.
 - ``layout``: records of bit fields; ``cdb``: those that are CDBs; ``sense``: those that complain.
 - ``nexus``: what an initiator has not been told yet.
@@ -24,6 +25,7 @@ General layout:
 
 from __future__ import annotations
 
+from trioscsi.scsi.cdrom import CdRom
 from trioscsi.scsi.device import LogicalUnit
 from trioscsi.scsi.nexus import Nexus
 from trioscsi.scsi.plan import (
@@ -49,6 +51,7 @@ from trioscsi.scsi.target import ScsiTarget
 __all__ = [
     "AccessState",
     "AdditionalSense",
+    "CdRom",
     "Done",
     "Failed",
     "FieldPointer",

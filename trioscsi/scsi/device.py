@@ -8,7 +8,7 @@ import attrs
 
 from trioscsi import lun
 from trioscsi.errors import UsageError
-from trioscsi.scsi import identity, overhaul
+from trioscsi.scsi import identity, overhaul, vpd
 from trioscsi.scsi.buffers import Buffers
 from trioscsi.scsi.cdb import WIRE_LENGTH, whole
 from trioscsi.scsi.command import GUARDED, Concern
@@ -31,6 +31,7 @@ from trioscsi.scsi.reservations import Reservations
 from trioscsi.scsi.self_test import SelfTests
 from trioscsi.scsi.sense import AdditionalSense, out_of_range
 from trioscsi.scsi.timestamp import Timestamp
+from trioscsi.scsi.tray import Tray
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -138,7 +139,10 @@ class LogicalUnit:
         validator=_ascii(200),
     )
     vendor: str = attrs.field(default="TRIOSCSI", validator=_ascii(8))
-    product: str = attrs.field(default="VIRTUAL DISK", validator=_ascii(16))
+    product: str = attrs.field(
+        default=attrs.Factory(lambda unit: unit.product_name, takes_self=True),
+        validator=_ascii(16),
+    )
     revision: str = attrs.field(default="1", validator=_ascii(4))
     maximum_transfer: int = attrs.field(default=16 * 2**20, validator=_within(65_536, 2**32))
     maximum_same: int = attrs.field(default=2**30, validator=_within(65_536, 2**63))
@@ -151,6 +155,14 @@ class LogicalUnit:
 
     commands: ClassVar[CommandSet] = DISK
     mode_pages: ClassVar[Mapping[Key, ModePage]] = DISK_PAGES
+    vpd_pages: ClassVar[Mapping[int, vpd.Page]] = vpd.PAGES
+    product_name: ClassVar[str] = "VIRTUAL DISK"
+    device_type: ClassVar[int] = vpd.DIRECT_ACCESS
+    """The peripheral device type (SPC-4 section 6.6)."""
+    removable: ClassVar[bool] = False
+    """Whether its medium can be taken out."""
+    command_standard: ClassVar[int] = 0x04C0
+    """The version descriptor of the standard of its commands: SBC-3."""
     modes: Modes = attrs.field(init=False, repr=False)
     """The mode parameters."""
     write_protected: bool = attrs.field(init=False)
@@ -179,6 +191,8 @@ class LogicalUnit:
     medium: overhaul.Medium = attrs.field(init=False, repr=False)
     """What is being done to all of it, or has failed."""
     removal: Removal = attrs.field(factory=Removal, init=False, repr=False)
+    tray: Tray = attrs.field(factory=Tray, init=False, repr=False)
+    """Where the medium is, if it can be taken out."""
     powered_on: float = attrs.field(init=False, repr=False)
     """When the unit was made, by its clock."""
     timestamp: Timestamp = attrs.field(init=False, repr=False)

@@ -46,7 +46,6 @@ _SPC_4 = 0x06
 _VERSION_DESCRIPTORS = {
     "version_descriptor_1": 0x00A0,  # SAM-5
     "version_descriptor_3": 0x0460,  # SPC-4
-    "version_descriptor_4": 0x04C0,  # SBC-3
 }
 _IMPLICIT_AND_EXPLICIT = 0b11
 """How asymmetric access states change (SPC-4 section 6.6)."""
@@ -58,10 +57,10 @@ _NO_UNIT = 0b011 << 5 | 0x1F
 def inquiry(unit: LogicalUnit, cdb: Cdb, nexus: Nexus) -> Plan:
     """INQUIRY to a unit that is there."""
     if cdb["evpd"]:
-        page = vpd.PAGES.get(cdb["page_code"])
+        page = unit.vpd_pages.get(cdb["page_code"])
         if page is None:
             raise cdb.refusal("page_code")
-        data = vpd.encode(cdb["page_code"], page(unit, nexus))
+        data = vpd.encode(cdb["page_code"], page(unit, nexus), unit.device_type)
     else:
         _check_no_page(cdb)
         data = _standard(unit, nexus)
@@ -91,18 +90,21 @@ def _check_no_page(cdb: Cdb) -> None:
 
 def _standard(unit: LogicalUnit, nexus: Nexus) -> bytes:
     return STANDARD.encode(
+        peripheral_device_type=unit.device_type,
+        rmb=unit.removable,
         version=_SPC_4,
         normaca=1,
         hisup=1,
         response_data_format=2,
         additional_length=STANDARD.length - 5,
         tpgs=_IMPLICIT_AND_EXPLICIT,
-        third_party_copy=1,
+        third_party_copy=vpd.THIRD_PARTY_COPY in unit.vpd_pages,
         cmdque=1,
         t10_vendor_identification=_text(unit.vendor, 8),
         product_identification=_text(unit.product, 16),
         product_revision_level=_text(unit.revision, 4),
         version_descriptor_2=nexus.transport,
+        version_descriptor_4=unit.command_standard,
         **_VERSION_DESCRIPTORS,
     )
 

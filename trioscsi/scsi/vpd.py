@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
     Page = Callable[[LogicalUnit, Nexus], bytes]
 
+DIRECT_ACCESS = 0x00
+"""The peripheral device type of a disk (SPC-4 section 6.6)."""
+
 SUPPORTED_VPD_PAGES = 0x00
 UNIT_SERIAL_NUMBER = 0x80
 DEVICE_IDENTIFICATION = 0x83
@@ -96,13 +99,16 @@ _THIN = 2
 _READABLE = 0b01
 
 
-def encode(page_code: int, content: bytes) -> bytes:
+def encode(page_code: int, content: bytes, device_type: int = DIRECT_ACCESS) -> bytes:
     """A whole page from what follows its header."""
-    return HEADER.encode(page_code=page_code, page_length=len(content)) + content
+    head = HEADER.encode(
+        peripheral_device_type=device_type, page_code=page_code, page_length=len(content)
+    )
+    return head + content
 
 
-def _supported_vpd_pages(_unit: LogicalUnit, _nexus: Nexus) -> bytes:
-    return bytes(sorted(PAGES))
+def _supported_vpd_pages(unit: LogicalUnit, _nexus: Nexus) -> bytes:
+    return bytes(sorted(unit.vpd_pages))
 
 
 def _unit_serial_number(unit: LogicalUnit, _nexus: Nexus) -> bytes:
@@ -204,3 +210,12 @@ PAGES: dict[int, Page] = {
     LOGICAL_BLOCK_PROVISIONING: _logical_block_provisioning,
     REFERRALS: referrals.page,
 }
+
+OF_DISKS = (
+    POWER_CONDITION,
+    THIRD_PARTY_COPY,
+    BLOCK_LIMITS,
+    BLOCK_DEVICE_CHARACTERISTICS,
+    LOGICAL_BLOCK_PROVISIONING,
+)
+"""The pages that speak of commands and conditions of disks alone."""

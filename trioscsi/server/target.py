@@ -15,7 +15,7 @@ from trioscsi.backends import Abilities, BlockDevice
 from trioscsi.errors import UsageError
 from trioscsi.limits import Limits
 from trioscsi.protocol import Node, View, normalise
-from trioscsi.scsi import AccessState, LogicalUnit
+from trioscsi.scsi import AccessState, CdRom, LogicalUnit
 from trioscsi.server.access import Guarded, Moved, Redirect, Rules
 from trioscsi.server.authentication import Credentials, Password, authentication
 from trioscsi.server.jobs import Jobs
@@ -136,7 +136,7 @@ class Target:
 
     def _unit(self, number: int, disk: BlockDevice, *, read_only: bool) -> LogicalUnit:
         can = Abilities.of(disk)
-        unit = LogicalUnit(
+        unit = (CdRom if can.optical else LogicalUnit)(
             number,
             target_name=self.name,
             block_size=disk.block_size,

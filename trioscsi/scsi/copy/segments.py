@@ -128,7 +128,7 @@ class Course:
                 break
         else:
             raise Abort(AdditionalSense.COPY_TARGET_DEVICE_NOT_REACHABLE)
-        if target.device_type != _DIRECT_ACCESS:
+        if not target.device_type == unit.device_type == _DIRECT_ACCESS:
             raise Abort(AdditionalSense.INCORRECT_COPY_TARGET_DEVICE_TYPE)
         if target.block_length not in (0, unit.block_size):
             # Whoever counts in other blocks means other data.
