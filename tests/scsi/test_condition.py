@@ -11,8 +11,11 @@ from trioscsi.scsi import (
     Nexus,
     Plan,
     Reply,
+    Sense,
+    SenseKey,
 )
 from trioscsi.scsi.disk import DISK
+from trioscsi.scsi.mode_pages import INFORMATIONAL_EXCEPTIONS_CONTROL
 from trioscsi.scsi.sense import NO_SENSE, START_REQUIRED, unit_attention
 
 Ask = Callable[[str], Plan]
@@ -43,3 +46,18 @@ def test_every_command_on_the_medium_needs_a_started_unit(unit: LogicalUnit, nex
     unit.thin = unit.stopped = True
     for command in DISK:
         assert (unit.execute(plain(command), nexus) == Failed(START_REQUIRED)) is command.medium
+
+
+def exceptions(unit: LogicalUnit, **values: int) -> None:
+    unit.modes.change({INFORMATIONAL_EXCEPTIONS_CONTROL.key: values})
+
+
+def test_a_test_of_informational_exceptions_is_told_on_request(ask: Ask, unit: LogicalUnit) -> None:
+    exceptions(unit, test=1)
+    code = AdditionalSense.FAILURE_PREDICTION_THRESHOLD_EXCEEDED_FALSE
+    predicted = Reply(Sense(SenseKey.NO_SENSE, code).encode())
+    assert ask("03 00 0000 ff 00") == predicted
+    for values in ({"dexcpt": 1}, {"dexcpt": 0, "mrie": 2}, {"mrie": 0}):
+        exceptions(unit, **values)
+        assert ask("03 00 0000 ff 00") == Reply(NO_SENSE.encode())
+    assert ask("00") == Done()

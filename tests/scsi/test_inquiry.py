@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trioscsi.scsi import Failed, LogicalUnit, Nexus, Plan, Reply
+from trioscsi.scsi import AccessState, Failed, LogicalUnit, Nexus, Plan, Reply, ScsiTarget
 from trioscsi.scsi.inquiry import STANDARD
 from trioscsi.scsi.sense import invalid_field
 
@@ -66,3 +66,13 @@ def test_data_are_cut_exactly_to_the_allocation_length(length: int, which: str) 
         return data_of(unit.execute(cdb, nexus))
 
     assert data(length) == data(0xFFFF)[:length]
+
+
+def test_a_unit_behind_several_ports_says_so(unit: LogicalUnit, nexus: Nexus) -> None:
+    cdb = bytes.fromhex("120000006000")
+    active = AccessState.ACTIVE_OPTIMIZED
+    for ports, several in (({1: active}, 0), ({1: active, 2: active}, 1)):
+        ScsiTarget(unit.target_name, port_groups=ports).add(unit)
+        plan = unit.execute(cdb, nexus)
+        assert isinstance(plan, Reply)
+        assert STANDARD.decode(plan.data)["multip"] == several

@@ -20,6 +20,7 @@ from trioscsi.scsi import (
     ScsiTarget,
 )
 from trioscsi.scsi.mode_pages import CACHING, CONTROL, CONTROL_EXTENSION, DISK_PAGES
+from trioscsi.scsi.mode_pages import INFORMATIONAL_EXCEPTIONS_CONTROL as EXCEPTIONS
 from trioscsi.scsi.modes import HEADER_6, HEADER_10
 from trioscsi.scsi.sense import PARAMETER_LIST_LENGTH_ERROR, invalid_field, invalid_parameter
 
@@ -92,6 +93,20 @@ def test_the_other_initiators_hear_of_a_change_and_only_of_one(
     assert other.pending == {}
     select(NO_HEADER + control(unit, d_sense=1))
     assert (nexus.pending, other.pending) == ({}, {0: [CHANGED]})
+
+
+def test_a_test_of_informational_exceptions_may_be_an_attention_of_all(
+    unit: LogicalUnit, select: Select, nexus: Nexus
+) -> None:
+    target, other = ScsiTarget(NAME, [unit]), Nexus("other", "target")
+    for each in (nexus, other):
+        target.attach(each)
+        each.take(0)
+    page = EXCEPTIONS.encode({"test": 1, "mrie": 2}, saveable=False)
+    assert select(NO_HEADER + page) == Done()
+    predicted = AdditionalSense.FAILURE_PREDICTION_THRESHOLD_EXCEEDED_FALSE
+    assert nexus.pending == {0: [predicted]}
+    assert other.pending == {0: [CHANGED, predicted]}
 
 
 # What is written protects and what is cached.

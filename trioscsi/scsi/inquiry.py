@@ -99,6 +99,7 @@ def _standard(unit: LogicalUnit, nexus: Nexus) -> bytes:
         additional_length=STANDARD.length - 5,
         tpgs=_IMPLICIT_AND_EXPLICIT,
         third_party_copy=vpd.THIRD_PARTY_COPY in unit.vpd_pages,
+        multip=len(unit.port_groups) > 1,
         cmdque=1,
         t10_vendor_identification=_text(unit.vendor, 8),
         product_identification=_text(unit.product, 16),
