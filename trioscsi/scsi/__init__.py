@@ -12,6 +12,7 @@ General layout:
 - ``immediate``: commands that are answered before they are done.
 - ``modes`` and ``mode_select``: how mode parameters are told and set; ``mode_pages``: which there
   are; ``mode_page``: what a row is; ``mode_state``: their values in a unit.
+- ``thresholds``: when initiators are told that room gets scarce.
 - ``counters``: what commands have done; ``log_pages``: what is told of it; ``log``: how.
 - ``persistent_in``, ``persistent_out`` with ``persistent_order``, ``reserve``: how a unit is
   reserved; ``reservations``: who has it; ``registrations``: by which rules; ``transport_id``: how

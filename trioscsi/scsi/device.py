@@ -30,6 +30,7 @@ from trioscsi.scsi.removal import Removal
 from trioscsi.scsi.reservations import Reservations
 from trioscsi.scsi.self_test import SelfTests
 from trioscsi.scsi.sense import AdditionalSense, out_of_range
+from trioscsi.scsi.thresholds import Thresholds
 from trioscsi.scsi.timestamp import Timestamp
 from trioscsi.scsi.tray import Tray
 
@@ -188,6 +189,8 @@ class LogicalUnit:
     buffers: Buffers = attrs.field(factory=Buffers, init=False, repr=False)
     diagnostics: Diagnostics = attrs.field(factory=Diagnostics, init=False, repr=False)
     self_tests: SelfTests = attrs.field(factory=SelfTests, init=False, repr=False)
+    thresholds: Thresholds = attrs.field(init=False, repr=False)
+    """How much room may be taken before initiators are told."""
     medium: overhaul.Medium = attrs.field(init=False, repr=False)
     """What is being done to all of it, or has failed."""
     removal: Removal = attrs.field(factory=Removal, init=False, repr=False)
@@ -223,6 +226,7 @@ class LogicalUnit:
         self.medium = self.keepsakes[overhaul.KEEPSAKE] = overhaul.Medium(self)
         self.modes = self.keepsakes["modes"] = Modes(self, self.mode_pages)
         self.modes.watch(self._follow_modes)
+        self.thresholds = Thresholds(self)
 
     def _follow_modes(self) -> None:
         self.write_protected = self.read_only or bool(self.modes.swp)

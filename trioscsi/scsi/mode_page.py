@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING
 
 import attrs
@@ -38,7 +38,7 @@ class Setting:
 
     field: Field
     default: int | Callable[[LogicalUnit], int] = 0
-    takes: tuple[int, ...] = ()
+    takes: Collection[int] = ()
     where: Callable[[LogicalUnit], bool] = _always
 
     def of(self, unit: LogicalUnit) -> int:
@@ -72,6 +72,11 @@ def switch(
 ) -> Setting:
     """A bit that an initiator may set and clear."""
     return choice(field, 0, 1, default=default, where=where)
+
+
+def number(field: Field, where: Callable[[LogicalUnit], bool] = _always) -> Setting:
+    """A field that an initiator may give any value; zero until then."""
+    return Setting(field, 0, range(1 << field.width), where)
 
 
 @attrs.frozen

@@ -10,7 +10,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from trioscsi.scsi.layout import bits, span
-from trioscsi.scsi.mode_page import Key, ModePage, choice, fixed, mode_page, mode_subpage, switch
+from trioscsi.scsi.mode_page import (
+    Key,
+    ModePage,
+    choice,
+    fixed,
+    mode_page,
+    mode_subpage,
+    number,
+    switch,
+)
+from trioscsi.scsi.provisioning import is_thin
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,6 +29,11 @@ if TYPE_CHECKING:
 
 NO_REPORT, AS_ATTENTION, ON_REQUEST = 0, 2, 6
 """How informational exceptions are reported: not, by unit attention, to REQUEST SENSE (MRIE)."""
+
+DECREASING, INCREASING = 0b000, 0b001
+"""When a threshold is armed: while the resource decreases towards it, or increases."""
+AVAILABLE, USED = 0x01, 0x02
+"""The resources that thresholds are of, by the parameter codes of log page 0Ch."""
 
 _SECTORS, _HEADS = 256, 128
 _MOST_CYLINDERS = 0xFFFFFF
@@ -212,6 +227,26 @@ INFORMATIONAL_EXCEPTIONS_CONTROL = mode_page(
     report_count=span(8, 11),
 )
 
+LOGICAL_BLOCK_PROVISIONING = mode_subpage(
+    0x1C,
+    0x02,
+    "Logical Block Provisioning",
+    32,
+    situa=bits(4, 0),
+    # Two thresholds: of the room that is left, and of what the unit takes. All initiators are
+    # told when one is reached.
+    free_enabled=switch(bits(16, 7), where=is_thin),
+    free_threshold_type=bits(16, 5, 3),
+    free_threshold_arming=fixed(bits(16, 2, 0), DECREASING),
+    free_threshold_resource=fixed(span(17), AVAILABLE),
+    free_threshold_count=number(span(20, 23), where=is_thin),
+    used_enabled=switch(bits(24, 7), where=is_thin),
+    used_threshold_type=bits(24, 5, 3),
+    used_threshold_arming=fixed(bits(24, 2, 0), INCREASING),
+    used_threshold_resource=fixed(span(25), USED),
+    used_threshold_count=number(span(28, 31), where=is_thin),
+)
+
 DISK_PAGES: Mapping[Key, ModePage] = {
     page.key: page
     for page in (
@@ -225,5 +260,6 @@ DISK_PAGES: Mapping[Key, ModePage] = {
         CONTROL_EXTENSION,
         POWER_CONDITION,
         INFORMATIONAL_EXCEPTIONS_CONTROL,
+        LOGICAL_BLOCK_PROVISIONING,
     )
 }

@@ -114,6 +114,7 @@ class Server:
                     conversations.start_soon(self._reactor.run, name="reactor")
                     for target in self._targets.values():
                         conversations.start_soon(target.jobs.run, name=f"jobs of {target.name}")
+                        conversations.start_soon(target.watch.run, name=f"watch of {target.name}")
                     for node in self._nodes:
                         conversations.start_soon(
                             keep_time, node, self._performer_of(node), name=f"timer {node.name}"

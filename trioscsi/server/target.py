@@ -27,6 +27,7 @@ from trioscsi.server.portals import Listen, Portal, parse_portals
 from trioscsi.server.refusals import Refusal
 from trioscsi.server.server import DEFAULT_LISTEN, Server
 from trioscsi.server.storage import Unit
+from trioscsi.server.watch import SpaceWatch
 
 
 class Target:
@@ -118,6 +119,7 @@ class Target:
             states,
             most_waiting=self.limits.task_set,
         )
+        self.watch = SpaceWatch(self._performer.units, self.limits.space_interval)
         self.node = Node(
             self.name,
             make_offer(self.limits, proof, target_alias=alias, **negotiation),

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import logging
+
+import pytest
+import trio
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from trioscsi import BackendError, MemoryDisk, PatternDisk, Thin
+from trioscsi.backends import Space
+from trioscsi.scsi import AdditionalSense, LogicalUnit, Nexus, ScsiTarget
+from trioscsi.scsi.mode_pages import LOGICAL_BLOCK_PROVISIONING
+from trioscsi.server.storage import Unit
+from trioscsi.server.watch import SpaceWatch
+
+NAME = "iqn.2026-11.example:disk"
+BLOCKS = 2**21
+
+
+class Looked(Thin):
+    """Counts the looks."""
+
+    looks = 0
+    broken = False
+
+    async def space(self) -> Space:
+        self.looks += 1
+        if self.broken:
+            raise BackendError("broken")
+        return await super().space()
+
+
+@pytest.fixture
+def disk() -> Looked:
+    return Looked(MemoryDisk(BLOCKS * 512), pool="100MiB")
+
+
+@pytest.fixture
+def unit(disk: Looked, nursery: trio.Nursery) -> LogicalUnit:
+    logical = LogicalUnit(0, target_name=NAME, blocks=BLOCKS, thin=True)
+    other = LogicalUnit(1, target_name=NAME, blocks=2048)
+    units = [Unit(logical, disk), Unit(other, PatternDisk("1MiB"))]
+    nursery.start_soon(SpaceWatch(units, 5).run)
+    return logical
+
+
+@pytest.fixture
+def nexus(unit: LogicalUnit) -> Nexus:
+    nexus = Nexus("iqn.2026-11.example:host,i,0x400001370000", f"{NAME},t,0x0001")
+    ScsiTarget(NAME, [unit]).attach(nexus)
+    nexus.take(0)
+    return nexus
+
+
+def set_threshold(unit: LogicalUnit, *, enabled: int = 1) -> None:
+    values = {"used_enabled": enabled, "used_threshold_count": 50}
+    unit.modes.change({LOGICAL_BLOCK_PROVISIONING.key: values})
+
+
+async def test_nobody_looks_while_no_threshold_is_enabled(
+    disk: Looked, unit: LogicalUnit, autojump_clock: MockClock
+) -> None:
+    await trio.sleep(1000)
+    assert disk.looks == 0
+    set_threshold(unit)
+    await trio.sleep(11)
+    assert disk.looks == 3
+    set_threshold(unit, enabled=0)
+    await trio.sleep(1000)
+    assert disk.looks == 3
+
+
+async def test_a_threshold_is_told_within_an_interval(
+    disk: Looked, unit: LogicalUnit, nexus: Nexus, autojump_clock: MockClock
+) -> None:
+    set_threshold(unit)
+    await wait_all_tasks_blocked()
+    for _ in range(50):
+        assert nexus.take(0) is None
+        await disk.write(_ * 2048, bytes(2**20))
+    await trio.sleep(5.5)
+    sense = nexus.take(0)
+    assert sense is not None
+    assert sense.code == AdditionalSense.THIN_PROVISIONING_SOFT_THRESHOLD_REACHED
+    await trio.sleep(100)
+    assert nexus.take(0) is None
+
+
+async def test_a_disk_that_cannot_tell_is_asked_again(
+    disk: Looked,
+    unit: LogicalUnit,
+    nexus: Nexus,
+    autojump_clock: MockClock,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    await disk.write(0, bytes(50 * 2**20))
+    disk.broken = True
+    set_threshold(unit)
+    with caplog.at_level(logging.WARNING, "trioscsi"):
+        await trio.sleep(1)
+    assert "LUN 0: how much room there is: broken" in caplog.text
+    assert nexus.take(0) is None
+    disk.broken = False
+    await trio.sleep(5)
+    assert nexus.take(0) is not None

@@ -1,0 +1,50 @@
+"""Looking now and then at how much room thin disks have, where an initiator has set thresholds."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection
+
+import trio
+
+from trioscsi.errors import BackendError
+from trioscsi.server.storage import Unit
+
+log = logging.getLogger("trioscsi")
+
+
+class SpaceWatch:
+    """Watches the units of one target; it sleeps while no threshold is enabled.
+
+    So the path of a write has nothing to do with it, and a warning comes at most one interval late.
+    """
+
+    def __init__(self, units: Collection[Unit], interval: float) -> None:
+        """``interval``: seconds between two looks."""
+        self._units = [unit for unit in units if unit.can.space is not None]
+        self._interval = interval
+        self._wake = trio.Event()
+        for unit in self._units:
+            unit.logical.thresholds.changed = self._changed
+
+    def _changed(self) -> None:
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Watch, until cancelled."""
+        while True:
+            watched = [unit for unit in self._units if unit.logical.thresholds.enabled]
+            for unit in watched:
+                await self._look(unit)
+            with trio.move_on_after(self._interval if watched else float("inf")):
+                await self._wake.wait()
+            self._wake = trio.Event()
+
+    async def _look(self, unit: Unit) -> None:
+        assert unit.can.space is not None, "others are not watched"
+        try:
+            space = await unit.can.space()
+        except BackendError as error:
+            log.warning("LUN %d: how much room there is: %s", unit.logical.number, error)
+        else:
+            unit.logical.thresholds.look(space)
