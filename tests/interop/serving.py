@@ -7,7 +7,7 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -19,15 +19,17 @@ STOP_TIME = 10
 """Seconds that it may take to stop when it is asked to."""
 
 NAME = "iqn.2025-12.local:trioscsi"
+HERE = "127.0.0.1:0"
 
 
 class Serving:
     """A server that is ready; ``log`` is the file that its standard error goes to."""
 
-    def __init__(self, log: Path, *arguments: str) -> None:
+    def __init__(self, log: Path, *arguments: str, listen: Sequence[str] = (HERE,)) -> None:
         self.log = log
-        command = [sys.executable, "-m", "trioscsi", "serve", "--listen", "127.0.0.1:0"]
-        with log.open("wb") as standard_error:
+        command = [sys.executable, "-m", "trioscsi", "serve"]
+        command += [word for portal in listen for word in ("--listen", portal)]
+        with log.open("ab") as standard_error:
             self.process = subprocess.Popen(
                 [*command, *arguments], stdout=subprocess.PIPE, stderr=standard_error
             )
@@ -87,9 +89,9 @@ class Serving:
 
 
 @contextmanager
-def serving(log: Path, *arguments: str) -> Iterator[Serving]:
+def serving(log: Path, *arguments: str, listen: Sequence[str] = (HERE,)) -> Iterator[Serving]:
     """A server that is stopped as an administrator stops it, and has nothing to complain of."""
-    with Serving(log, *arguments) as server:
+    with Serving(log, *arguments, listen=listen) as server:
         yield server
         server.signal(signal.SIGTERM)
         status = server.wait()
