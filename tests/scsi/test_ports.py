@@ -101,6 +101,13 @@ def test_a_command_passes_in_a_state_as_the_table_says(
         assert plan == Failed(Sense(SenseKey.NOT_READY, AdditionalSense[row["sense"]]))
 
 
+def test_the_table_names_commands_that_there_are() -> None:
+    known = {f"{c.opcode:02X}" for c in DISK}
+    known |= {f"{c.opcode:02X}/{c.service_action or 0:02X}" for c in DISK}
+    for row in ALUA["state"]:
+        assert {*row.get("passes", ())} <= known
+
+
 def test_a_state_is_that_of_the_way_in(target: ScsiTarget, one: Nexus, two: Nexus) -> None:
     assert ask(target, one, "00") == Done()
     assert ask(target, two, "00") == Failed(PORT_IN_STANDBY)

@@ -254,10 +254,10 @@ def _write(unit: LogicalUnit, nexus: Nexus, list_id: int, data: bytes) -> Plan:
 
 _CDB = cdb_layout(
     16,
-    {"group_number": bits(14, 4, 0)},
     service_action=bits(1, 4, 0),
     list_identifier=span(6, 9),
     parameter_list_length=span(10, 13),
+    group_number=bits(14, 4, 0),
 )
 
 COMMANDS = (
