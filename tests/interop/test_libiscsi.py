@@ -145,8 +145,8 @@ def interrupted(
         process.kill()
 
 
-def run_suite(suite: str, url: str) -> None:
-    check(run("iscsi-test-cu", *FLAGS, f"--test={suite}", url))
+def run_suite(suite: str, *paths: str) -> None:
+    check(run("iscsi-test-cu", *FLAGS, f"--test={suite}", *paths))
 
 
 def check(output: str) -> None:
@@ -199,6 +199,11 @@ def test_libiscsi_finds_no_fault_with_thin_disks_in_files(
 @pytest.mark.parametrize("suite", SUITES_OF_THE_TRANSPORT)
 def test_a_suite_of_libiscsi_finds_no_fault_with_the_transport(server: Serving, suite: str) -> None:
     run_suite(suite, server.url)
+
+
+@pytest.mark.parametrize("test", ["Simple", "Reset", "CompareAndWrite", "CompareAndWriteAsync"])
+def test_libiscsi_finds_no_fault_with_two_paths(server: Serving, test: str) -> None:
+    run_suite(f"SCSI.MultipathIO.{test}", server.url, server.url)
 
 
 @pytest.mark.parametrize("suite", SUITES_OF_A_READ_ONLY_DISK)

@@ -15,6 +15,7 @@ from trioscsi.pdu import (
     TextRequest,
     TextResponse,
 )
+from trioscsi.protocol import View
 from trioscsi.text import Offer, decode
 
 OTHER = b"other!"
@@ -123,3 +124,18 @@ def test_nobody_is_told_anything_before_the_login_has_ended(gate: Gate):
     peer.connection.drop_session("the target stops")
     assert peer.receive() == []
     assert peer.connection.closed
+
+
+def test_an_event_at_a_unit_goes_to_one_connection_of_a_session_that_sees_it(gate: Gate):
+    peer = login(gate)
+    session = peer.connection.session
+    assert session is not None
+    session.notify(0, b"sense")
+    (notice,) = peer.receive()
+    assert (notice.async_event, notice.lun, notice.sense) == (AsyncEvent.SCSI_EVENT, 0, b"sense")
+    session.view = View({})
+    session.notify(0, b"sense")
+    peer.connection.lost("gone", 0.0)
+    session.view = View()
+    session.notify(0, b"sense")
+    assert peer.receive() == []

@@ -134,3 +134,10 @@ def test_however_much_happens_little_is_kept(
     for lun in range(4):
         all_of(nexus, lun)
     assert nexus.pending == {}
+
+
+def test_that_the_list_has_changed_is_said_once_by_whichever_unit_is_asked(nexus: Nexus) -> None:
+    for lun in (0, 1, 2):
+        nexus.establish(lun, LUNS)
+    assert nexus.take(1) == unit_attention(LUNS)
+    assert nexus.pending == {}

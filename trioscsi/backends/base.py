@@ -121,6 +121,12 @@ class Abilities:
     resize: Callable[[int], Later[None]] | None = None
     """``resize(blocks)``: change the capacity; new blocks read as zeroes, lost ones are lost."""
 
+    measure: Callable[[], Later[int]] | None = None
+    """``measure()``: see how many blocks there are by now, and let that be ``blocks``.
+
+    For storage that others can make longer or shorter.
+    """
+
     close: Callable[[], Later[None]] | None = None
     """``close()``: wait for what is under way and let go of the storage. It may come twice."""
 

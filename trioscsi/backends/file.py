@@ -162,6 +162,11 @@ class FileDisk:
         await self._run(os.ftruncate, blocks * self.block_size)
         self.blocks = blocks
 
+    async def measure(self) -> int:
+        """See `Abilities.measure`: the file or device may have grown."""
+        self.blocks = await self._threads.run(measure, self._descriptor) // self.block_size
+        return self.blocks
+
     async def close(self) -> None:
         """See `Abilities.close`. What was not flushed is left to the system, as on a power loss."""
         self._read_flags = self._write_flags = None

@@ -230,6 +230,17 @@ class TargetConnection(Channel):
         """Ask for the data of a task that had to wait for buffers."""
         self._writes.solicit(task)
 
+    def notify(self, lun: int, sense: bytes) -> None:
+        """Tell the initiator of an event at a unit by an Asynchronous Message."""
+        self._in_full_feature.notices.unit_changed(lun, sense)
+
+    def refuse_data(self, task: Task) -> None:
+        """The device server does not want the data any more that it waits for.
+
+        `DataArrived` tells when what was announced has come; then ``task.data`` is empty.
+        """
+        self._writes.refuse(task)
+
     def terminate(self, task: Task) -> None:
         """End a task with TASK ABORTED status, whether or not the device server has it."""
         self._in_full_feature.answers.terminate(task)

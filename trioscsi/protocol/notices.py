@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from trioscsi.pdu import AsyncEvent, AsyncMessage
+from trioscsi.pdu import sense as sense_segment
 
 if TYPE_CHECKING:
     from trioscsi.protocol.connection import TargetConnection
@@ -20,6 +21,17 @@ class Notices:
     def __init__(self, connection: TargetConnection, session: Session) -> None:
         self._connection = connection
         self._session = session
+
+    def unit_changed(self, lun: int, sense: bytes) -> None:
+        """Something happened to a unit, which sense data tell (event 0).
+
+        ``lun`` is the unit's field in the target.
+        """
+        self._send(
+            AsyncEvent.SCSI_EVENT,
+            lun=self._session.view.outward(lun),
+            data=sense_segment.join(sense),
+        )
 
     def logout_wanted(self, seconds: float) -> None:
         """The initiator is to log out within so many seconds (event 1)."""

@@ -15,7 +15,7 @@ from trioscsi.machines.session import Effect
 from trioscsi.protocol.events import NexusCreated, NexusLost, TasksAborted, TasksCleared
 from trioscsi.protocol.numbering import CommandOrder
 from trioscsi.protocol.tasks import TaskSet
-from trioscsi.protocol.view import EVERYTHING, View
+from trioscsi.protocol.view import EVERYTHING, NOWHERE, View
 from trioscsi.text import Parameters
 
 if TYPE_CHECKING:
@@ -132,6 +132,14 @@ class Session:
                 self.node.dying.add(task)
         if in_hand:
             self.node.events.append(TasksAborted(in_hand))
+
+    def notify(self, lun: int, sense: bytes) -> None:
+        """Tell the initiator of an event at a unit, if it sees that (section 11.9.1, event 0)."""
+        if self.view.outward(lun) != NOWHERE:
+            for connection in self.connections:
+                if connection.full_feature:
+                    connection.notify(lun, sense)
+                    return
 
     def forget(self, task: Task) -> None:
         """A task is answered or aborted: its places are free for others."""

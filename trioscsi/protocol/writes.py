@@ -144,6 +144,15 @@ class Writes:
             self._connection.number(r2t)
             self._connection.send(r2t)
 
+    def refuse(self, task: Task) -> None:
+        """See `TargetConnection.refuse_data`."""
+        incoming = task.incoming
+        assert incoming is not None, "only a task that waits for data refuses it"
+        incoming.abandon()
+        if task in self._session.waiting:
+            self._session.waiting.remove(task)
+        self._go_on(task, incoming)
+
     def fail(self, task: Task) -> None:
         """Let a command fail whose transfer broke the rules before anybody looked at its CDB."""
         incoming = task.incoming

@@ -108,10 +108,11 @@ class Nexus:
         sense = self.first(lun)
         if sense is not None:
             waiting = self.pending[lun]
-            del waiting[0]
+            if waiting.pop(0) is AdditionalSense.REPORTED_LUNS_DATA_HAS_CHANGED:
+                self.forget_luns_changed()  # once is enough, whichever unit says it
             self._overflowed.discard(lun)
             if not waiting:
-                del self.pending[lun]
+                self.forget(lun)
         return sense
 
     def first(self, lun: int) -> Sense | None:

@@ -15,8 +15,7 @@ from typing import Any, Protocol
 
 import trio
 
-from trioscsi import lun as luns
-from trioscsi.errors import BackendError
+from trioscsi.errors import BackendError, UsageError
 from trioscsi.pdu import TaskAttribute
 from trioscsi.protocol import (
     CommandArrived,
@@ -107,9 +106,7 @@ class Performer:
     ) -> None:
         self._jobs, self._keeper = jobs, keeper
         self._units = {unit.logical.number: unit for unit in units}
-        self._by_field = {
-            field: unit for number, unit in self._units.items() for field in luns.fields(number)
-        }
+        self._by_field = {field: unit for unit in self.units for field in unit.fields}
         logical = (unit.logical for unit in self._units.values())
         self.target = ScsiTarget(name, logical, port_groups)
         self.executors: dict[TargetConnection, Executor] = {}
@@ -123,6 +120,34 @@ class Performer:
     def units(self) -> Collection[Unit]:
         """The units and their disks."""
         return self._units.values()
+
+    def unit(self, number: int) -> Unit:
+        """The unit with this number; raises UsageError if there is none."""
+        if number not in self.target.units:
+            raise UsageError(f"{self.target.name} has no LUN {number}")
+        return self._units[number]
+
+    def check_free(self, number: int) -> None:
+        """Raise UsageError if a LUN is taken, perhaps by commands to a unit that is gone."""
+        if number in self._units:
+            raise UsageError(f"LUN {number} of {self.target.name} is in use")
+
+    def add(self, unit: Unit) -> None:
+        """A new unit; raises UsageError if its LUN is not free."""
+        number = unit.logical.number
+        self.check_free(number)
+        self.target.add(unit.logical)
+        self._units[number] = unit
+        self._by_field.update(dict.fromkeys(unit.fields, unit))
+
+    def forget(self, unit: Unit) -> None:
+        """A unit that the target has no more is not used by any command either."""
+        number = unit.logical.number
+        del self._units[number]
+        for field in unit.fields:
+            del self._by_field[field]
+        for nexus in self._nexuses.values():
+            nexus.forget(number)
 
     async def close(self) -> None:
         """Close the disks that can be closed."""
@@ -199,7 +224,8 @@ class Performer:
     def _unit_reset(self, event: UnitReset) -> None:
         units = self.units if event.lun is None else [self._by_field[event.lun]]
         for unit in units:
-            self.target.reset(unit.logical.number)
+            if unit.logical.number in self.target.units:  # it may be about to go
+                self.target.reset(unit.logical.number)
             self.task_sets.reset(unit)
 
     def _commands_cleared(self, event: CommandsCleared) -> None:
@@ -405,6 +431,8 @@ class Performer:
             return here and task is not asking and task.connection.session in sessions
 
         node.end_tasks(is_theirs, by, sessions)
+        for session in sessions:
+            self.task_sets.clear(unit, session)
         self.handle(node.take_events())
         dying = [task for task in node.dying if is_theirs(task)]
         node.when_gone(dying, gone.set, trio.current_time())

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import attrs
 import trio
 
+from trioscsi import lun as luns
 from trioscsi.backends import (
     Abilities,
     BlockDevice,
@@ -40,13 +41,18 @@ class Unit:
 
     logical: LogicalUnit
     disk: BlockDevice
+    backend: BlockDevice = attrs.field(init=False)
+    """The disk as it was handed over."""
+    fields: list[int] = attrs.field(init=False)
+    """The LUN fields that address it, the first of them in what we say."""
     can: Abilities = attrs.field(init=False)
     ranges: Ranges = attrs.field(factory=Ranges, init=False)
     waiting: set[Task] = attrs.field(factory=set, init=False)
     """The commands that wait for storage."""
 
     def __attrs_post_init__(self) -> None:
-        cached = self.disk
+        self.fields = luns.fields(self.logical.number)
+        cached = self.backend = self.disk
         through = WriteThrough(cached)
 
         def choose() -> None:
@@ -130,6 +136,7 @@ class UnitStorage:
 
     async def extents(self, lba: int, blocks: int) -> Sequence[Extent]:
         """See `Storage.extents`."""
+        self._check(lba, blocks)
         if self.unit.can.extents is None:
             return [Extent(lba, blocks, mapped=True)]
         return await self.unit.can.extents(lba, blocks)
@@ -183,11 +190,17 @@ class UnitStorage:
     @asynccontextmanager
     async def _sharing(self, lba: int, blocks: int, *, writes: bool = True) -> AsyncIterator[None]:
         if self.alone:
+            self._check(lba, blocks)
             yield
         else:
             owner = self.owner if writes else None
             async with self.unit.ranges.hold(lba, blocks, owner=owner):
+                self._check(lba, blocks)
                 yield
+
+    def _check(self, lba: int, blocks: int) -> None:
+        """Raise Refusal for blocks that the disk had when the command was looked at."""
+        self.unit.logical.check_lba(lba, blocks)
 
     @asynccontextmanager
     async def _changing(self, lba: int, blocks: int) -> AsyncIterator[None]:

@@ -12,12 +12,14 @@ import attrs
 import trio
 
 from trioscsi.backends import Abilities, BlockDevice
+from trioscsi.backends.sizes import count_blocks, parse_size
 from trioscsi.errors import UsageError
 from trioscsi.limits import Limits
 from trioscsi.protocol import Node, View, normalise
 from trioscsi.scsi import AccessState, CdRom, LogicalUnit
 from trioscsi.server.access import Guarded, Moved, Redirect, Rules
 from trioscsi.server.authentication import Credentials, Password, authentication
+from trioscsi.server.inventory import Inventory
 from trioscsi.server.jobs import Jobs
 from trioscsi.server.keeper import Keeper
 from trioscsi.server.listener import Address
@@ -62,6 +64,8 @@ class Target:
     mapping of several; ``mutual_chap`` is what the target proves itself with to those who ask.
     ``chap_algorithms`` are in order of preference (8 SHA3-256, 7 SHA-256, 6 SHA1, 5 MD5).
     ``discovery_chap`` is as ``chap``, for discovery sessions.
+    ``unit_events`` sends an Asynchronous Message when units come, go or change their size, besides
+    the unit attention; there are initiators in boot ROMs that cannot bear one.
     Raises UsageError for names, numbers and sizes that no target can have.
     """
 
@@ -87,6 +91,7 @@ class Target:
         name_server: str | None = None,
         views: Mapping[str, View] | None = None,
         redirect: Redirect | Moved | str | Mapping[str, Moved | str] | None = None,
+        unit_events: bool = True,
         **negotiation: Any,
     ) -> None:
         self.name = normalise(name)
@@ -134,6 +139,7 @@ class Target:
             views={name.lower(): view for name, view in (views or {}).items()},
             redirect=Redirect.of(redirect),
         )
+        self._inventory = Inventory(self._performer, self.node, told=unit_events)
         self._server: Server | None = None
 
     def _unit(self, number: int, disk: BlockDevice, *, read_only: bool) -> LogicalUnit:
@@ -234,6 +240,35 @@ class Target:
     def access_state_transition_failed(self) -> None:
         """Tell all initiators that an access state was to change, and did not."""
         self._performer.target.access_state_transition_failed()
+
+    def add_lun(self, lun: int, disk: BlockDevice, *, read_only: bool = False) -> None:
+        """One more disk, at once; raises UsageError as the constructor does."""
+        self._performer.check_free(lun)
+        self._inventory.add(Unit(self._unit(lun, disk, read_only=read_only), disk))
+
+    async def remove_lun(self, lun: int, *, grace: float = 5.0) -> BlockDevice:
+        """Take a disk away, and return it once nothing uses it any more; it is not closed.
+
+        Commands that are under way have ``grace`` seconds to end, then they get TASK ABORTED. Where
+        storage hangs, this waits for it. Raises UsageError if there is no such LUN.
+        """
+        return await self._inventory.remove(lun, grace)
+
+    async def resize(self, lun: int, size: str | int) -> None:
+        """Give a disk another size, in bytes or as "10GiB"; initiators see it at once.
+
+        Raises UsageError if there is no such LUN, or the disk cannot be of that size, and
+        BackendError if storage fails.
+        """
+        block_size = self._performer.unit(lun).logical.block_size
+        await self._inventory.resize(lun, count_blocks(parse_size(size), block_size))
+
+    async def rescan(self) -> None:
+        """Let disks have the size that their storage has by now: a file may have grown.
+
+        Raises BackendError if storage fails, and UsageError if there is nothing left of one.
+        """
+        await self._inventory.rescan()
 
     async def close(self) -> None:
         """Close the disks that can be closed; the target is of no further use."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+import trio
+
 from trioscsi.pdu import TaskAttribute
 from trioscsi.protocol import Session, Task, Units
 from trioscsi.scsi import Nexus, Plan, Refused, Status
@@ -36,6 +38,7 @@ class TaskSets(Units):
         self._start, self._refuse = start, refuse
         self._most = most
         self.watched: dict[Unit, TaskSet] = {}
+        self._emptied: dict[Unit, trio.Event] = {}
 
     # What task management asks.
 
@@ -54,9 +57,7 @@ class TaskSets(Units):
 
     def clear_aca(self, lun: int, session: Session) -> None:
         """See `Units.clear_aca`."""
-        tasks = self.watched.get(self._by_field[lun])
-        if tasks is not None:
-            tasks.clear(session)
+        self.clear(self._by_field[lun], session)
 
     def attention(self, lun: int, session: Session) -> int | None:
         """See `Units.attention`: UADE DEPTH and sense key, ASC and ASCQ (SAM-5 section 7.10)."""
@@ -97,7 +98,7 @@ class TaskSets(Units):
         if waiting < self._most:
             return None
         has_others = any(
-            other is not task and self._is_in_set(other, unit) for other in session_of(task).tasks
+            other is not task and self.is_in_set(other, unit) for other in session_of(task).tasks
         )
         return Refused(Status.TASK_SET_FULL if has_others else Status.BUSY)
 
@@ -105,7 +106,10 @@ class TaskSets(Units):
         """See whose turn has come now that others have ended; to be called after each turn."""
         for unit, tasks in list(self.watched.items()):
             tasks.settle()
-            if tasks.plain:
+            if unit in self._emptied:
+                if not tasks.members:
+                    self._emptied[unit].set()
+            elif tasks.plain:
                 del self.watched[unit]
 
     def goes_on(self, task: Task, resume: Callable[[], None]) -> None:
@@ -130,7 +134,7 @@ class TaskSets(Units):
         if modes.qerr:
             everybody = modes.qerr == _ALL and not modes.tst
             session.node.end_tasks(
-                lambda other: other is not task and self._is_in_set(other, unit),
+                lambda other: other is not task and self.is_in_set(other, unit),
                 session,
                 session.node.sessions if everybody else [session],
             )
@@ -141,6 +145,21 @@ class TaskSets(Units):
         """A unit was reset."""
         if unit in self.watched:
             self.watched[unit].reset()
+
+    def clear(self, unit: Unit, session: Session) -> None:
+        """An allegiance of this session ends, if it has one."""
+        if unit in self.watched:
+            self.watched[unit].clear(session)
+
+    async def emptied(self, unit: Unit) -> None:
+        """Wait until no command of a unit is under way; no allegiance holds them up any more."""
+        event = self._emptied[unit] = trio.Event()
+        try:
+            self._watch(unit).reset()
+            self.settle()
+            await event.wait()
+        finally:
+            del self._emptied[unit]
 
     def lost(self, session: Session) -> None:
         """A nexus is no more."""
@@ -154,12 +173,12 @@ class TaskSets(Units):
                 Member(task, session)
                 for session in self._nexuses
                 for task in session.tasks
-                if self._is_in_set(task, unit)
+                if self.is_in_set(task, unit)
             ]
             tasks = self.watched[unit] = TaskSet(unit.logical, running, self._start, _abort)
         return tasks
 
-    def _is_in_set(self, task: Task, unit: Unit) -> bool:
+    def is_in_set(self, task: Task, unit: Unit) -> bool:
         """Whether a command of a session has come to this unit, and has not ended."""
         if task.over or self._by_field.get(task.lun) is not unit:
             return False
