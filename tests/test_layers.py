@@ -16,14 +16,18 @@ LAYERS = [
     {"errors", "limits", "serial", "lun"},
     {"pdu", "text", "scsi", "isns"},
     {"machines"},
-    {"protocol", "backends"},
+    {"protocol", "backends", "capture"},
     {"server"},
     {"teaching"},
     {"cli"},
     {"__init__", "__main__"},  # all of it, as users see it
 ]
 LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
-STRANGERS = [("pdu", "text", "scsi", "isns"), ("protocol", "scsi"), ("protocol", "backends")]
+STRANGERS = [
+    ("pdu", "text", "scsi", "isns"),
+    ("protocol", "scsi"),
+    ("protocol", "backends", "capture"),
+]
 WITH_TRIO = {"backends", "server", "cli"}
 MODULES = sorted(ROOT.rglob("*.py"))
 

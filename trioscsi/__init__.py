@@ -13,7 +13,7 @@ General layout, lowest layer first; an import never points up:
   server; ``isns``: messages of the name service.  These four know nothing of one another;
 - ``machines``: the state machines of RFC 7143, one transition a line;
 - ``protocol``: machines, codec and numbering together, without I/O and without a clock;
-- ``backends``: where blocks live;
+- ``backends``: where blocks live; ``capture``: conversations as files that Wireshark reads;
 - ``server``: the only layer that owns sockets;
 - ``teaching``: the machines as pictures;
 - ``cli``: the ``trioscsi`` command.

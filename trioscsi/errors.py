@@ -8,6 +8,7 @@
     ├── BackendError          storage failed; becomes sense data
     │   └── OutOfSpace        thinly provisioned storage is full
     ├── PortalError           an address cannot be listened at
+    ├── CaptureError          a packet capture cannot be written, or is none
     ├── NameServiceError      an iSNS server refused, or said what nobody understands
     └── UndefinedTransition   an input that a state machine has no row for
 
@@ -75,6 +76,10 @@ class OutOfSpace(BackendError):
 
 class PortalError(TrioscsiError):
     """The address of a portal is not ours, is taken, or is unknown."""
+
+
+class CaptureError(TrioscsiError):
+    """A packet capture cannot be written, or cannot be understood."""
 
 
 class NameServiceError(TrioscsiError):

@@ -11,6 +11,9 @@ from attrs.validators import ge, in_
 LOGIN_SEGMENT = 8192
 """The data segment of any PDU before the login has ended (RFC 7143 section 13.12)."""
 
+TRACE_BACKLOG = 64 * 2**20
+"""Bytes of a trace that wait for the disk; beyond it, packets are left out."""
+
 
 @attrs.frozen(kw_only=True)
 class Limits:

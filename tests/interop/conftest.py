@@ -1,8 +1,8 @@
 """Real initiators against a real server.
 
 A test whose program is not installed is skipped; with ``--require-tools`` it fails instead.  On
-Debian the programs come from libiscsi-bin, qemu-utils, qemu-block-extra, e2fsprogs and sg3-utils,
-and what sg3-utils needs to reach a target from gcc, libc6-dev and libiscsi-dev.
+Debian the programs come from libiscsi-bin, qemu-utils, qemu-block-extra, e2fsprogs, sg3-utils and
+tshark, and what sg3-utils needs to reach a target from gcc, libc6-dev and libiscsi-dev.
 """
 
 from __future__ import annotations

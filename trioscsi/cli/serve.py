@@ -28,7 +28,8 @@ _LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 @click.command(
     epilog="\b\nExamples:\n  trioscsi serve disk.img\n"
-    "  trioscsi serve 'file:new.img?size=10GiB' memory:1GiB --allow 'iqn.1993-08.org.debian:*'"
+    "  trioscsi serve 'file:new.img?size=10GiB' memory:1GiB --allow 'iqn.1993-08.org.debian:*'\n"
+    "  trioscsi serve --trace trace.pcapng"
 )
 @click.argument("disks", metavar="[DISK]...", nargs=-1)
 @click.option(
@@ -107,6 +108,13 @@ _LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}
     help="Persistent reservations know an initiator by its name alone, whatever its ISID: for"
     " initiators that choose a new one at each login.",
 )
+@click.option(
+    "--trace",
+    metavar="FILE.pcapng",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write every byte of all connections here, for Wireshark or trioscsi explain; secrets of"
+    " CHAP are taken out, data are not.",
+)
 @click.option("-v", "--verbose", is_flag=True, help="Log what initiators do, too.")
 def serve(
     disks: tuple[str, ...],
@@ -126,6 +134,7 @@ def serve(
     open_to_all: bool,
     state: Path | None,
     registrations_by_name: bool,
+    trace: Path | None,
     verbose: bool,
 ) -> None:
     """Serve disks over iSCSI: LUN 0, 1, ... in order.
@@ -166,6 +175,7 @@ def serve(
             chap=secrets.chap,
             mutual_chap=secrets.mutual,
             discovery_chap=secrets.chap if discovery_chap else None,
+            trace=trace,
         )
         trio.run(_serve, target)
     except* TrioscsiError as group:

@@ -49,9 +49,11 @@ class Session:
     waiting: deque[Task] = attrs.field(factory=deque, init=False)
     """Tasks that may not ask for their data before others have given back their buffers."""
     machine: session_machine.Inputs = attrs.field(init=False)
+    _coupled: TargetConnection | None = attrs.field(default=None, init=False)
+    """The connection whose transitions are being told to others."""
 
     def __attrs_post_init__(self) -> None:
-        self.machine = session_machine.machine.start(self.node.watcher)
+        self.machine = session_machine.machine.start(self._watch)
 
     @property
     def nexus(self) -> tuple[str, bytes, int]:
@@ -68,8 +70,17 @@ class Session:
         """The RFC's name for the session's state (section 8.3.2)."""
         return self.machine.state
 
+    def _watch(self, transition: Transition) -> None:
+        """Tell of a transition who watches the node, or else the connection that is behind it."""
+        watcher = self.node.watcher
+        if watcher is None and self._coupled is not None:
+            watcher = self._coupled.watcher
+        if watcher is not None:
+            watcher(transition)
+
     def couple(self, connection: TargetConnection, transition: Transition) -> None:
         """Feed the machines that a transition of a connection is coupled to."""
+        before, self._coupled = self._coupled, connection
         for row in couplings(transition.machine, transition.label):
             if not _CONDITIONS[row.when](self, connection):
                 continue
@@ -77,6 +88,7 @@ class Session:
                 fed, do = owner.running(row.machine)
                 if fed is not None and fed.hears(row.cause):
                     do(getattr(fed, row.cause)())
+        self._coupled = before
 
     def _owners(
         self, whom: Whom, connection: TargetConnection

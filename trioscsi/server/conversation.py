@@ -27,6 +27,7 @@ from trioscsi.server.outbox import Backlog, Outbox
 from trioscsi.server.perform import Performer
 from trioscsi.server.reactor import Reactor
 from trioscsi.server.refusals import Refusals
+from trioscsi.server.tracing import Tap
 
 log = logging.getLogger("trioscsi")
 
@@ -75,9 +76,11 @@ class Conversation:
         backlog: Backlog,
         performer_of: Callable[[Node], Performer],
         refusals: Refusals,
+        tap: Tap | None = None,
     ) -> None:
         self._socket = sock
         self._refusals = refusals
+        self._tap = tap
         self._limits = limits
         self._lender = lender
         self._reactor = reactor
@@ -102,10 +105,14 @@ class Conversation:
         """Bytes that running commands will add to what the peer has to read."""
         self.peer = format_address(peer)
         self.connection = TargetConnection(
-            gatekeeper, limits, now=trio.current_time(), wake=self._wake
+            gatekeeper,
+            limits,
+            now=trio.current_time(),
+            wake=self._wake,
+            watcher=None if tap is None else tap.moved,
         )
         self.connection.framer.lend = lender.lend
-        self._outbox = Outbox(sock, self.connection, backlog)
+        self._outbox = Outbox(sock, self.connection, backlog, tap)
 
     async def run(self) -> None:
         """Converse until either side ends it."""
@@ -278,10 +285,12 @@ class Conversation:
                 self._give_buffer_back()
                 return False
             except OSError as error:
-                self._lose(f"the connection broke: {error}")
+                self._broke(error)
                 received = direct = 0
             if not received + direct:
                 self._give_buffer_back()
+                if self._tap is not None:
+                    self._tap.ended()
                 connection.lost("the initiator closed the connection", trio.current_time())
                 return False
             connection.receive(memoryview(self._buffer)[:received])
@@ -300,6 +309,8 @@ class Conversation:
         if rest is None:
             received = self._socket.recv_into(buffer, self._room)
             self._room = len(buffer)
+            if self._tap is not None and received:
+                self._tap.received(memoryview(buffer)[:received])
             return received, 0
         if len(rest) >= _LARGE:
             self._room = _HEADERS
@@ -307,6 +318,8 @@ class Conversation:
         room = max(min(self._room, len(buffer) - len(rest)), _HEADERS)
         received = self._socket.recvmsg_into([rest, memoryview(buffer)[:room]])[0]
         direct = min(received, len(rest))
+        if self._tap is not None and received:
+            self._tap.received(rest[:direct], memoryview(buffer)[: received - direct])
         framer.filled(direct)
         return received - direct, direct
 
@@ -332,17 +345,19 @@ class Conversation:
 
     def _report(self) -> None:
         """Send what can be sent, set the timer, and tell other tasks what there is to do."""
+        connection = self.connection
+        if connection.remarks:
+            self._log_remarks()
         if self._outbox.stuck:
             self._outbox.count()
         else:
             self._send()
-        connection = self.connection
         if connection.deadlines.changed:
             connection.deadlines.changed = False
             deadline = connection.next_deadline()
             self._timer.deadline = inf if deadline is None else deadline
-        if connection.remarks:
-            self._log_remarks()
+        if self._tap is not None:
+            self._tap.settle()
         if self._outbox.stuck or connection.closed:
             self._poked.set()
             self._reactor.nudge()
@@ -372,7 +387,7 @@ class Conversation:
         try:
             self._outbox.send()
         except OSError as error:
-            self._lose(f"the connection broke: {error}")
+            self._broke(error)
         if not self._has_much_to_read:
             self._drained.set()
             if self._waiting:
@@ -381,6 +396,11 @@ class Conversation:
     def _lose(self, reason: str) -> None:
         self._outbox.clear()
         self.connection.lost(reason, trio.current_time())
+
+    def _broke(self, error: OSError) -> None:
+        if self._tap is not None:
+            self._tap.ended(broken=True)
+        self._lose(f"the connection broke: {error}")
 
     def _wake(self) -> None:
         if not self._in_turn:
@@ -396,6 +416,8 @@ class Conversation:
             refusal = None
             if isinstance(remark, PeerError):
                 refusal = self._refusals.note(remark, self.peer, initiator)
+            if self._tap is not None:
+                self._tap.note(f"refused: {remark}" if refusal else str(remark))
             self._remarks += 1
             if self._remarks > _MAXIMUM_REMARKS:
                 continue  # a peer that errs without end must not fill the log
@@ -416,3 +438,5 @@ class Conversation:
             self._log_remarks()
         self._outbox.clear()
         self._socket.close()
+        if self._tap is not None:
+            self._tap.close()

@@ -6,6 +6,7 @@ import socket
 from typing import TypeAlias
 
 from trioscsi.protocol import TargetConnection
+from trioscsi.server.tracing import Tap
 
 Buffers: TypeAlias = list[bytes | bytearray | memoryview]
 
@@ -29,8 +30,15 @@ class Backlog:
 class Outbox:
     """The output of a connection on its way into a socket."""
 
-    def __init__(self, sock: socket.socket, connection: TargetConnection, backlog: Backlog) -> None:
+    def __init__(
+        self,
+        sock: socket.socket,
+        connection: TargetConnection,
+        backlog: Backlog,
+        tap: Tap | None = None,
+    ) -> None:
         self._socket = sock
+        self._tap = tap
         self._connection = connection
         self._backlog = backlog
         self._in_backlog = 0
@@ -74,6 +82,8 @@ class Outbox:
                 )
             except BlockingIOError:
                 return
+            if self._tap is not None:
+                self._tap.sent(self._unsent, sent)
             if sent == self._unsent_size:
                 self._unsent, self._unsent_size = [], 0
             else:

@@ -8,6 +8,7 @@ import socket
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from math import inf
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import trio
@@ -37,6 +38,7 @@ from trioscsi.server.perform import Performer
 from trioscsi.server.portals import Listen, Open, Portal, parse_portals, reachable
 from trioscsi.server.reactor import Reactor
 from trioscsi.server.refusals import Refusals
+from trioscsi.server.tracing import Trace, opened
 
 if TYPE_CHECKING:
     from trioscsi.server.target import Target
@@ -51,6 +53,8 @@ class Server:
 
     ``discovery_chap`` (with ``mutual_chap``) is what has to be proven before targets are named;
     ``name_server`` is an iSNS server, ``HOST:PORT``, at which targets and portals are registered.
+    ``trace`` is the pcapng file that is written of all connections, or a
+    `trioscsi.server.tracing.Trace` that is told of them.
     """
 
     def __init__(
@@ -62,7 +66,11 @@ class Server:
         discovery_chap: Credentials | None = None,
         mutual_chap: tuple[str, Password] | None = None,
         name_server: str | None = None,
+        trace: Trace | str | Path | None = None,
     ) -> None:
+        self._trace = trace
+        self._tracing: Trace | None = None
+        """The same, while it is served."""
         self._limits = limits or Limits()
         self._targets: dict[str, Target] = {}
         for target in targets:
@@ -99,9 +107,11 @@ class Server:
     ) -> None:
         """Serve until cancelled, or until `stop` has done its work.
 
-        Raises PortalError if a portal cannot be listened at.
+        Raises PortalError if a portal cannot be listened at, and CaptureError if the trace cannot
+        be written.
         """
         with ExitStack() as stack:
+            self._tracing = stack.enter_context(opened(self._trace))
             listeners = {
                 stack.enter_context(listener): Open(portal, listener.getsockname()[:2])
                 for portal in self._portals
@@ -188,7 +198,9 @@ class Server:
                 log.warning("%s: refused: %s", format_address(peer), refusal)
                 sock.close()
                 return
-            portals = reachable(self._open, open_door, sock.getsockname()[:2])
+            own = sock.getsockname()[:2]
+            portals = reachable(self._open, open_door, own)
+            tracing = self._tracing
             door = Door(self._guarded, self._discovery, peer, portals)
             conversation = Conversation(
                 sock,
@@ -200,6 +212,7 @@ class Server:
                 self._backlog,
                 self._performer_of,
                 self.refusals,
+                None if tracing is None else tracing.connect(peer, own, open_door.address),
             )
             self._conversations.append(conversation)
             self._crowd.enter(peer[0])

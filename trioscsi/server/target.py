@@ -29,6 +29,7 @@ from trioscsi.server.portals import Listen, Portal, parse_portals
 from trioscsi.server.refusals import Refusal
 from trioscsi.server.server import DEFAULT_LISTEN, Server
 from trioscsi.server.storage import Unit
+from trioscsi.server.tracing import Trace
 from trioscsi.server.watch import SpaceWatch
 
 
@@ -66,6 +67,10 @@ class Target:
     ``discovery_chap`` is as ``chap``, for discovery sessions.
     ``unit_events`` sends an Asynchronous Message when units come, go or change their size, besides
     the unit attention; there are initiators in boot ROMs that cannot bear one.
+
+    ``trace`` is a pcapng file that is written of all connections, for Wireshark and for
+    ``trioscsi explain``, or a `trioscsi.server.tracing.Trace` that is told of them.  It holds what
+    is read and written; secrets are taken out.
     Raises UsageError for names, numbers and sizes that no target can have.
     """
 
@@ -90,6 +95,7 @@ class Target:
         discovery_chap: Credentials | None = None,
         name_server: str | None = None,
         views: Mapping[str, View] | None = None,
+        trace: Trace | str | Path | None = None,
         redirect: Redirect | Moved | str | Mapping[str, Moved | str] | None = None,
         unit_events: bool = True,
         **negotiation: Any,
@@ -97,7 +103,7 @@ class Target:
         self.name = normalise(name)
         proof = authentication(chap, mutual_chap, chap_algorithms)
         self._discovery_chap, self._mutual_chap = discovery_chap, mutual_chap
-        self._name_server = name_server
+        self._name_server, self._trace = name_server, trace
         self.alias = alias
         self._portals = parse_portals([listen] if isinstance(listen, str | Portal) else listen)
         self.limits = limits or Limits()
@@ -181,7 +187,7 @@ class Target:
         """Serve until cancelled, or until `stop` has done its work.
 
         ``task_status.started`` hands over the addresses that are listened at.  Raises PortalError
-        if one cannot be.
+        if one cannot be, and CaptureError if the trace cannot be written.
         """
         self._server = Server(
             [self],
@@ -190,6 +196,7 @@ class Target:
             discovery_chap=self._discovery_chap,
             mutual_chap=self._mutual_chap,
             name_server=self._name_server,
+            trace=self._trace,
         )
         await self._server.serve(task_status)
 

@@ -1,0 +1,66 @@
+"""How a server is watched: whoever wants to see its connections implements these two.
+
+`trioscsi.capture.Trace` writes what it is told into a file that Wireshark reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol, TypeAlias
+
+from trioscsi.capture import Spool
+from trioscsi.capture import Trace as Capture
+from trioscsi.machines import Transition
+from trioscsi.server.listener import Address
+
+Buffer: TypeAlias = bytes | bytearray | memoryview
+
+
+class Tap(Protocol):
+    """Told of one connection.  It must neither wait nor fail, and copies what it wants to keep."""
+
+    def received(self, *buffers: Buffer) -> None:
+        """Bytes have come from the peer."""
+
+    def sent(self, buffers: Sequence[Buffer], count: int) -> None:
+        """The first ``count`` bytes of these have gone to the peer."""
+
+    def moved(self, transition: Transition) -> None:
+        """A machine of the connection, or of its session, has taken a transition."""
+
+    def note(self, text: str) -> None:
+        """What was refused and why, or what became of the connection."""
+
+    def settle(self) -> None:
+        """What the bytes that were received have led to is over."""
+
+    def ended(self, *, broken: bool = False) -> None:
+        """The peer has closed the connection, or has broken it off."""
+
+    def close(self) -> None:
+        """The connection is closed on both sides."""
+
+
+class Trace(Protocol):
+    """Told of all connections."""
+
+    def connect(self, peer: Address, own: Address, portal: Address) -> Tap:
+        """A connection has come in through a portal, to an address of ours."""
+
+
+@contextmanager
+def opened(trace: Trace | str | Path | None) -> Iterator[Trace | None]:
+    """The trace to tell of connections: for a path, a capture that is written there.
+
+    Raises CaptureError if it cannot be.
+    """
+    if trace is None or not isinstance(trace, str | Path):
+        yield trace
+        return
+    capture = Capture(Spool(Path(trace)))
+    try:
+        yield capture
+    finally:
+        capture.close()
