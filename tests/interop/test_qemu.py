@@ -103,3 +103,17 @@ def test_an_image_of_a_disc_is_read_as_a_cd_rom(tmp_path: Path) -> None:
         assert "virtual size: 6 MiB" in run("qemu-img", "info", server.url)
         run("qemu-img", "convert", "-f", "raw", "-O", "raw", server.url, str(back))
     run("cmp", str(image), str(back))
+
+
+def test_a_full_pool_is_no_space_and_discarding_makes_room(tmp_path: Path) -> None:
+    with serving(tmp_path / "log", "thin+memory:1TiB?pool=8MiB") as server:
+        commands = [
+            "write 0 4M",
+            "write 512G 8M",
+            "discard 0 4M",
+            "write 512G 8M",
+            "read -P 0 0 4M",
+        ]
+        output = run("qemu-io", *arguments(server.url, commands), status=1)
+    assert "write failed: No space left on device" in output
+    check(output, wrote=2, read=1)
