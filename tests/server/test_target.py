@@ -40,6 +40,8 @@ from trioscsi import (
     View,
 )
 from trioscsi.pdu import AsyncEvent, AsyncMessage, LoginStatus, TextRequest, TextResponse
+from trioscsi.scsi import AdditionalSense
+from trioscsi.scsi.mode_pages import LOGICAL_BLOCK_PROVISIONING
 from trioscsi.server.listener import format_address
 
 HERE = "127.0.0.1:0"
@@ -525,3 +527,21 @@ async def test_initiators_see_a_cd_rom_where_a_disk_is_to_be_one(build: Build) -
     assert (await peer.do(inquiry, reads=96)).data[:2] == bytes((5, 0x80))
     assert (await peer.do(inquiry, reads=96, unit=1)).data[:2] == bytes((0, 0))
     assert (await peer.do(bytes((0x2A, *bytes(7), 1, 0)), bytes(2048))).sense_code == (5, 0x2000)
+
+
+async def test_a_disk_that_was_added_has_its_room_watched(
+    nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    target = Target(NAME, listen="127.0.0.1:0")
+    nursery.start_soon(target.watch.run)
+    await trio.sleep(1000)
+    disk = MemoryDisk("1GiB")
+    target.add_lun(3, disk)
+    unit = target.performer.target.units[3]
+    told: list[AdditionalSense] = []
+    unit.announce = lambda code, *, but_not_to=None: told.append(code)
+    values = {"used_enabled": 1, "used_threshold_count": 1}
+    unit.modes.change({LOGICAL_BLOCK_PROVISIONING.key: values})
+    await disk.write(0, bytes(2**20))
+    await trio.sleep(11)
+    assert told == [AdditionalSense.THIN_PROVISIONING_SOFT_THRESHOLD_REACHED]

@@ -40,7 +40,9 @@ def unit(disk: Looked, nursery: trio.Nursery) -> LogicalUnit:
     logical = LogicalUnit(0, target_name=NAME, blocks=BLOCKS, thin=True)
     other = LogicalUnit(1, target_name=NAME, blocks=2048)
     units = [Unit(logical, disk), Unit(other, PatternDisk("1MiB"))]
-    nursery.start_soon(SpaceWatch(units, 5).run)
+    watch = SpaceWatch(lambda: units, 5)
+    logical.thresholds.changed = other.thresholds.changed = watch.wake
+    nursery.start_soon(watch.run)
     return logical
 
 

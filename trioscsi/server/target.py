@@ -119,6 +119,7 @@ class Target:
         states = None
         if port_groups is not None:
             states = {tag: AccessState.of(label) for tag, label in port_groups.items()}
+        self.watch = SpaceWatch(lambda: self._performer.units, self.limits.space_interval)
         self._performer = Performer(
             self.name,
             [
@@ -130,7 +131,6 @@ class Target:
             states,
             most_waiting=self.limits.task_set,
         )
-        self.watch = SpaceWatch(self._performer.units, self.limits.space_interval)
         self.node = Node(
             self.name,
             make_offer(self.limits, proof, target_alias=alias, **negotiation),
@@ -174,6 +174,7 @@ class Target:
         )
         for kept, data in self._keeper.load(number).items():
             unit.restore(kept, data)
+        unit.thresholds.changed = self.watch.wake
         return unit
 
     @property

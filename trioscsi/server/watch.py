@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 import trio
 
@@ -19,21 +19,24 @@ class SpaceWatch:
     So the path of a write has nothing to do with it, and a warning comes at most one interval late.
     """
 
-    def __init__(self, units: Collection[Unit], interval: float) -> None:
-        """``interval``: seconds between two looks."""
-        self._units = [unit for unit in units if unit.can.space is not None]
+    def __init__(self, units: Callable[[], Collection[Unit]], interval: float) -> None:
+        """``units`` tells which there are at the time, ``interval`` seconds between two looks."""
+        self._units = units
         self._interval = interval
         self._wake = trio.Event()
-        for unit in self._units:
-            unit.logical.thresholds.changed = self._changed
 
-    def _changed(self) -> None:
+    def wake(self) -> None:
+        """The thresholds of a unit have changed (`Thresholds.changed`)."""
         self._wake.set()
 
     async def run(self) -> None:
         """Watch, until cancelled."""
         while True:
-            watched = [unit for unit in self._units if unit.logical.thresholds.enabled]
+            watched = [
+                unit
+                for unit in self._units()
+                if unit.logical.thresholds.enabled and unit.can.space is not None
+            ]
             for unit in watched:
                 await self._look(unit)
             with trio.move_on_after(self._interval if watched else float("inf")):
