@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Mapping, Sequence
+import logging
+from collections.abc import Callable, Container, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import TypeAlias
 
@@ -13,6 +14,8 @@ from trioscsi.errors import PeerError, UsageError
 from trioscsi.pdu import LoginStatus
 from trioscsi.protocol import EVERYTHING, Node, Redirection, View
 from trioscsi.server.listener import Address, format_address, literal, parse_listen
+
+log = logging.getLogger("trioscsi")
 
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -134,6 +137,9 @@ class Door:
     peer: Address
     portals: Sequence[tuple[Address, int]]
     """Where this peer can reach targets, with the tags of the groups; the one it used first."""
+    removed: Container[str] = frozenset()
+    """The names of targets that were here before."""
+    has_discovery: bool = True
 
     @property
     def portal_group(self) -> int:
@@ -143,7 +149,19 @@ class Door:
     def node(self, initiator_name: str, target_name: str | None) -> Node:
         """See `trioscsi.protocol.Gatekeeper`."""
         if target_name is None:
+            if not self.has_discovery:
+                raise PeerError(
+                    "there is no discovery here",
+                    section="11.13.5",
+                    answer=LoginStatus.SESSION_TYPE_NOT_SUPPORTED,
+                )
             return self.discovery
+        if target_name in self.removed:
+            raise PeerError(
+                f"the target {target_name} is here no more",
+                section="11.13.5",
+                answer=LoginStatus.TARGET_REMOVED,
+            )
         guarded = self.targets_by_name.get(target_name)
         if guarded is None or not guarded.reached_by(self.portal_group):
             raise PeerError(
@@ -171,7 +189,15 @@ class Door:
         redirect = guarded.redirect
         if redirect is None or redirect.after_proof != proven:
             return
-        moved = redirect.where(initiator_name, guarded.node.name)
+        try:
+            moved = redirect.where(initiator_name, guarded.node.name)
+        except Exception as error:
+            log.exception("where to redirect %s cannot be said", initiator_name)
+            raise PeerError(
+                "the target does not know where it is",
+                section="11.13.5",
+                answer=LoginStatus.TARGET_ERROR,
+            ) from error
         if moved is not None:
             raise Redirection(moved.address, permanent=moved.permanent)
 

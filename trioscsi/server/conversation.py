@@ -126,6 +126,12 @@ class Conversation:
         finally:
             self._leave()
 
+    @property
+    def node(self) -> Node | None:
+        """The target that it is with, once that is known."""
+        session = self.connection.session
+        return None if session is None else session.node
+
     def ask_for_logout(self) -> None:
         """Ask the initiator to log out."""
         self._turn(partial(self.connection.ask_for_logout, trio.current_time()))

@@ -52,7 +52,8 @@ class Server:
     """Targets behind common portals: each ``HOST:PORT``, a listening socket, or a `Portal`.
 
     ``discovery_chap`` (with ``mutual_chap``) is what has to be proven before targets are named;
-    ``name_server`` is an iSNS server, ``HOST:PORT``, at which targets and portals are registered.
+    ``name_server`` is an iSNS server, ``HOST:PORT``, at which targets and portals are registered;
+    without ``discovery`` nobody may ask which targets there are.
     ``trace`` is the pcapng file that is written of all connections, or a
     `trioscsi.server.tracing.Trace` that is told of them.
     """
@@ -66,6 +67,7 @@ class Server:
         discovery_chap: Credentials | None = None,
         mutual_chap: tuple[str, Password] | None = None,
         name_server: str | None = None,
+        discovery: bool = True,
         trace: Trace | str | Path | None = None,
     ) -> None:
         self._trace = trace
@@ -78,6 +80,7 @@ class Server:
                 raise UsageError(f"there are two targets {target.name}")
             self._targets[target.name] = target
         self._guarded = {name: target.guarded for name, target in self._targets.items()}
+        self._removed: set[str] = set()
         self._portals = parse_portals(portals)
         for target in self._targets.values():
             target.reached_through({portal.group for portal in self._portals})
@@ -86,6 +89,7 @@ class Server:
             where = parse_listen(name_server, default_port=isns.PORT)
             self._name_service = NameService(where, self._entity, self._limits)
         proof = authentication(discovery_chap, mutual_chap)
+        self._has_discovery = discovery
         self._discovery = Node(
             "", make_offer(self._limits, proof), self._limits, authentication=proof
         )
@@ -100,7 +104,10 @@ class Server:
         self._open: list[Open] = []
         self._doors = trio.CancelScope()
         self._scope = trio.CancelScope()
-        self._nobody = trio.Event()
+        self._somebody_left = trio.Event()
+        self._nursery: trio.Nursery | None = None
+        self._scopes: dict[str, trio.CancelScope] = {}
+        """What ends the tasks of a target, by its name."""
 
     async def serve(
         self, task_status: trio.TaskStatus[list[Address]] = trio.TASK_STATUS_IGNORED
@@ -122,13 +129,12 @@ class Server:
             with self._scope:
                 async with trio.open_nursery() as conversations:
                     conversations.start_soon(self._reactor.run, name="reactor")
+                    self._nursery = conversations
+                    conversations.start_soon(
+                        keep_time, self._discovery, self._no_disks, name="timer of discovery"
+                    )
                     for target in self._targets.values():
-                        conversations.start_soon(target.jobs.run, name=f"jobs of {target.name}")
-                        conversations.start_soon(target.watch.run, name=f"watch of {target.name}")
-                    for node in self._nodes:
-                        conversations.start_soon(
-                            keep_time, node, self._performer_of(node), name=f"timer {node.name}"
-                        )
+                        conversations.start_soon(self._attend, target, name=target.name)
                     if self._name_service is not None:
                         conversations.start_soon(self._name_service.run, name="name service")
                     async with trio.open_nursery() as doors:
@@ -151,15 +157,67 @@ class Server:
         if self._name_service is not None:
             await self._name_service.deregister()
         self._doors.cancel()
-        for conversation in list(self._conversations):
+        for target in self._targets.values():
+            target.node.closing = True
+        await self._see_off(list(self._conversations), grace)
+        self._scope.cancel()
+
+    def add(self, target: Target) -> None:
+        """Serve one more target from now on; raises UsageError if its name is taken."""
+        if target.name in self._targets:
+            raise UsageError(f"there are two targets {target.name}")
+        self._targets[target.name] = target
+        self._guarded[target.name] = target.guarded
+        self._removed.discard(target.name)
+        target.node.closing = False
+        target.reached_through({portal.group for portal in self._portals})
+        if self._nursery is not None:
+            self._nursery.start_soon(self._attend, target, name=target.name)
+
+    async def remove(self, name: str, grace: float = 5.0) -> Target:
+        """Take a target away, when its initiators have logged out or ``grace`` seconds are over.
+
+        From the beginning nobody may log in to it any more: it is said that it was removed.
+        Raises UsageError if there is none.
+        """
+        target = self._targets.get(name)
+        if target is None:
+            raise UsageError(f"there is no target {name}")
+        target.node.closing = True
+        del self._guarded[name]
+        self._removed.add(name)
+        await self._see_off(
+            [talk for talk in self._conversations if talk.node is target.node], grace
+        )
+        del self._targets[name]
+        scope = self._scopes.pop(name, None)
+        if scope is not None:
+            scope.cancel()
+        return target
+
+    async def _see_off(self, conversations: list[Conversation], grace: float) -> None:
+        """Ask initiators to log out, and end what goes on after ``grace`` seconds."""
+        for conversation in conversations:
             conversation.ask_for_logout()
         with trio.move_on_after(grace):
-            while self._conversations:
-                self._nobody = trio.Event()
-                await self._nobody.wait()
-        for conversation in list(self._conversations):
+            while not self._over(conversations):
+                self._somebody_left = trio.Event()
+                await self._somebody_left.wait()
+        for conversation in conversations:
             conversation.drop("the target stopped before the initiator had logged out")
-        self._scope.cancel()
+
+    def _over(self, conversations: list[Conversation]) -> bool:
+        return not any(conversation in self._conversations for conversation in conversations)
+
+    async def _attend(self, target: Target) -> None:
+        """What a target needs besides conversations, until it is removed."""
+        with trio.CancelScope() as self._scopes[target.name]:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(target.jobs.run, name=f"jobs of {target.name}")
+                nursery.start_soon(target.watch.run, name=f"watch of {target.name}")
+                nursery.start_soon(
+                    keep_time, target.node, target.performer, name=f"timer of {target.name}"
+                )
 
     def _entity(self, own: Address, notice_port: int) -> isns.Entity:
         """What a name server is told that reaches us at this address."""
@@ -201,7 +259,9 @@ class Server:
             own = sock.getsockname()[:2]
             portals = reachable(self._open, open_door, own)
             tracing = self._tracing
-            door = Door(self._guarded, self._discovery, peer, portals)
+            door = Door(
+                self._guarded, self._discovery, peer, portals, self._removed, self._has_discovery
+            )
             conversation = Conversation(
                 sock,
                 peer,
@@ -250,8 +310,7 @@ class Server:
         finally:
             self._conversations.remove(conversation)
             self._crowd.leave(host)
-            if not self._conversations:
-                self._nobody.set()
+            self._somebody_left.set()
 
 
 async def keep_time(node: Node, performer: Performer) -> None:
