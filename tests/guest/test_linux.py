@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -246,3 +248,42 @@ def test_a_disk_is_reserved_for_one_path(initiator: Initiator, tmp_path: Path) -
         guest.must(f"{persist} --out --clear --param-rk=0xb /dev/{second}")
         for path in (initiator, other):
             path.log_out()
+
+
+def test_units_come_change_their_size_and_go_while_the_guest_is_logged_in(
+    initiator: Initiator,
+) -> None:
+    guest = initiator.guest
+    script = Path(__file__).with_name("served.py")
+    command = [sys.executable, script, str(initiator.port), NAME, initiator.portal]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+    ) as server:
+        assert server.stdin is not None
+        assert server.stdout is not None
+
+        def say(line: str) -> None:
+            server.stdin.write(f"{line}\n")
+            assert server.stdout.readline() == "done\n"
+
+        assert server.stdout.readline() == "done\n"
+        initiator.discover()
+        initiator.log_in()
+        use(guest, initiator.disk(0))
+        say("add 3 16MiB")
+        guest.must("iscsiadm -m session --rescan")
+        disk = initiator.disk(3)
+        use(guest, disk)
+        say("resize 3 48MiB")
+        # The next command is told that the capacity has changed; then it is read again.
+        guest.run(f"sg_turs -n 2 /dev/{disk}; echo 1 > /sys/block/{disk}/device/rescan")
+        assert guest.must(f"blockdev --getsize64 /dev/{disk}") == str(48 << 20)
+        use(guest, disk)
+        say("remove 3")
+        read = f"dd if=/dev/{disk} of=/dev/null bs=4k count=1 iflag=direct"
+        assert guest.run(read).status != 0
+        guest.must(f"echo 1 > /sys/block/{disk}/device/delete")
+        use(guest, initiator.disk(0))
+        initiator.log_out()
+        server.stdin.close()
+        assert server.wait(10) == 0
