@@ -15,7 +15,7 @@ General layout, lowest layer first; an import never points up:
 - ``protocol``: machines, codec and numbering together, without I/O and without a clock;
 - ``backends``: where blocks live; ``capture``: conversations as files that Wireshark reads;
 - ``server``: the only layer that owns sockets;
-- ``teaching``: the machines as pictures;
+- ``teaching``: the machines as pictures, PDUs and captures explained;
 - ``cli``: the ``trioscsi`` command.
 
 ``specs/`` holds the same protocol as tables, which the tests compare with the code both ways.

@@ -6,7 +6,8 @@ import pytest
 
 from trioscsi import cli
 from trioscsi.machines import MACHINES
-from trioscsi.teaching import diagrams
+from trioscsi.pdu import LoginRequest
+from trioscsi.teaching import diagrams, header
 
 
 @pytest.fixture
@@ -63,3 +64,17 @@ def test_a_file_that_cannot_be_written_is_a_failure(trioscsi, tmp_path):
     file = tmp_path / "nowhere" / "cleanup.svg"
     status, _, complaint = trioscsi("draw", "cleanup", "--output", file)
     assert (status, complaint) == (1, f"trioscsi: cannot write {file}: No such file or directory\n")
+
+
+def test_the_header_of_a_pdu_is_drawn(trioscsi, tmp_path):
+    status, drawing, _ = trioscsi("draw", "--pdu", "login-request")
+    assert (status, drawing) == (0, header.draw(LoginRequest))
+    file = tmp_path / "login.txt"
+    assert trioscsi("draw", "--pdu", "login-request", "--output", file) == (0, "", "")
+    assert file.read_text() == drawing
+
+
+def test_a_pdu_that_does_not_exist_is_wrong_usage(trioscsi):
+    status, _, complaint = trioscsi("draw", "--pdu", "toaster")
+    assert status == 2
+    assert "scsi-command" in complaint

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from tests.interop.relay import Carried, Relay
 from tests.interop.serving import NAME, serving
 from tests.interop.tools import run, tool
 from trioscsi.capture import dissect, read_capture
-from trioscsi.pdu import BadDigest, Framer, Malformed, Pdu
+from trioscsi.cli import commands
+from trioscsi.pdu import CLASSES, BadDigest, Framer, Malformed, Pdu
+from trioscsi.teaching.fields import title_of
 
 SUITES = ("SCSI.TestUnitReady", "SCSI.Read10.Simple", "SCSI.Write10.Simple")
 WARNING, UNDECODED = "0x600000", "0x05000000"
@@ -118,6 +122,17 @@ def test_tshark_shows_the_transitions(traced: Traced) -> None:
     text = "\n".join(comments)
     for label in ("connection T3:", "connection T5:", "session N2:", "connection T13:"):
         assert label in text
+
+
+def test_our_own_explanation_sees_every_pdu_and_nothing_wrong(traced: Traced) -> None:
+    text = CliRunner().invoke(commands, ["explain", str(traced.path)]).stdout
+    seen = Counter(re.findall(r"^ +[0-9.]+  (?:-->|<--)  ([^,]+)", text, re.MULTILINE))
+    carried = Counter[int]()
+    for each in traced.carried:
+        carried += pdus(each.sent) + pdus(each.received)
+    assert seen == {title_of(CLASSES[opcode]): count for opcode, count in carried.items()}
+    assert "wrong" not in text
+    assert "missing" not in text
 
 
 def test_no_secret_is_in_the_trace(tmp_path: Path) -> None:

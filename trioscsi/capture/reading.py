@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import Protocol
 
 import attrs
 
@@ -31,6 +31,13 @@ MAGIC_NUMBERS = frozenset({_PCAPNG, *_PCAP})
 """The first four bytes of a capture file."""
 
 
+class Readable(Protocol):
+    """A file, or something that can be read like one."""
+
+    def read(self, length: int, /) -> bytes:
+        """So many bytes, or fewer at the end."""
+
+
 @attrs.frozen
 class Packet:
     """One captured packet; ``time`` is in nanoseconds since 1970."""
@@ -51,7 +58,7 @@ class _Interface:
     """In a second."""
 
 
-def read_capture(file: BinaryIO) -> Iterator[Packet]:
+def read_capture(file: Readable) -> Iterator[Packet]:
     """The packets of a capture, in the order of the file.
 
     Raises CaptureError if it is none, or where it cannot be understood any more: the packets
@@ -66,7 +73,7 @@ def read_capture(file: BinaryIO) -> Iterator[Packet]:
         raise CaptureError("this is no pcap or pcapng file")
 
 
-def _read_pcap(file: BinaryIO, order: str, nanoseconds: int) -> Iterator[Packet]:
+def _read_pcap(file: Readable, order: str, nanoseconds: int) -> Iterator[Packet]:
     header = _take(file, 20)
     link_type = struct.unpack_from(order + "I", header, 16)[0] & 0x0FFFFFFF
     record = struct.Struct(order + "IIII")
@@ -76,7 +83,7 @@ def _read_pcap(file: BinaryIO, order: str, nanoseconds: int) -> Iterator[Packet]
         yield Packet(time, link_type, _take(file, length))
 
 
-def _read_pcapng(file: BinaryIO) -> Iterator[Packet]:
+def _read_pcapng(file: Readable) -> Iterator[Packet]:
     kind, order = _PCAPNG, "<"
     interfaces: list[_Interface] = []
     while kind:
@@ -145,7 +152,7 @@ def _options(body: bytes, at: int, order: str) -> Iterator[tuple[int, bytes]]:
         at += 4 + length + (-length & 3)
 
 
-def _take(file: BinaryIO, length: int) -> bytes:
+def _take(file: Readable, length: int) -> bytes:
     if length > _MOST:
         raise CaptureError(f"a block of {length} bytes in the capture")
     return _whole(file.read(length), length)

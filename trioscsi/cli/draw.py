@@ -1,4 +1,4 @@
-"""``trioscsi draw``: the state machines as pictures."""
+"""``trioscsi draw``: the state machines, and the layouts of PDUs, as pictures."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ from pathlib import Path
 import click
 
 from trioscsi.machines import MACHINES
-from trioscsi.teaching import diagrams
+from trioscsi.pdu import CLASSES
+from trioscsi.teaching import diagrams, header
+
+_PDUS = {cls.opcode.name.lower().replace("_", "-"): cls for cls in CLASSES.values()}
 
 
 @click.command(
     epilog="\b\nExamples:\n  trioscsi draw connection --output connection.svg\n"
-    "  trioscsi draw session --format dot | dot -Tpng > session.png"
+    "  trioscsi draw session --format dot | dot -Tpng > session.png\n"
+    "  trioscsi draw --pdu login-request"
 )
 @click.argument("machine", required=False)
 @click.option(
@@ -25,6 +29,12 @@ from trioscsi.teaching import diagrams
 @click.option(
     "--output", type=click.Path(dir_okay=False, path_type=Path), help="Instead of standard output."
 )
+@click.option(
+    "--pdu",
+    type=click.Choice(sorted(_PDUS)),
+    metavar="PDU",
+    help="The header of a PDU as the RFC draws it, in text: login-request, scsi-command, ...",
+)
 @click.option("--check", is_flag=True, help="Compare the diagrams in --folder with the machines.")
 @click.option("--write", is_flag=True, help="Write every machine in every format to --folder.")
 @click.option(
@@ -34,12 +44,22 @@ from trioscsi.teaching import diagrams
     show_default=True,
 )
 def draw(
-    machine: str | None, form: str, output: Path | None, check: bool, write: bool, folder: Path
+    machine: str | None,
+    form: str,
+    output: Path | None,
+    pdu: str | None,
+    check: bool,
+    write: bool,
+    folder: Path,
 ) -> None:
-    """Draw a state machine, such as connection or initiator.login."""
-    if check + write + (machine is not None) != 1:
-        raise click.UsageError("give one of --check, --write and a machine: " + ", ".join(MACHINES))
-    if check:
+    """Draw a state machine, such as connection or initiator.login, or the header of a PDU."""
+    if check + write + (machine is not None) + (pdu is not None) != 1:
+        raise click.UsageError(
+            "give one of --check, --write, --pdu and a machine: " + ", ".join(MACHINES)
+        )
+    if pdu is not None:
+        _put(header.draw(_PDUS[pdu]), output)
+    elif check:
         _check(folder)
     elif write:
         diagrams.write(folder)

@@ -1,1 +1,11 @@
-"""Seeing the protocol: diagrams of its machines."""
+"""Seeing the protocol.
+
+General layout:
+
+- ``diagrams``: machines drawn, by ``picture`` with ``layout``, ``layers`` and ``arrows``;
+- ``header``: PDUs drawn; ``fields``: their fields with what they mean (``meanings``) and what is
+  wrong; ``negotiated``: text keys; ``commands``: CDBs and sense data;
+- ``onlooker``: the connections of a capture, ``splitting``: their PDUs;
+- ``explanation``: all of that as lines of text;
+- ``opcodes``: the commands of a disk as a page.
+"""

@@ -1,0 +1,144 @@
+"""``trioscsi explain``: PDUs and captures in words."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import click
+
+from trioscsi.capture import read_capture
+from trioscsi.capture.reading import MAGIC_NUMBERS
+from trioscsi.errors import CaptureError
+from trioscsi.teaching.explanation import Ladder, explain_cut
+from trioscsi.teaching.splitting import Digests, Splitter
+
+_PIECE = 65_536
+_NOT_HEX = re.compile(r"0[xX]|[\s:,.-]+")
+_STYLES = (
+    (re.compile(r"^ *wrong: "), "red"),
+    (re.compile(r"^connection \d"), "cyan"),
+    (re.compile(r"^ +\* "), "green"),
+    (re.compile(r"\(RFC 7143 section [0-9.]+\)$"), "yellow"),
+)
+
+
+@click.command(
+    epilog="\b\nExamples:\n  trioscsi explain 03870000000000000000...\n"
+    "  trioscsi explain trace.pcapng\n"
+    "  trioscsi explain trace.pcapng --connection 2 --fields | less -R\n"
+    "  tcpdump -w - port 3260 | trioscsi explain -"
+)
+@click.argument("what", metavar="HEX|FILE|CAPTURE", nargs=-1, required=True)
+@click.option("--fields", is_flag=True, help="Of a capture, explain each PDU in full.")
+@click.option(
+    "--connection", type=click.IntRange(1), metavar="NUMBER", help="Of a capture, only this one."
+)
+def explain(what: tuple[str, ...], fields: bool, connection: int | None) -> None:
+    """Explain PDUs field by field, or a whole capture as a ladder.
+
+    HEX is a PDU or several, one after the other; blanks and colons do not matter.  FILE has the
+    same bytes, or their digits.  A CAPTURE is a pcapng or pcap file: of serve --trace, of Wireshark
+    or of tcpdump.  "-" is standard input.
+    """
+    try:
+        if len(what) == 1 and what[0] == "-":
+            _explain_file(sys.stdin.buffer, fields, connection)
+        elif len(what) == 1 and Path(what[0]).is_file():
+            with Path(what[0]).open("rb") as file:
+                _explain_file(file, fields, connection)
+        else:
+            _put(_stream([_digits(" ".join(what))]))
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            raise click.Abort from None
+        raise click.ClickException(f"cannot read {what[0]}: {error.strerror}") from error
+
+
+def _explain_file(file: BinaryIO, fields: bool, connection: int | None) -> None:
+    """Whatever there is in a file."""
+    start = file.read(4)
+    again = _Again(start, file)
+    if start in MAGIC_NUMBERS:
+        _explain_capture(again, fields, connection)
+        return
+    first = again.read(_PIECE)
+    if first and re.fullmatch(rb"[0-9A-Fa-fxX\s:,.-]+", first):
+        text = first + again.read(2**24)
+        _put(_stream([_digits(text.decode(errors="replace"))]))
+    elif first:
+        _put(_stream(_pieces(first, again)))
+    else:
+        raise click.ClickException("there is nothing in it")
+
+
+class _Again:
+    """A file of which some bytes have been read already."""
+
+    def __init__(self, start: bytes, file: BinaryIO) -> None:
+        self._start, self._file = start, file
+
+    def read(self, length: int) -> bytes:
+        """The next bytes."""
+        data, self._start = self._start[:length], self._start[length:]
+        return data + self._file.read(length - len(data)) if len(data) < length else data
+
+
+def _pieces(first: bytes, file: _Again) -> Iterator[bytes]:
+    yield first
+    while data := file.read(_PIECE):
+        yield data
+
+
+def _digits(text: str) -> bytes:
+    """The bytes that hexadecimal digits stand for."""
+    digits = _NOT_HEX.sub("", text)
+    odd = re.search(r"[^0-9A-Fa-f]", digits)
+    if odd is not None:
+        raise click.UsageError(
+            f"neither a file nor hexadecimal digits: {text[:40]!r} has {odd[0]!r} in it"
+        )
+    if len(digits) % 2:
+        click.echo("trioscsi: an odd number of digits: the last one is left out", err=True)
+    return bytes.fromhex(digits[: len(digits) & ~1])
+
+
+def _stream(pieces: Iterable[bytes]) -> Iterator[str]:
+    """All PDUs of a stream of bytes."""
+    splitter = Splitter(Digests())
+    for piece in pieces:
+        for cut in splitter.receive(piece):
+            yield from explain_cut(cut)
+            yield ""
+    for cut in splitter.finish():
+        yield from explain_cut(cut)
+        yield ""
+
+
+def _explain_capture(file: _Again, fields: bool, connection: int | None) -> None:
+    ladder = Ladder(fields=fields, only=connection)
+    complaint = ""
+    try:
+        for packet in read_capture(file):
+            _put(ladder.hear(packet))
+    except CaptureError as error:
+        complaint = str(error)
+    _put(ladder.finish())
+    if ladder.others:
+        click.echo(f"trioscsi: {ladder.others} packets have no TCP in them", err=True)
+    if complaint:
+        raise click.ClickException(f"{complaint}, after {ladder.packets} packets")
+    if connection is not None and connection > ladder.connections:
+        raise click.UsageError(f"there are {ladder.connections} connections in the capture")
+    if not ladder.connections:
+        raise click.ClickException("there is no TCP connection in the capture")
+
+
+def _put(lines: Iterable[str]) -> None:
+    """Print lines, in colours on a terminal."""
+    for line in lines:
+        colour = next((colour for pattern, colour in _STYLES if pattern.search(line)), None)
+        click.echo(click.style(line, fg=colour) if colour else line)
