@@ -11,13 +11,14 @@ from trioscsi.machines import chap as machine
 from trioscsi.machines._automat import Effects, Watcher
 from trioscsi.machines.chap import Effect
 from trioscsi.pdu import LoginStatus
-from trioscsi.protocol.credentials import ALGORITHMS, Authentication, Secret
+from trioscsi.protocol.credentials import (
+    ALGORITHMS,
+    CHALLENGE_MAXIMUM,
+    IDENTIFIERS,
+    Authentication,
+    Secret,
+)
 from trioscsi.text import Pair, decode_binary, decode_number, encode_binary
-
-CHALLENGE_MAXIMUM = 1024
-"""Bytes of a challenge or of a response (section 12.1.3)."""
-
-_IDENTIFIERS = 256
 
 
 class Chap:
@@ -86,12 +87,14 @@ class Chap:
         authentication = self._authentication
         secret = authentication.secret_of(name)
         # The time it takes does not tell whether there is such a name.
-        expected = self._response(secret or Secret(b"nobody"), self._identifier, self._challenge)
+        expected = (secret or Secret(b"nobody")).proof(
+            self._algorithm, self._identifier, self._challenge
+        )
         if not hmac.compare_digest(expected, response) or secret is None:
             raise _failure(f"{name!r} has not proven itself")
         mutual = authentication.mutual
         if mutual is not None and hmac.compare_digest(
-            self._response(mutual.secret, self._identifier, self._challenge), response
+            mutual.secret.proof(self._algorithm, self._identifier, self._challenge), response
         ):
             raise _failure("the initiator uses the secret of the target")
 
@@ -101,7 +104,7 @@ class Chap:
             raise _failure("the initiator asks for a proof of the target, which has no secret")
         identifier = decode_number(keys["CHAP_I"])
         challenge = decode_binary(keys["CHAP_C"], CHALLENGE_MAXIMUM)
-        if identifier >= _IDENTIFIERS or not challenge:
+        if identifier >= IDENTIFIERS or not challenge:
             raise _failure("a challenge that is none")
         if not self._authentication.challenges.take(challenge):
             raise _failure("a challenge that was used before, by this target or by an initiator")
@@ -116,7 +119,7 @@ class Chap:
                 case Effect.RESPOND:
                     mutual = self._authentication.mutual
                     assert mutual is not None, "who has no secret fails before"
-                    response = self._response(mutual.secret, *self._theirs)
+                    response = mutual.secret.proof(self._algorithm, *self._theirs)
                     pairs += [("CHAP_N", mutual.name), ("CHAP_R", encode_binary(response))]
         return pairs
 
@@ -132,11 +135,6 @@ class Chap:
             ("CHAP_I", str(self._identifier)),
             ("CHAP_C", encode_binary(self._challenge)),
         ]
-
-    def _response(self, secret: Secret, identifier: int, challenge: bytes) -> bytes:
-        """What proves a secret (RFC 1994 section 4.1)."""
-        content = bytes((identifier,)) + secret.value + challenge
-        return hashlib.new(ALGORITHMS[self._algorithm], content, usedforsecurity=False).digest()
 
 
 def _failure(reason: str) -> PeerError:

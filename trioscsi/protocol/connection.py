@@ -19,8 +19,9 @@ from trioscsi.machines._automat import Effects, Transition, Watcher
 from trioscsi.machines.connection import Effect
 from trioscsi.pdu import BadDigest, Buffer, LoginRequest, Received
 from trioscsi.protocol.answers import Answers
-from trioscsi.protocol.channel import Channel, nobody
+from trioscsi.protocol.channel import Channel
 from trioscsi.protocol.full_feature import FullFeature
+from trioscsi.protocol.line import nobody
 from trioscsi.protocol.login import Login
 from trioscsi.protocol.node import Gatekeeper
 from trioscsi.protocol.session import Session

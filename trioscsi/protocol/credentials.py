@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -12,6 +13,12 @@ from trioscsi.errors import UsageError
 
 SHORT_SECRET = 12
 """Bytes below which a secret needs IPsec: 96 bits (section 9.2.1)."""
+
+CHALLENGE_MAXIMUM = 1024
+"""Bytes of a challenge or of a response (section 12.1.3)."""
+
+IDENTIFIERS = 256
+"""How many identifiers of challenges there are: one byte (RFC 1994 section 4.1)."""
 
 ALGORITHMS: Mapping[int, str] = {5: "md5", 6: "sha1", 7: "sha256", 8: "sha3_256"}
 """What CHAP_A may say (IANA's registry of PPP authentication algorithms), as hashlib names it."""
@@ -29,6 +36,11 @@ class Secret:
     def __attrs_post_init__(self) -> None:
         if not self.value:
             raise UsageError("a CHAP secret cannot be empty")
+
+    def proof(self, algorithm: int, identifier: int, challenge: bytes) -> bytes:
+        """The response that proves it to who has sent this challenge (RFC 1994 section 4.1)."""
+        content = bytes((identifier,)) + self.value + challenge
+        return hashlib.new(ALGORITHMS[algorithm], content, usedforsecurity=False).digest()
 
     def equals(self, other: Secret) -> bool:
         """Whether both are the same, in a time that does not depend on where they differ."""

@@ -13,10 +13,10 @@ from trioscsi.limits import Limits
 from trioscsi.machines._automat import Watcher
 from trioscsi.machines.session import FAILED
 from trioscsi.pdu import LoginStatus
-from trioscsi.protocol.channel import nobody
 from trioscsi.protocol.credentials import Authentication
 from trioscsi.protocol.deadlines import Deadlines
 from trioscsi.protocol.events import CommandsCleared
+from trioscsi.protocol.line import nobody
 from trioscsi.protocol.tasks import Dying
 from trioscsi.text import Offer
 

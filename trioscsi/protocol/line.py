@@ -1,0 +1,69 @@
+"""What both sides of a connection use to speak: output, parameters, timers.
+
+`trioscsi.protocol.channel` adds what targets say, `trioscsi.initiator` what initiators do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from trioscsi.errors import PeerError
+from trioscsi.limits import LOGIN_SEGMENT, Limits
+from trioscsi.pdu import Framer, Pdu
+from trioscsi.pdu.framing import append
+from trioscsi.protocol.deadlines import Deadlines
+from trioscsi.text import Parameters
+
+Remark: TypeAlias = PeerError | str
+"""Something for the log: what was refused and why, or what became of the connection."""
+
+
+def nobody() -> None:
+    """What happens when nobody wants to be woken."""
+
+
+class Line:
+    """One connection's way to its peer, and what was agreed about it.
+
+    ``wake`` is called when there is something new to send or to do, perhaps from outside a call of
+    the driver: another connection took this one's place, or a command was answered.
+    """
+
+    def __init__(self, limits: Limits, *, now: float, wake: Callable[[], None]) -> None:
+        self.limits = limits
+        self.now = now
+        self.wake = wake
+        self.framer = Framer(LOGIN_SEGMENT, max_ahs_length=limits.ahs)
+        self.deadlines = Deadlines()
+        self.remarks: list[Remark] = []
+        self.parameters = Parameters()
+        """What the login has settled; some values are this connection's, others its session's."""
+        self.closed = False
+        """Whether the transport is to be closed once the output is sent."""
+        self.output_size = 0
+        self._output: list[bytes | bytearray | memoryview] = []
+
+    def take_output(self) -> list[bytes | bytearray | memoryview]:
+        """What is to be sent, in order; it counts as sent from here on."""
+        output, self._output = self._output, []
+        self.output_size = 0
+        return output
+
+    def next_deadline(self) -> float | None:
+        """When ``handle_timer`` is to be called at the latest, or None."""
+        return self.deadlines.next()
+
+    def handle_timer(self, now: float) -> None:
+        """Do what is due."""
+        self.now = now
+        self.deadlines.run(now)
+
+    def send(self, pdu: Pdu) -> None:
+        """Append a PDU to the output, if there is still somebody to send it to."""
+        if self.closed:
+            return
+        framer, output = self.framer, self._output
+        if not output:
+            self.wake()
+        self.output_size += append(output, pdu, framer.header_digest, framer.data_digest)
