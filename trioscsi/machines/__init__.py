@@ -24,6 +24,7 @@ from trioscsi.machines import (
     transfer,
 )
 from trioscsi.machines._automat import Effects, Machine, State, Transition, Watcher
+from trioscsi.machines.initiator import chap as initiator_chap
 from trioscsi.machines.initiator import connection as initiator_connection
 from trioscsi.machines.initiator import login as initiator_login
 from trioscsi.machines.initiator import session as initiator_session
@@ -47,5 +48,6 @@ MACHINES: Mapping[str, Machine[Any]] = {
         initiator_connection,
         initiator_session,
         initiator_login,
+        initiator_chap,
     )
 }
