@@ -27,6 +27,8 @@ class Limits:
     """One key=value sequence joined over C bits (section 6.2 asks for 8192 at least)."""
     keys: int = attrs.field(default=128, validator=ge(64))
     """Keys in one negotiation."""
+    target_list: int = attrs.field(default=2**20, validator=ge(8192))
+    """What a target may answer to SendTargets."""
     tasks: int = attrs.field(default=128, validator=in_(range(1, 65_536)))
     """Commands of one session that are not answered: the width of the CmdSN window."""
     immediate_tasks: int = attrs.field(default=16, validator=ge(1))

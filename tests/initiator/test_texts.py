@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.initiator.pair import Pair, intent, logged_in
+from tests.protocol.peer import TARGET, Gate
+from trioscsi.initiator.requests import TextWish
+from trioscsi.limits import Limits
+from trioscsi.pdu import TextRequest, TextResponse
+
+ALL = [("SendTargets", "All")]
+MANY = [(f"iqn.2025-12.local.test:{place:03}", ["192.0.2.1:3260,1"]) for place in range(90)]
+
+
+def test_targets_are_asked_for():
+    pair = Pair(Gate(), intent(discovery=True))
+    wish = pair.do(TextWish(pairs=ALL))
+    assert wish.answer == [("TargetName", TARGET), ("TargetAddress", "192.0.2.1:3260,1")]
+
+
+def test_a_long_answer_is_collected():
+    gate = Gate()
+    gate.known = MANY
+    pair = Pair(gate, intent(discovery=True, max_recv_data_segment_length=512))
+    wish = pair.do(TextWish(pairs=ALL))
+    assert [value for name, value in wish.answer if name == "TargetName"] == [
+        name for name, _ in MANY
+    ]
+    assert len(pair.sent(TextRequest)) > 5
+
+
+def test_a_long_request_goes_in_parts():
+    pair = Pair(Gate(limits=Limits(segment=512)), intent())
+    segment = pair.connection.parameters.target_max_recv_data_segment_length
+    pairs = [(f"X-com.example.{'k' * 40}.{place:02}", "1") for place in range(100)]
+    pairs = pairs[: segment // 60 + 10]
+    wish = pair.do(TextWish(pairs=pairs))
+    assert wish.over
+    assert not wish.lost
+
+
+def test_a_negotiation_changes_the_parameters_of_both_sides():
+    pair = Pair(Gate(), intent(max_recv_data_segment_length=8192))
+    offer = pair.session.intent.offer
+    object.__setattr__(offer, "max_recv_data_segment_length", 16_384)
+    pair.do(TextWish(negotiates=True))
+    assert pair.connection.parameters.initiator_max_recv_data_segment_length == 16_384
+    assert pair.connection.parameters == pair.wire.target.parameters
+    assert pair.connection.framer.max_data_segment_length == 16_384
+
+
+def test_one_exchange_follows_the_other():
+    script = logged_in()
+    first, second = TextWish(pairs=ALL), TextWish(pairs=ALL)
+    (request,) = script.request(first)
+    assert script.request(second) == []
+    (other,) = script.say(TextResponse(itt=request.itt, data=b"TargetName=a\0"))
+    assert first.answer == [("TargetName", "a")]
+    assert other.itt != request.itt
+    script.say(TextResponse(itt=other.itt))
+    assert second.over
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"itt": 77},
+        {"continue_": True},
+        {"ttt": 5},
+        {"final": False},
+        {"data": b"no null"},
+        {"data": b"TargetName\0"},
+    ],
+    ids=str,
+)
+def test_a_response_that_breaks_a_rule_ends_the_session(fields):
+    script = logged_in()
+    (request,) = script.request(TextWish(pairs=ALL))
+    script.say(TextResponse(**{"itt": request.itt, **fields}))
+    assert script.connection.closed
+
+
+def test_a_response_to_what_was_not_asked_yet_ends_the_session():
+    script = logged_in()
+    script.request(TextWish(pairs=ALL))
+    second = TextWish(pairs=ALL)
+    script.request(second)
+    script.say(TextResponse(itt=second.itt))
+    assert script.connection.closed
+
+
+def test_an_answer_without_an_end_ends_the_session():
+    script = logged_in(limits=Limits(ping_interval=0, keys=64))
+    (request,) = script.request(TextWish(pairs=ALL))
+    for _ in range(65):
+        if script.connection.closed:
+            break
+        script.say(TextResponse(itt=request.itt, ttt=5, final=False))
+    assert script.connection.closed
+
+
+def test_too_much_text_ends_the_session():
+    script = logged_in(limits=Limits(ping_interval=0, target_list=8192))
+    (request,) = script.request(TextWish(pairs=ALL))
+    part = TextResponse(itt=request.itt, ttt=5, final=False, continue_=True, data=bytes(5000))
+    script.say(part)
+    script.say(part)
+    assert script.connection.closed
+
+
+def test_keys_that_want_an_answer_cannot_come_with_the_f_bit():
+    script = logged_in()
+    (request,) = script.request(TextWish(negotiates=True))
+    script.say(TextResponse(itt=request.itt, data=b"X-com.example=1\0"))
+    assert script.connection.closed
+
+
+def test_keys_of_the_target_are_answered_in_a_negotiation():
+    script = logged_in()
+    wish = TextWish(negotiates=True)
+    (request,) = script.request(wish)
+    (answer,) = script.say(
+        TextResponse(itt=request.itt, ttt=5, lun=0, final=False, data=b"X-com.example=1\0")
+    )
+    assert (answer.ttt, answer.data) == (5, b"X-com.example=NotUnderstood\0")
+    script.say(TextResponse(itt=request.itt))
+    assert wish.over

@@ -1,0 +1,304 @@
+"""A connection at the initiator, without its socket (RFC 7143 sections 4.2.4 and 8.1).
+
+The driver opens the transport and says so (`connected`), hands over what it received (`receive`,
+then `pump`), sends what `take_output` gives, and says what time it is (`next_deadline`,
+`handle_timer`).  Between these calls it takes the events of the session.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from trioscsi.errors import PeerError
+from trioscsi.initiator.deviations import Rule
+from trioscsi.initiator.events import ConnectionLost
+from trioscsi.initiator.full_feature import FullFeature
+from trioscsi.initiator.login import Login
+from trioscsi.initiator.numbering import StatusNumbers
+from trioscsi.initiator.requests import LogoutWish
+from trioscsi.machines import cleanup as cleanup_machine
+from trioscsi.machines._automat import Effects, Transition
+from trioscsi.machines.initiator import connection as connection_machine
+from trioscsi.machines.initiator.connection import Effect
+from trioscsi.pdu import Buffer, Pdu, Received
+from trioscsi.protocol.line import Line, nobody
+from trioscsi.text import Pair, Stage
+
+if TYPE_CHECKING:
+    from trioscsi.initiator.requests import Request
+    from trioscsi.initiator.session import InitiatorSession
+
+_IN_FULL_FEATURE = frozenset(
+    state.name
+    for state in (
+        connection_machine.LOGGED_IN,
+        connection_machine.IN_LOGOUT,
+        connection_machine.LOGOUT_REQUESTED,
+    )
+)
+
+
+@attrs.frozen
+class Said:
+    """One key of a login, as one side said it."""
+
+    side: str
+    stage: Stage
+    name: str
+    value: str
+
+
+class InitiatorConnection(Line):
+    """One connection of a session to its target."""
+
+    def __init__(
+        self,
+        session: InitiatorSession,
+        cid: int,
+        *,
+        now: float,
+        wake: Callable[[], None] = nobody,
+    ) -> None:
+        super().__init__(session.limits, now=now, wake=wake)
+        self.session = session
+        self.cid = cid
+        self.statuses = StatusNumbers()
+        self.said: list[Said] = []
+        """All keys of the login, in their order."""
+        self.reason = ""
+        """Why the connection has ended."""
+        self.cleanup: cleanup_machine.Inputs | None = None
+        self._moves: deque[Transition] = deque()
+        self.machine = connection_machine.machine.start(self.watcher)
+        self._login: Login | None = None
+        self._full_feature: FullFeature | None = None
+        self.do(self.machine.connect_requested())
+
+    # What the driver calls.
+
+    def connected(self, now: float) -> None:
+        """The transport is there: the login begins."""
+        self.now = now
+        self.do(self.machine.transport_connected())
+
+    def receive(self, data: Buffer) -> None:
+        """Bytes have arrived.  They must stay as they are until ``pump`` has taken all."""
+        self.framer.receive(data)
+
+    def pump(self, now: float, pdus: int) -> int:
+        """Handle at most so many of the PDUs that have arrived; returns how many it handled.
+
+        If that is fewer than ``pdus``, none are left.
+        """
+        self.now = now
+        for handled in range(pdus):
+            if self.closed:
+                return handled
+            try:
+                received = self.framer.next_pdu()
+            except PeerError as error:
+                self.broken(error)
+                return handled
+            if received is None:
+                return handled
+            self._hear(received)
+        return pdus
+
+    def lost(self, reason: str, now: float) -> None:
+        """The transport was closed by the target, was reset, or timed out."""
+        self.now = now
+        if not self.closed:
+            self.reason = reason
+            self._end_login(reason)
+            self.do(self.machine.transport_lost())
+
+    def give_up(self, reason: str) -> None:
+        """End the connection: the target was silent, or the caller has had enough."""
+        if not self.closed:
+            self.reason = reason
+            self._end_login(reason)
+            cause = self.machine.given_up
+            if not self.machine.hears("given_up"):
+                cause = self.machine.connect_timed_out
+            self.do(cause())
+
+    # What the parts of the protocol call.
+
+    @property
+    def full_feature(self) -> bool:
+        """Whether the connection is in full feature phase (section 8.1.1)."""
+        return self.machine.state in _IN_FULL_FEATURE
+
+    def refusal(self, request: Request) -> str:
+        """Why a request cannot be sent here, or nothing."""
+        if not self.full_feature:
+            return "the connection is not in full feature phase"
+        leaving = self.machine.state != connection_machine.LOGGED_IN.name
+        if (
+            leaving
+            and not isinstance(request, LogoutWish)
+            and self.session.keeps(Rule.NOTHING_AFTER_LOGOUT)
+        ):
+            return "the connection is being logged out"
+        if isinstance(request, LogoutWish) and not self.machine.hears("logout_wanted"):
+            return "the connection is being logged out already"
+        return ""
+
+    def start(self, request: Request) -> None:
+        """Send a request that has its task tag."""
+        self._in_full_feature.start(request)
+
+    def note(self, side: str, stage: Stage, pairs: Sequence[Pair]) -> None:
+        """Keep what was said in the login."""
+        self.said += [Said(side, stage, name, value) for name, value in pairs]
+
+    def number(self, pdu: Any, *, immediate: bool, cmd_sn: int | None = None) -> Any:
+        """Give a request its CmdSN and ExpStatSN (section 4.2.2)."""
+        if cmd_sn is None:
+            numbers = self.session.numbers
+            cmd_sn = numbers.next if immediate else numbers.take()
+        pdu.immediate, pdu.cmd_sn = immediate, cmd_sn
+        pdu.exp_stat_sn = self.statuses.acknowledged
+        return pdu
+
+    def send(self, pdu: Pdu) -> None:
+        """Append a PDU to the output, or whatever this initiator's deviation makes of it."""
+        deviation = self.session.deviation
+        if deviation is None or deviation.alter is None:
+            super().send(pdu)
+            return
+        for each in deviation.alter(pdu, self):
+            super().send(each)
+
+    def watcher(self, transition: Transition) -> None:
+        """Note a transition that the session is coupled to, and show it to who wants to see it."""
+        self._moves.append(transition)
+        if self.session.watcher is not None:
+            self.session.watcher(transition)
+
+    def do(self, effects: Effects) -> None:
+        """Do the effects of a transition, then tell the session of it."""
+        for effect in effects:
+            action = self._effects.get(effect)
+            if action is not None:
+                action(self)
+        while self._moves:
+            move = self._moves.popleft()
+            if move.machine == connection_machine.machine.name:
+                self.session.couple(self, move.label)
+
+    def broken(self, error: PeerError) -> None:
+        """The target has broken the protocol: at level 0 that ends the session (section 7.7)."""
+        if self._login is not None:
+            self._login.broken(error)
+            return
+        self.remarks.append(error)
+        for connection in [self, *self.session.others(self)]:
+            connection.give_up(str(error))
+
+    def login_ended(self, *, accepted: bool) -> None:
+        """The final Login Response has come, or the login was given up."""
+        self._login = None
+        self.deadlines.cancel("login")
+        if accepted:
+            self.do(self.machine.login_accepted())
+        else:
+            self.do(self.machine.login_refused())
+
+    def drop_announced(self, reason: str) -> None:
+        """An Asynchronous Message says that this connection ends."""
+        if self.machine.hears("drop_announced"):
+            self.reason = reason
+            self.do(self.machine.drop_announced())
+
+    def logout_ended_session(self) -> None:
+        """The session was logged out on another connection."""
+        if self.machine.hears("session_logout_succeeded_elsewhere"):
+            self._end_login("the session was logged out")
+            self.do(self.machine.session_logout_succeeded_elsewhere())
+
+    def reinstated(self) -> None:
+        """A login has taken the place of this connection, which waits for its cleanup."""
+        if self.cleanup is not None and self.cleanup.hears("logout_started"):
+            self._do_cleanup(self.cleanup.logout_started())
+            self._do_cleanup(self.cleanup.logout_succeeded())
+
+    # How it is done.
+
+    @property
+    def _in_full_feature(self) -> FullFeature:
+        assert self._full_feature is not None, "no request is sent before full feature phase"
+        return self._full_feature
+
+    def _hear(self, received: Received) -> None:
+        if self._login is not None:
+            self._login.hear(received)
+        else:
+            self._in_full_feature.hear(received)
+
+    def _end_login(self, reason: str) -> None:
+        if self._login is not None:
+            self._login.end(reason)
+            self._login = None
+
+    def _start_login(self) -> None:
+        self.deadlines.set("login", self.now + self.limits.login_time, self._login_timed_out)
+        self._login = Login(self)
+        self._login.start()
+
+    def _login_timed_out(self) -> None:
+        self.reason = f"no login within {self.limits.login_time:g} seconds"
+        self._end_login(self.reason)
+        self.do(self.machine.login_timed_out())
+
+    def _enter_full_feature(self) -> None:
+        self._full_feature = FullFeature(self)
+
+    def _send_logout(self) -> None:
+        self._in_full_feature.logout.send()
+
+    def _prepare_logout(self) -> None:
+        self._in_full_feature.prepare_logout()
+
+    def _start_cleanup(self) -> None:
+        """Commands end with their connection: nothing can be reassigned below level 2."""
+        session, parameters = self.session, self.session.parameters
+        session.events.append(ConnectionLost(self, self.reason))
+        session.end_all(self.reason, self)
+        self.cleanup = cleanup_machine.machine.start(self.session.watcher)
+        wait = parameters.default_time2wait if session.wait is None else session.wait
+        when = self.now + wait + parameters.default_time2retain
+        session.deadlines.set(self, when, self._cleanup_timed_out)
+
+    def _cleanup_timed_out(self) -> None:
+        assert self.cleanup is not None
+        self._do_cleanup(self.cleanup.connection_timed_out())
+
+    def _do_cleanup(self, effects: Effects) -> None:
+        for effect in effects:
+            match effect:
+                case cleanup_machine.Effect.STOP_TIMER:
+                    self.session.deadlines.cancel(self)
+                case cleanup_machine.Effect.FREE_CONNECTION:
+                    self.session.leave(self)
+
+    def _close(self) -> None:
+        self.closed = True
+        self.deadlines.clear()
+        if self.machine.state == connection_machine.FREE.name:
+            self.session.end_all(self.reason or "the connection was logged out", self)
+            self.session.leave(self)
+        self.wake()
+
+    _effects: dict[Any, Callable[[InitiatorConnection], None]] = {
+        Effect.START_LOGIN: _start_login,
+        Effect.ENTER_FULL_FEATURE: _enter_full_feature,
+        Effect.PREPARE_LOGOUT: _prepare_logout,
+        Effect.SEND_LOGOUT: _send_logout,
+        Effect.START_CLEANUP: _start_cleanup,
+        Effect.CLOSE: _close,
+    }

@@ -1,0 +1,80 @@
+"""Ending connections and sessions by agreement, at the initiator (RFC 7143 section 11.14)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from trioscsi.initiator.requests import LogoutWish, Task
+from trioscsi.pdu import LogoutReason, LogoutRequest, LogoutResponse, LogoutResult
+
+if TYPE_CHECKING:
+    from trioscsi.initiator.full_feature import FullFeature
+    from trioscsi.initiator.session import InitiatorSession
+
+
+class Logout:
+    """The logout of one connection, whoever wants it."""
+
+    def __init__(self, full_feature: FullFeature) -> None:
+        self._full_feature = full_feature
+        self._connection = full_feature.connection
+        self._session: InitiatorSession = full_feature.session
+        self._wish: LogoutWish | None = None
+        self._asked_for = False
+        self.seconds = 0
+        """How long the target waits for a logout that it has asked for."""
+
+    def prepare(self) -> None:
+        """The target wants a logout: end what is under way, for half of the time at most."""
+        self._asked_for = True
+        connection = self._connection
+        connection.deadlines.set("logout due", connection.now + self.seconds / 2, self._log_out)
+
+    def look(self) -> None:
+        """Log out if that was asked for and nothing is under way any more."""
+        if self._asked_for and not any(
+            isinstance(request, Task) and request.connection is self._connection
+            for request in self._session.requests.values()
+        ):
+            self._log_out()
+
+    def start(self, wish: LogoutWish) -> None:
+        """Begin a logout: nothing new is said from here on."""
+        self._asked_for, self._wish = False, wish
+        self._connection.deadlines.cancel("logout due")
+        self._connection.do(self._connection.machine.logout_wanted())
+
+    def send(self) -> None:
+        """Transition T9 or T10 was taken."""
+        wish, connection = self._wish, self._connection
+        assert wish is not None, "only a request leads to a logout"
+        request = LogoutRequest(reason=wish.reason, cid=wish.cid)
+        connection.send(self._full_feature.number(request, wish))
+        when = connection.now + connection.limits.logout_time
+        connection.deadlines.set("logout", when, self._late)
+
+    def hear(self, pdu: LogoutResponse) -> None:
+        """The target has logged the connection out, or could not."""
+        wish = self._full_feature.request(pdu.itt, LogoutWish, "a Logout Response")
+        connection, session = self._connection, self._session
+        wish.result = pdu.response
+        session.end(wish)
+        if pdu.response != LogoutResult.SUCCESS:
+            session.wait = pdu.time2wait
+            connection.reason = f"the logout failed with {pdu.response}"
+            connection.do(connection.machine.logout_failed())
+            return
+        if wish.reason == LogoutReason.CLOSE_SESSION:
+            for other in session.others(connection):
+                other.logout_ended_session()
+        connection.do(connection.machine.logout_succeeded())
+
+    def _log_out(self) -> None:
+        alone = not any(other.full_feature for other in self._session.others(self._connection))
+        reason = LogoutReason.CLOSE_SESSION if alone else LogoutReason.CLOSE_CONNECTION
+        self._session.log_out(self._connection, reason)
+
+    def _late(self) -> None:
+        connection = self._connection
+        connection.reason = f"no answer to the logout in {connection.limits.logout_time:g} seconds"
+        connection.do(connection.machine.logout_timed_out())

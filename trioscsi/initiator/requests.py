@@ -1,0 +1,112 @@
+"""What an initiator has asked for and waits for (RFC 7143 chapters 4 and 11).
+
+A request is ``over`` once: when its answer has come, or when none can come any more, which ``lost``
+then says in one phrase.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+from trioscsi.pdu import NO_TASK, LogoutReason, LogoutResult, TaskFunction, TaskResult
+from trioscsi.text import Pair
+
+if TYPE_CHECKING:
+    from trioscsi.initiator.connection import InitiatorConnection
+    from trioscsi.pdu import Buffer
+
+
+@attrs.define(eq=False, kw_only=True)
+class Request:
+    """The common part of all requests; ``itt`` is given when it is sent."""
+
+    itt: int = NO_TASK
+    cmd_sn: int = 0
+    immediate: bool = False
+    connection: InitiatorConnection | None = attrs.field(default=None, repr=False)
+    """Where it was sent; None: it waits for its turn."""
+    over: bool = False
+    lost: str = ""
+    """Why there is no answer."""
+
+
+@attrs.define(eq=False, kw_only=True)
+class Task(Request):
+    """A SCSI command, and what came back."""
+
+    lun: int = 0
+    """The 64-bit LUN field."""
+    cdb: bytes
+    data_out: Buffer = attrs.field(default=b"", repr=lambda data: f"<{len(data)} bytes>")
+    expected_in: int = 0
+    """Bytes that the command reads at most."""
+    attributes: int = 1
+    status: int = 0
+    sense: bytes = b""
+    response: int = 0
+    """A ScsiResult; anything but 0 means that the target could not carry the command out."""
+    data_in: memoryview = attrs.field(factory=lambda: memoryview(b""), repr=False)
+    """What was read, once the task is over."""
+    residual: int = 0
+    """Bytes that were not transferred; negative: bytes that there was no room for."""
+    read_residual: int = 0
+    """The same for the read part of a bidirectional command."""
+    buffer: bytearray = attrs.field(factory=bytearray, repr=False)
+    received: int = 0
+    """Bytes of data that have come."""
+    highest: int = 0
+    """Up to where data has come."""
+    data_sn: int = 0
+    """The next DataSN or R2TSN: the two share one counter (section 4.2.2.4)."""
+    data_ins: int = 0
+    """Data-In PDUs that have come."""
+    sequence: int = 0
+    """Bytes of the present Data-In sequence."""
+    solicited: int = 0
+    """Up to where data was sent unasked or was asked for."""
+    silent: bool = False
+    """Whether R2Ts are left unanswered because the target ends the task (section 4.2.3.4)."""
+    retries: int = 0
+
+
+@attrs.define(eq=False, kw_only=True)
+class Ping(Request):
+    """A NOP-Out that asks for an answer, and the data that came back."""
+
+    data: bytes = b""
+    answer: bytes = b""
+
+
+@attrs.define(eq=False, kw_only=True)
+class Management(Request):
+    """A task management function and its result."""
+
+    function: TaskFunction
+    lun: int = 0
+    about: Task | None = None
+    concerned: list[Task] = attrs.field(factory=list)
+    """The tasks that it ends if it succeeds."""
+    result: TaskResult | int = TaskResult.REJECTED
+    information: int = 0
+    """The additional response information of RFC 7144."""
+
+
+@attrs.define(eq=False, kw_only=True)
+class LogoutWish(Request):
+    """A logout and its result."""
+
+    reason: LogoutReason
+    cid: int = 0
+    result: LogoutResult | int = LogoutResult.SUCCESS
+
+
+@attrs.define(eq=False, kw_only=True)
+class TextWish(Request):
+    """A text exchange: keys, and what the target said to them."""
+
+    pairs: list[Pair] = attrs.field(factory=list)
+    negotiates: bool = False
+    """Whether the connection's parameters follow from it, as they do not from SendTargets."""
+    answer: list[Pair] = attrs.field(factory=list)

@@ -1,0 +1,234 @@
+"""A session at the initiator: what its connections share (RFC 7143 sections 4.2.2, 6.3 and 8.3)."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from trioscsi.errors import UsageError
+from trioscsi.initiator.connection import InitiatorConnection
+from trioscsi.initiator.deviations import Deviation, Rule
+from trioscsi.initiator.events import Ended, Event, SessionEnded, SessionFailed
+from trioscsi.initiator.intent import Intent
+from trioscsi.initiator.numbering import CommandNumbers
+from trioscsi.initiator.requests import LogoutWish, Request, Task
+from trioscsi.limits import Limits
+from trioscsi.machines._automat import Effects, Watcher
+from trioscsi.machines.initiator import session as session_machine
+from trioscsi.machines.initiator.session import Effect
+from trioscsi.pdu import NO_TASK, LogoutReason
+from trioscsi.protocol.deadlines import Deadlines
+from trioscsi.protocol.line import nobody
+from trioscsi.text import Parameters
+
+_FAILURES = frozenset({"T15", "T16", "T17"})
+_ENDS = frozenset({"T8", "T13", "T18"})
+
+
+class InitiatorSession:
+    """One session with a target, or one of discovery.
+
+    `connect` makes its first connection, and (where the target agreed to several) further ones;
+    `submit` sends a request or has it wait for its turn; ``events`` is what the driver takes after
+    each call.  ``deviation`` is the fault that this initiator commits on purpose.
+    """
+
+    def __init__(
+        self,
+        intent: Intent,
+        limits: Limits | None = None,
+        *,
+        deviation: Deviation | None = None,
+        watcher: Watcher | None = None,
+    ) -> None:
+        self.intent = intent
+        self.limits = limits or Limits()
+        self.deviation = deviation
+        self.broken_rules = frozenset() if deviation is None else deviation.breaks
+        self.watcher = watcher
+        self.tsih = 0
+        self.parameters = Parameters()
+        """What the leading login has settled."""
+        self.numbers = CommandNumbers()
+        self.connections: list[InitiatorConnection] = []
+        """Those that log in, are in full feature phase, or wait for cleanup."""
+        self.requests: dict[int, Request] = {}
+        """What was sent and is not over, by task tag."""
+        self.terminated: dict[int, None] = {}
+        """Tags of late of tasks that the target said it ends: their status may still come."""
+        self.waiting: deque[Request] = deque()
+        """What waits for the command window to open."""
+        self.events: list[Event] = []
+        self.deadlines = Deadlines()
+        self.wait: int | None = None
+        """Time2Wait, if an Asynchronous Message has given one."""
+        self.machine = session_machine.machine.start(watcher)
+        self._last_cid = 0
+        self._last_itt = 0
+
+    # What the driver calls.
+
+    def connect(self, now: float, wake: Callable[[], None] = nobody) -> InitiatorConnection:
+        """A new connection; tell it when the transport is there (`connected`)."""
+        self._last_cid = (self._last_cid + 1) % 2**16
+        connection = InitiatorConnection(self, self._last_cid, now=now, wake=wake)
+        self.connections.append(connection)
+        return connection
+
+    def submit(self, request: Request, connection: InitiatorConnection | None = None) -> None:
+        """Send a request, by this connection or by any; it waits while the window is closed.
+
+        Without a connection that could take it, it is over at once.
+        """
+        if isinstance(request, Task):
+            self._check(request)
+        request.connection = connection
+        if self._has_to_wait(request):
+            self.waiting.append(request)
+        else:
+            self._dispatch(request)
+
+    def log_out(self, connection: InitiatorConnection, reason: LogoutReason) -> LogoutWish:
+        """Log a connection out, or with `CLOSE_SESSION` all of them."""
+        wish = LogoutWish(reason=reason, cid=connection.cid, immediate=not self.numbers.open)
+        self.refuse_waiting("the session was logged out")
+        self.submit(wish, connection)
+        return wish
+
+    def take_events(self) -> list[Event]:
+        """What has happened since the last call."""
+        events, self.events = self.events, []
+        return events
+
+    def reinstated(self) -> None:
+        """A new session has taken the place of this one, which had failed (section 6.3.5)."""
+        for connection in list(self.connections):
+            connection.reinstated()
+        self.deadlines.clear()
+        if self.machine.hears("reinstated"):
+            self.do(self.machine.reinstated())
+
+    # What the parts of the protocol call.
+
+    @property
+    def discovery(self) -> bool:
+        return self.intent.offer.session_type == "Discovery"
+
+    def keeps(self, rule: Rule) -> bool:
+        """Whether this initiator keeps a rule, as all do that are not told to break it."""
+        return rule not in self.broken_rules
+
+    def new_itt(self) -> int:
+        """An Initiator Task Tag that no request under way has."""
+        if not self.keeps(Rule.UNIQUE_TAGS) and self.requests:
+            return next(iter(self.requests))
+        while True:
+            self._last_itt = (self._last_itt + 1) % NO_TASK
+            if self._last_itt not in self.requests:
+                return self._last_itt
+
+    def flush(self) -> None:
+        """Send what has waited, as far as the window goes (section 4.2.2.1)."""
+        while self.waiting and not self._has_to_wait(self.waiting[0], first=True):
+            self._dispatch(self.waiting.popleft())
+
+    def refuse_waiting(self, reason: str) -> None:
+        """End the requests that were never sent."""
+        waiting, self.waiting = self.waiting, deque()
+        for request in waiting:
+            self.end(request, reason)
+
+    def end(self, request: Request, lost: str = "") -> None:
+        """A request is over: answered, or (with ``lost``) never to be answered."""
+        if request.over:
+            return
+        request.over, request.lost = True, lost
+        if self.requests.get(request.itt) is request:
+            del self.requests[request.itt]
+        self.events.append(Ended(request))
+
+    def terminate(self, task: Task) -> None:
+        """The target ends a task, and may or may not say so once more by its status."""
+        self.terminated[task.itt] = None
+        while len(self.terminated) > self.limits.tasks:
+            del self.terminated[next(iter(self.terminated))]
+        self.end(task, "terminated by the target")
+
+    def end_all(self, reason: str, connection: InitiatorConnection | None = None) -> None:
+        """No answer can come any more to these requests: of one connection, or to any."""
+        for request in list(self.requests.values()):
+            if connection is None or request.connection is connection:
+                self.end(request, reason)
+
+    def couple(self, connection: InitiatorConnection, label: str) -> None:
+        """Follow a transition of a connection (section 8.3.4)."""
+        if label == "T5" and self.machine.hears("connection_logged_in"):
+            self.do(self.machine.connection_logged_in())
+        if self.machine.state != session_machine.LOGGED_IN.name or any(
+            other.full_feature for other in self.connections if other is not connection
+        ):
+            return
+        if label in _ENDS:
+            self.do(self.machine.closed())
+        elif label in _FAILURES:
+            self.do(self.machine.failed())
+
+    def others(self, connection: InitiatorConnection) -> list[InitiatorConnection]:
+        """The other connections of the session."""
+        return [other for other in self.connections if other is not connection]
+
+    def leave(self, connection: InitiatorConnection) -> None:
+        """Nothing is left of a connection."""
+        if connection in self.connections:
+            self.connections.remove(connection)
+        if not self.connections and self.machine.hears("timed_out"):
+            self.do(self.machine.timed_out())
+
+    def do(self, effects: Effects) -> None:
+        """Do the effects of a transition of the session."""
+        for effect in effects:
+            match effect:
+                case Effect.RECOVER:
+                    self._fail()
+                case Effect.REPORT_NEXUS_LOSS:
+                    self.end_all("the session is over")
+                    self.refuse_waiting("the session is over")
+                case Effect.FREE_SESSION:
+                    self.events.append(SessionEnded())
+
+    # How it is done.
+
+    def _fail(self) -> None:
+        """At level 0 commands do not outlive the last connection (section 7.4)."""
+        self.end_all("the connection was lost")
+        self.refuse_waiting("the connection was lost")
+        parameters = self.parameters
+        wait = parameters.default_time2wait if self.wait is None else self.wait
+        self.events.append(SessionFailed(wait, parameters.default_time2retain))
+
+    def _has_to_wait(self, request: Request, *, first: bool = False) -> bool:
+        if request.immediate or not self.keeps(Rule.WINDOW):
+            return False
+        return (bool(self.waiting) and not first) or not self.numbers.open
+
+    def _dispatch(self, request: Request) -> None:
+        connection = request.connection or self._any_connection()
+        reason = "no connection is in full feature phase"
+        if connection is not None:
+            reason = connection.refusal(request)
+        if connection is None or reason:
+            self.end(request, reason)
+            return
+        request.connection, request.itt = connection, self.new_itt()
+        self.requests[request.itt] = request
+        connection.start(request)
+
+    def _any_connection(self) -> InitiatorConnection | None:
+        return next((each for each in self.connections if each.full_feature), None)
+
+    def _check(self, task: Task) -> None:
+        limit = self.limits.transfer
+        if max(task.expected_in, len(task.data_out)) > limit:
+            raise UsageError(f"a command of more than {limit} bytes of data")
+        if not 0 < len(task.cdb) <= self.limits.ahs:
+            raise UsageError(f"a CDB of {len(task.cdb)} bytes")
