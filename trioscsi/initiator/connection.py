@@ -168,11 +168,15 @@ class InitiatorConnection(Line):
     def send(self, pdu: Pdu) -> None:
         """Append a PDU to the output, or whatever this initiator's deviation makes of it."""
         deviation = self.session.deviation
-        if deviation is None or deviation.alter is None:
+        if deviation is None:
             super().send(pdu)
             return
-        for each in deviation.alter(pdu, self):
+        for each in (pdu,) if deviation.alter is None else deviation.alter(pdu, self):
+            before = len(self._output)
             super().send(each)
+            if deviation.wire is not None and not self.closed:
+                encoded = b"".join(self._output[before:])
+                self._output[before:] = [deviation.wire(encoded, each)]
 
     def watcher(self, transition: Transition) -> None:
         """Note a transition that the session is coupled to, and show it to who wants to see it."""

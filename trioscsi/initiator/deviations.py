@@ -55,6 +55,8 @@ class Deviation:
     """What the initiator does wrong, in one sentence."""
     breaks: frozenset[Rule] = frozenset()
     alter: Alter | None = None
+    wire: Callable[[bytes, Any], bytes] | None = None
+    """Gives the bytes that leave instead of those of a PDU."""
     pair: Callable[[str, str], Iterable[tuple[str, str]]] | None = None
     """Gives what is said in a login instead of a key and its value."""
 

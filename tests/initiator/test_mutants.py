@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tests.initiator.conversations import CONVERSATIONS
+from tests.initiator.pair import Pair, intent, reading, writing
+from tests.protocol.peer import Gate
+from trioscsi.initiator.deviations import Rule
+from trioscsi.initiator.mutants import MUTANTS
+from trioscsi.text import Stage
+
+SECTIONS = Path(__file__).parents[2] / "specs" / "sections.toml"
+
+
+@pytest.fixture(scope="module")
+def faultless() -> list[bytes]:
+    return [conversation(None) for conversation in CONVERSATIONS]
+
+
+def test_a_conversation_is_the_same_each_time(faultless: list[bytes]):
+    assert [conversation(None) for conversation in CONVERSATIONS] == faultless
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_each_mutant_changes_what_is_on_the_wire(name: str, faultless: list[bytes]):
+    mutant = MUTANTS[name]
+    assert any(
+        conversation(mutant) != correct
+        for conversation, correct in zip(CONVERSATIONS, faultless, strict=True)
+    )
+
+
+def test_each_rule_has_a_mutant_that_breaks_it():
+    assert {rule for mutant in MUTANTS.values() for rule in mutant.breaks} == set(Rule)
+
+
+def test_ids_and_sections_are_what_they_say():
+    sections = tomllib.loads(SECTIONS.read_text())["rfc7143"]
+    known = set(sections) if isinstance(sections, dict) else {each["number"] for each in sections}
+    for mutant in MUTANTS.values():
+        assert mutant.section in known, mutant
+        assert mutant.says
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_the_target_survives_each_mutant(name: str):
+    gate = Gate()
+    pair = Pair(gate, intent(first_stage=Stage.SECURITY), deviation=MUTANTS[name])
+    for request in (writing(0, bytes(300_000)), reading(0, 100)):
+        pair.session.submit(request)
+    pair.run()
+    pair.connection.give_up("enough")
+    pair.run()
+    other = Pair(gate)
+    assert other.do(writing(0, b"data")).lost == ""
+    assert other.do(reading(0, 4)).data_in == b"data"
