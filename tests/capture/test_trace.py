@@ -207,7 +207,7 @@ def test_every_portal_is_an_interface(trace: Trace, memory: Memory) -> None:
     for portal in (PORTAL, ("::1", 3261), PORTAL):
         trace.connect(PEER, OWN, portal)
     names = [packet.interface for packet, _ in packets(memory)]
-    assert names == ["0.0.0.0:3260"] * 3 + ["::1:3261"] * 3 + ["0.0.0.0:3260"] * 3
+    assert names == ["0.0.0.0:3260"] * 3 + ["[::1]:3261"] * 3 + ["0.0.0.0:3260"] * 3
 
 
 def test_peers_of_ipv6_sockets_may_be_of_ipv4(trace: Trace, memory: Memory) -> None:

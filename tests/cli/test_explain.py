@@ -45,6 +45,13 @@ def test_digits_may_be_of_several_pdus_and_of_several_words() -> None:
     assert len(re.findall("^Logout Request", result.stdout, re.MULTILINE)) == 2
 
 
+def test_digits_may_be_many() -> None:
+    request = b"".join(encode(LoginRequest(data=b"X-a=" + b"b" * 5000 + b"\0")))
+    result = invoke(request.hex())
+    assert result.exit_code == 0
+    assert "DataSegmentLength    5005" in result.stdout
+
+
 def test_digits_may_be_too_few() -> None:
     result = invoke(LOGOUT.hex()[:-1])
     assert result.exit_code == 0

@@ -65,7 +65,8 @@ class Trace:
         if known is None:
             known = self._portals[portal] = _Portal(len(self._portals))
             host, port = portal
-            self.sink.put([pcapng.interface(f"{host}:{port}", "portal of an iSCSI target")])
+            name = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+            self.sink.put([pcapng.interface(name, "portal of an iSCSI target")])
         return Tap(self, known, peer, own)
 
     def close(self) -> None:

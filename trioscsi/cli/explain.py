@@ -47,7 +47,7 @@ def explain(what: tuple[str, ...], fields: bool, connection: int | None) -> None
     try:
         if len(what) == 1 and what[0] == "-":
             _explain_file(sys.stdin.buffer, fields, connection)
-        elif len(what) == 1 and Path(what[0]).is_file():
+        elif len(what) == 1 and _is_file(what[0]):
             with Path(what[0]).open("rb") as file:
                 _explain_file(file, fields, connection)
         else:
@@ -56,6 +56,13 @@ def explain(what: tuple[str, ...], fields: bool, connection: int | None) -> None
         if isinstance(error, BrokenPipeError):
             raise click.Abort from None
         raise click.ClickException(f"cannot read {what[0]}: {error.strerror}") from error
+
+
+def _is_file(word: str) -> bool:
+    try:
+        return Path(word).is_file()
+    except OSError:  # no file has so long a name
+        return False
 
 
 def _explain_file(file: BinaryIO, fields: bool, connection: int | None) -> None:
