@@ -68,10 +68,29 @@ def test_a_file_that_cannot_be_written_is_a_failure(trioscsi, tmp_path):
 
 def test_the_header_of_a_pdu_is_drawn(trioscsi, tmp_path):
     status, drawing, _ = trioscsi("draw", "--pdu", "login-request")
-    assert (status, drawing) == (0, header.draw(LoginRequest))
+    assert (status, drawing) == (0, header.text(LoginRequest))
     file = tmp_path / "login.txt"
     assert trioscsi("draw", "--pdu", "login-request", "--output", file) == (0, "", "")
     assert file.read_text() == drawing
+
+
+@pytest.mark.parametrize("form", header.FORMATS)
+def test_a_header_is_drawn_in_each_format_that_can_show_it(trioscsi, form):
+    drawn = header.FORMATS[form](LoginRequest)
+    assert trioscsi("draw", "--pdu", "login-request", "--format", form) == (0, drawn, "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "formats"),
+    [
+        (("--pdu", "login-request", "--format", "dot"), "text, svg, mermaid"),
+        (("cleanup", "--format", "text"), "dot, mermaid, svg"),
+    ],
+)
+def test_not_everything_can_be_drawn_in_each_format(trioscsi, arguments, formats):
+    status, _, complaint = trioscsi("draw", *arguments)
+    assert status == 2
+    assert f"only as {formats}" in complaint
 
 
 def test_a_pdu_that_does_not_exist_is_wrong_usage(trioscsi):

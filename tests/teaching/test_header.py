@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import re
+from xml.etree import ElementTree as ET
+
 import pytest
 
 from trioscsi.pdu import CLASSES, LoginRequest, Pdu
 from trioscsi.teaching.fields import places, title
-from trioscsi.teaching.header import draw
+from trioscsi.teaching.header import FORMATS, mermaid, svg
+from trioscsi.teaching.header import text as draw
 
 EVERY = pytest.mark.parametrize("cls", CLASSES.values(), ids=lambda cls: cls.__name__)
 
@@ -35,3 +39,27 @@ def test_boxes_end_where_fields_end(cls: type[Pdu]) -> None:
 
 def test_flags_are_letters() -> None:
     assert "|.|I|  Opcode   |T|C|.. |CSG|NSG|" in draw(LoginRequest)
+
+
+@EVERY
+def test_an_svg_has_a_box_for_every_part_of_every_field(cls: type[Pdu]) -> None:
+    tree = ET.fromstring(svg(cls))
+    boxes = [each for each in tree.iter() if each.tag.endswith("}rect")]
+    widths = sum(int(each.attrib["width"]) for each in boxes if each.get("class") != "page")
+    assert widths == 12 * 32 * 26
+    tips = " ".join(each.text or "" for each in tree.iter() if each.tag.endswith("}title"))
+    for name, _ in places(cls):
+        assert title(name) in tips
+
+
+@EVERY
+def test_a_packet_diagram_leaves_no_bit_out(cls: type[Pdu]) -> None:
+    at = 0
+    for first, last in re.findall(r"^(\d+)(?:-(\d+))?: ", mermaid(cls), re.MULTILINE):
+        assert int(first) == at
+        at = int(last or first) + 1
+    assert at == 48 * 8
+
+
+def test_the_formats_are_those_that_can_show_a_layout() -> None:
+    assert list(FORMATS) == ["text", "svg", "mermaid"]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import click
 
@@ -10,21 +12,23 @@ from trioscsi.machines import MACHINES
 from trioscsi.pdu import CLASSES
 from trioscsi.teaching import diagrams, header
 
+Drawn = TypeVar("Drawn")
+
 _PDUS = {cls.opcode.name.lower().replace("_", "-"): cls for cls in CLASSES.values()}
 
 
 @click.command(
     epilog="\b\nExamples:\n  trioscsi draw connection --output connection.svg\n"
     "  trioscsi draw session --format dot | dot -Tpng > session.png\n"
-    "  trioscsi draw --pdu login-request"
+    "  trioscsi draw --pdu login-request\n"
+    "  trioscsi draw --pdu scsi-command --format svg --output command.svg"
 )
 @click.argument("machine", required=False)
 @click.option(
     "--format",
     "form",
-    type=click.Choice(list(diagrams.FORMATS)),
-    default="svg",
-    show_default=True,
+    type=click.Choice([*diagrams.FORMATS, "text"]),
+    help="[default: svg, or text of a PDU]",
 )
 @click.option(
     "--output", type=click.Path(dir_okay=False, path_type=Path), help="Instead of standard output."
@@ -33,7 +37,7 @@ _PDUS = {cls.opcode.name.lower().replace("_", "-"): cls for cls in CLASSES.value
     "--pdu",
     type=click.Choice(sorted(_PDUS)),
     metavar="PDU",
-    help="The header of a PDU as the RFC draws it, in text: login-request, scsi-command, ...",
+    help="The header of a PDU as the RFC draws it: login-request, scsi-command, ...",
 )
 @click.option("--check", is_flag=True, help="Compare the diagrams in --folder with the machines.")
 @click.option("--write", is_flag=True, help="Write every machine in every format to --folder.")
@@ -45,7 +49,7 @@ _PDUS = {cls.opcode.name.lower().replace("_", "-"): cls for cls in CLASSES.value
 )
 def draw(
     machine: str | None,
-    form: str,
+    form: str | None,
     output: Path | None,
     pdu: str | None,
     check: bool,
@@ -58,15 +62,23 @@ def draw(
             "give one of --check, --write, --pdu and a machine: " + ", ".join(MACHINES)
         )
     if pdu is not None:
-        _put(header.draw(_PDUS[pdu]), output)
+        _put(_known(header.FORMATS, form or "text")(_PDUS[pdu]), output)
     elif check:
         _check(folder)
     elif write:
         diagrams.write(folder)
     elif machine is not None and machine in MACHINES:
-        _put(diagrams.draw(MACHINES[machine], form), output)
+        drawn, _ = _known(diagrams.FORMATS, form or "svg")
+        _put(drawn(MACHINES[machine]), output)
     else:
         raise click.UsageError(f"there is no machine {machine}; there are {', '.join(MACHINES)}")
+
+
+def _known(formats: Mapping[str, Drawn], form: str) -> Drawn:
+    """How a format is drawn; not everything can be drawn in each."""
+    if form not in formats:
+        raise click.UsageError(f"this cannot be drawn as {form}, only as {', '.join(formats)}")
+    return formats[form]
 
 
 def _check(folder: Path) -> None:

@@ -26,9 +26,8 @@ from trioscsi.pdu import (
 )
 from trioscsi.pdu.sense import split as split_sense
 from trioscsi.scsi import Status
-from trioscsi.teaching import commands
+from trioscsi.teaching import commands, header
 from trioscsi.teaching.fields import Explained, Part, explain
-from trioscsi.teaching.header import draw
 from trioscsi.teaching.negotiated import Table
 from trioscsi.teaching.onlooker import Connection, Heard, Onlooker, Remark, Said
 from trioscsi.teaching.splitting import Cut
@@ -68,7 +67,7 @@ def explain_cut(cut: Cut) -> Iterator[str]:
     yield ""
     cls = CLASSES.get(cut.header[0] & 0x3F) if cut.header else None
     if cls is not None:
-        yield from draw(cls).splitlines()
+        yield from header.text(cls).splitlines()
         yield ""
     head = ("byte.bit", "field", "value", "meaning", "section")
     yield from table([head, *(_row(part) for part in explained.parts)])

@@ -2,14 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from xml.sax.saxutils import escape
+
+import attrs
 
 from trioscsi.pdu import BHS_LENGTH, Pdu, Place
-from trioscsi.teaching.fields import places, title
+from trioscsi.teaching.fields import places, title, title_of
+from trioscsi.teaching.meanings import FIELDS
+from trioscsi.teaching.picture import STYLE
 
 _CELL = 2
 """Characters of a bit, the line on its right included."""
 _WORD = 32
+_BIT, _HEIGHT, _MARGIN, _TOP = 26, 30, 44, 84
+"""Pixels of a bit, of a line, of the margins, and above the first line."""
+
+_PAGE = """\
+<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" \
+height="{height}" role="img" aria-label="The header of a {name}">
+<title>{name}</title>
+<style>
+{style}
+</style>
+<rect class="page" width="{width}" height="{height}"/>
+<text class="title" x="{left}" y="32">{name}</text>
+<text class="soft" x="{left}" y="50">RFC 7143 section {section}</text>
+<g transform="translate({left} {top})">
+{body}
+</g>
+</svg>
+"""
 _SHORT = {
     "attributes": "ATTR",
     "priority": "PRIO",
@@ -29,39 +52,113 @@ _SHORT = {
 """What has little room."""
 
 
-def draw(cls: type[Pdu]) -> str:
-    """The basic header segment of a PDU."""
+def text(cls: type[Pdu]) -> str:
+    """The basic header segment of a PDU, in characters."""
     ruler = "".join(f"{bit % 8:>{_CELL}}" for bit in range(_WORD))
     numbers = "".join(f"{byte:^{_CELL * 8}}" for byte in range(4))
     edge = "+" + ("-" * (_CELL * 8 - 1) + "+") * 4
     lines = [f"Byte/{numbers}".rstrip(), f"    {ruler}", f"   {edge}"]
     for start in range(0, BHS_LENGTH, 4):
-        lines.append(f"{start:>3}{_line(cls, start)}")
+        boxes = (f"{box.label:^{box.width * _CELL - 1}}|" for box in _boxes(cls, start))
+        lines.append(f"{start:>3}|{''.join(boxes)}")
         lines.append(f"   {edge}")
     return "\n".join([*lines, ""])
 
 
-def _line(cls: type[Pdu], start: int) -> str:
-    """The fields within four bytes; what lies between them is reserved."""
-    text, at = "|", start * 8
+def mermaid(cls: type[Pdu]) -> str:
+    """The same as a Mermaid packet diagram."""
+    lines = [f"%% {title_of(cls)} (RFC 7143 section {cls.section})", "packet-beta"]
+    at = 0
+    for name, place in places(cls):
+        if place.first > at:
+            lines.append(f'{_bits(at, place.first - at)}: "Reserved"')
+        lines.append(f'{_bits(place.first, place.width)}: "{title(name)}"')
+        at = place.first + place.width
+    if at < BHS_LENGTH * 8:
+        lines.append(f'{_bits(at, BHS_LENGTH * 8 - at)}: "Reserved"')
+    return "\n".join([*lines, ""])
+
+
+def _bits(first: int, width: int) -> str:
+    return f"{first}-{first + width - 1}" if width > 1 else str(first)
+
+
+def svg(cls: type[Pdu]) -> str:
+    """The same as an SVG: what a field means is told wherever the pointer rests."""
+    body = [_svg_text("symbol", (bit + 0.5) * _BIT, -8, str(bit % 8)) for bit in range(_WORD)]
+    for line, start in enumerate(range(0, BHS_LENGTH, 4)):
+        top = line * _HEIGHT
+        body.append(_svg_text("symbol", -20, top + _HEIGHT / 2 + 4, str(start)))
+        for box in _boxes(cls, start):
+            left, width = box.first % _WORD * _BIT, box.width * _BIT
+            kind = "box" if box.tip else "end"
+            body.append(f"<g><title>{escape(box.tip or 'Reserved')}</title>")
+            body.append(
+                f'<rect class="{kind}" x="{left}" y="{top}" width="{width}" height="{_HEIGHT}"/>'
+            )
+            if box.tip:
+                body.append(_svg_text("symbol", left + width / 2, top + _HEIGHT / 2 + 4, box.label))
+            body.append("</g>")
+    width, height = _WORD * _BIT + 2 * _MARGIN, BHS_LENGTH // 4 * _HEIGHT + _TOP + _MARGIN
+    return _PAGE.format(
+        name=title_of(cls),
+        section=cls.section,
+        width=width,
+        height=height,
+        style=STYLE,
+        left=_MARGIN,
+        top=_TOP,
+        body="\n".join(body),
+    )
+
+
+def _svg_text(kind: str, x: float, y: float, words: str) -> str:
+    return f'<text class="{kind}" x="{x:g}" y="{y:g}">{escape(words)}</text>'
+
+
+FORMATS: Mapping[str, Callable[[type[Pdu]], str]] = {
+    "text": text,
+    "svg": svg,
+    "mermaid": mermaid,
+}
+"""How each format is drawn."""
+
+
+@attrs.frozen
+class _Box:
+    """A field, or a part of it, or reserved bits, within four bytes; these have no ``tip``."""
+
+    label: str
+    first: int
+    width: int
+    tip: str = ""
+
+
+def _boxes(cls: type[Pdu], start: int) -> Iterator[_Box]:
+    """What four bytes are made of; what lies between fields is reserved."""
+    at = start * 8
     end = at + _WORD
     for name, place in _within(places(cls), at, end):
         first, last = max(place.first, at), min(place.first + place.width, end)
-        text += _reserved(first - at) + _box(_label(name, place, last - first, at), last - first)
+        if first > at:
+            yield _reserved(at, first - at)
+        tip = f"{title(name)}: {FIELDS[cls.__name__].get(name, '')}".rstrip(": ")
+        yield _Box(_label(name, place, last - first, first), first, last - first, tip)
         at = last
-    return text + _reserved(end - at)
+    if at < end:
+        yield _reserved(at, end - at)
 
 
 def _within(
     fields: Iterable[tuple[str, Place]], start: int, end: int
-) -> Iterable[tuple[str, Place]]:
+) -> Iterator[tuple[str, Place]]:
     for name, place in fields:
         if place.first < end and place.first + place.width > start:
             yield name, place
 
 
-def _label(name: str, place: Place, width: int, at: int) -> str:
-    if place.first < at:
+def _label(name: str, place: Place, width: int, first: int) -> str:
+    if place.first < first:
         return "" if width < 8 else f"({title(name)})"
     if place.ones and place.width <= 2:
         return "1" * place.width
@@ -72,11 +169,5 @@ def _label(name: str, place: Place, width: int, at: int) -> str:
     return title(name)[:room]
 
 
-def _reserved(width: int) -> str:
-    if not width:
-        return ""
-    return _box("Reserved" if width * _CELL > 8 else "." * min(width, 3), width)
-
-
-def _box(label: str, width: int) -> str:
-    return f"{label:^{width * _CELL - 1}}|"
+def _reserved(first: int, width: int) -> _Box:
+    return _Box("Reserved" if width * _CELL > 8 else "." * min(width, 3), first, width)
