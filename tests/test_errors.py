@@ -4,8 +4,11 @@ import pytest
 
 from trioscsi.errors import (
     BackendError,
+    CommandFailed,
+    LoginFailure,
     OutOfSpace,
     PeerError,
+    SessionLost,
     TrioscsiError,
     UndefinedTransition,
     UsageError,
@@ -14,7 +17,17 @@ from trioscsi.pdu import RejectReason
 
 
 @pytest.mark.parametrize(
-    "kind", [PeerError, UsageError, BackendError, OutOfSpace, UndefinedTransition]
+    "kind",
+    [
+        PeerError,
+        UsageError,
+        BackendError,
+        OutOfSpace,
+        LoginFailure,
+        SessionLost,
+        CommandFailed,
+        UndefinedTransition,
+    ],
 )
 def test_every_error_has_the_same_root(kind):
     assert issubclass(kind, TrioscsiError)
@@ -44,3 +57,12 @@ def test_an_undefined_transition_names_the_missing_row():
     assert str(error) == "connection has no transition from FREE upon login_received (section 8.1)"
     assert (error.machine, error.state) == ("connection", "FREE")
     assert (error.cause, error.section) == ("login_received", "8.1")
+
+
+def test_a_command_that_failed_tells_status_and_sense():
+    assert str(CommandFailed(2, b"\x70")) == "status 0x02, sense data 70"
+    assert str(CommandFailed(8, b"")) == "status 0x08, sense data none"
+
+
+def test_a_login_that_failed_tells_the_status_of_the_target():
+    assert LoginFailure("refused", 0x0201).status == 0x0201

@@ -10,6 +10,9 @@
     ├── PortalError           an address cannot be listened at
     ├── CaptureError          a packet capture cannot be written, or is none
     ├── NameServiceError      an iSNS server refused, or said what nobody understands
+    ├── LoginFailure          a target has refused our initiator, or cannot be reached
+    ├── SessionLost           our initiator gets no answer any more
+    ├── CommandFailed         a target has answered a command with another status than GOOD
     └── UndefinedTransition   an input that a state machine has no row for
 
 Anything else that escapes is a bug: it is logged with the one conversation it belongs to.
@@ -84,6 +87,27 @@ class CaptureError(TrioscsiError):
 
 class NameServiceError(TrioscsiError):
     """A name server refused a request, or broke the protocol (RFC 4171)."""
+
+
+class LoginFailure(TrioscsiError):
+    """A login came to nothing; ``status`` is what the target said, None if it said nothing."""
+
+    def __init__(self, reason: str, status: int | None) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
+class SessionLost(TrioscsiError):
+    """No answer can come: the connection is gone, or the target has ended the request."""
+
+
+class CommandFailed(TrioscsiError):
+    """A SCSI command has ended with another status than GOOD, perhaps with sense data."""
+
+    def __init__(self, status: int, sense: bytes) -> None:
+        super().__init__(f"status {status:#04x}, sense data {sense.hex() or 'none'}")
+        self.status = status
+        self.sense = sense
 
 
 class UndefinedTransition(TrioscsiError):

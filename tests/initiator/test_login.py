@@ -89,6 +89,13 @@ def test_an_unknown_status_is_told_by_its_number():
     assert failure.status == 0x0277
 
 
+def test_a_refusal_without_tag_and_isid_is_understood():
+    script = Script()
+    script.answer_login(status_class=2, status_detail=1, itt=0, isid=bytes(6))
+    (failure,) = script.happened(LoginFailed)
+    assert failure.status is LoginStatus.AUTHENTICATION_FAILURE
+
+
 @pytest.mark.parametrize(
     "fields",
     [

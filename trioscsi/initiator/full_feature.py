@@ -70,6 +70,7 @@ class FullFeature:
     def __init__(self, connection: InitiatorConnection) -> None:
         self.connection = connection
         self.session: InitiatorSession = connection.session
+        self._long_sequences = False
         self.pings = Pings(connection)
         self.texts = Texts(self)
         self.logout = Logout(self)
@@ -170,7 +171,10 @@ class FullFeature:
 
     def _hear_data(self, pdu: DataIn) -> None:
         task = self.request(pdu.itt, Task, "Data-In")
-        take_data_in(task, pdu, self.connection.parameters)
+        parameters = self.connection.parameters
+        if task.sequence + len(pdu.data) > parameters.max_burst_length:
+            self._note_long_sequence()
+        take_data_in(task, pdu, parameters)
         if pdu.acknowledge and self.session.keeps(Rule.ACKNOWLEDGE_DATA):
             self._acknowledge(task, pdu)
         if pdu.has_status:
@@ -178,6 +182,13 @@ class FullFeature:
                 raise PeerError("a Data-In with status and without F", section="11.7.3")
             take_status(task, pdu)
             self.session.end(task)
+
+    def _note_long_sequence(self) -> None:
+        """Some targets (tgt) set F in the last Data-In alone, which harms nobody: say so once."""
+        if not self._long_sequences:
+            self._long_sequences = True
+            error = PeerError("a sequence of more than MaxBurstLength", section="13.13")
+            self.connection.remarks.append(error)
 
     def _acknowledge(self, task: Task, pdu: DataIn) -> None:
         """Say that all data up to here has come (section 11.16.2)."""

@@ -21,7 +21,8 @@ class Credentials:
     challenges: Challenges
     target: Account | None = None
     """Who the target has to prove to be; None: it need not."""
-    algorithms: tuple[int, ...] = (8, 7, 6, 5)
+    algorithms: tuple[int, ...] = (8, 6, 5, 7)
+    """tgt takes 7 for SHA1, as it was before the registry, so it must find 5 first."""
 
     def __attrs_post_init__(self) -> None:
         if not self.algorithms or set(self.algorithms) - ALGORITHMS.keys():

@@ -86,11 +86,12 @@ class Login:
         return Stage.SECURITY if in_security else Stage.OPERATIONAL
 
     def _hear(self, pdu: LoginResponse) -> None:
-        if pdu.itt != self._itt or pdu.isid != self._intent.isid:
-            raise PeerError("a Login Response to another login", section="11.13")
         if pdu.status_class:
+            # Some targets (tgt) copy neither tag nor ISID into a refusal; it means this login.
             self._take_status(pdu)
             return
+        if pdu.itt != self._itt or pdu.isid != self._intent.isid:
+            raise PeerError("a Login Response to another login", section="11.13")
         self._check(pdu)
         session = self._connection.session
         self._connection.statuses.take(pdu.stat_sn)

@@ -78,8 +78,6 @@ def take_data_in(task: Task, pdu: DataIn, parameters: Parameters) -> None:
     if parameters.data_pdu_in_order and parameters.data_sequence_in_order and start != task.highest:
         raise PeerError(f"data from byte {start}, {task.highest} was due", section="13.18")
     task.sequence += len(pdu.data)
-    if task.sequence > parameters.max_burst_length:
-        raise PeerError("a sequence of more than MaxBurstLength", section="13.13")
     task.data_sn, task.data_ins = add(task.data_sn), task.data_ins + 1
     if not task.buffer:
         task.buffer = bytearray(task.expected_in)

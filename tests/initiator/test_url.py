@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import pytest
+
+from trioscsi.errors import UsageError
+from trioscsi.initiator.url import Url
+
+NAME = "iqn.2025-12.local:disk"
+
+
+def test_a_url_of_a_target():
+    url = Url.parse(f"iscsi://127.0.0.1:3261/{NAME}/7")
+    assert (url.host, url.port, url.target, url.lun) == ("127.0.0.1", 3261, NAME, 7)
+    assert url.portal == "127.0.0.1:3261"
+    assert url.user is None
+
+
+def test_a_url_of_a_portal():
+    url = Url.parse("iscsi://[::1]")
+    assert (url.host, url.port, url.target, url.lun) == ("::1", 3260, None, 0)
+    assert url.portal == "[::1]:3260"
+
+
+def test_secrets_are_taken_and_not_shown():
+    url = Url.parse(f"iscsi://me%a:b@host/{NAME}/0?target_user=you&target_password=theirs")
+    assert (url.user, url.secret) == ("me", "a:b")
+    assert (url.target_user, url.target_secret) == ("you", "theirs")
+    assert "a:b" not in repr(url)
+    assert "theirs" not in repr(url)
+
+
+def test_a_user_without_a_secret():
+    url = Url.parse(f"iscsi://me@host/{NAME}/0")
+    assert (url.user, url.secret) == ("me", None)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "http://host/x",
+        "iscsi:///x",
+        "host",
+        "iscsi://host:99999/",
+        f"iscsi://host/{NAME}/x",
+        f"iscsi://host/{NAME}/99999",
+        "iscsi://host/nobody/0",
+        f"iscsi://host/{NAME}/0?what=1",
+    ],
+)
+def test_what_is_none_is_refused(text: str):
+    with pytest.raises(UsageError):
+        Url.parse(text)
+
+
+def test_an_error_shows_no_secret():
+    with pytest.raises(UsageError) as caught:
+        Url.parse("http://me%hush@host/")
+    assert "hush" not in str(caught.value)
