@@ -2,8 +2,8 @@
 
 A test whose program is not installed is skipped; with ``--require-tools`` it fails instead.  On
 Debian the programs come from libiscsi-bin, qemu-utils, qemu-block-extra, e2fsprogs, sg3-utils and
-tshark, what sg3-utils needs to reach a target from gcc, libc6-dev and libiscsi-dev, and a target for
-our own initiator from tgt.
+tshark, what sg3-utils needs to reach a target from gcc, libc6-dev and libiscsi-dev, and a
+target for our own initiator from tgt.
 """
 
 from __future__ import annotations
