@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import trio
 
-from tests.interop.tgt import LOCKED, NAME, Tgt, serving
+from tests.interop.tgt import LOCKED, NAME, SECRET, Tgt, serving
+from tests.interop.tools import run
 from trioscsi.errors import CommandFailed, LoginFailure
 from trioscsi.initiator.client import connect, discover
+from trioscsi.initiator.probe import probe
 from trioscsi.pdu import TaskFunction, TaskResult
 
 
@@ -79,3 +82,21 @@ async def test_chap_both_ways(tgt: Tgt):
         with pytest.raises(LoginFailure):
             async with connect(tgt.locked.replace("secret-of-target", "another-secret")):
                 pass
+
+
+async def test_a_report_of_all_that_it_says(tgt: Tgt):
+    with trio.fail_after(60):
+        async with connect(tgt.url()) as session:
+            report = await probe(session)
+    sections = {section.title: dict(section.rows) for section in report.sections}
+    assert sections["INQUIRY"]["product"] == "VIRTUAL-DISK"
+    assert sections["capacity"]["bytes"] == str(16 * 2**20)
+    assert sections["commands"]["28"] == "READ(10)"
+    assert "VPD page 83h, device identification" in sections
+
+
+def test_the_command_prints_a_report(tgt: Tgt):
+    output = run(sys.executable, "-m", "trioscsi", "probe", "--digests", tgt.locked)
+    assert "AuthMethod" in output
+    assert "28     READ(10)" in output
+    assert SECRET not in output
