@@ -2,14 +2,16 @@ from __future__ import annotations
 
 import pytest
 
-from tests.initiator.credentials import ME, YOU, credentials, locked_gate
-from tests.initiator.pair import Pair, intent, reading
+from tests.initiator.credentials import ME, YOU, credentials, locked_gate, unpredictable
+from tests.initiator.pair import Pair, Script, intent, reading
 from tests.protocol.peer import Gate
 from trioscsi.errors import PeerError
 from trioscsi.initiator.chap import Chap
 from trioscsi.initiator.deviations import Deviation, Rule
 from trioscsi.initiator.events import LoginFailed
+from trioscsi.initiator.intent import Credentials
 from trioscsi.pdu import LoginStatus
+from trioscsi.protocol import Account, Challenges, Secret
 from trioscsi.text import Pair as Said
 from trioscsi.text import encode_binary
 
@@ -144,3 +146,13 @@ def test_a_deviation_reaches_the_authentication_of_a_login():
     wish = intent(credentials=credentials(mutual=True))
     gate = locked_gate(mutual=True)
     assert Pair(gate, wish, deviation=deviation).connection.full_feature
+
+
+def test_secrets_of_less_than_96_bits_are_noted():
+    account = Account("me", Secret(b"elevenbytes"))
+    short = Credentials(account, Challenges(unpredictable))
+    assert short.short_secrets == ["me"]
+    assert credentials(mutual=True).short_secrets == []
+    script = Script(intent(credentials=short))
+    (remark,) = script.connection.remarks
+    assert "less than 96 bits" in str(remark)

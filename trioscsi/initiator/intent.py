@@ -6,7 +6,7 @@ import attrs
 from attrs.validators import in_
 
 from trioscsi.errors import UsageError
-from trioscsi.protocol.credentials import ALGORITHMS, Account, Challenges
+from trioscsi.protocol.credentials import ALGORITHMS, Account, Challenges, short_secrets
 from trioscsi.text import Offer, Pair, Stage
 
 
@@ -31,6 +31,11 @@ class Credentials:
             raise UsageError(
                 "the same CHAP secret both ways would let either side pass for the other"
             )
+
+    @property
+    def short_secrets(self) -> list[str]:
+        """The names whose secrets are too short for a network that others can listen to."""
+        return short_secrets([self.account, self.target])
 
 
 @attrs.frozen(kw_only=True)

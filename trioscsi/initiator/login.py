@@ -51,6 +51,7 @@ class Login:
 
     def start(self) -> None:
         """Send the first request."""
+        self._note_short_secrets()
         if self._intent.first_stage is Stage.SECURITY:
             self._machine.starts_in_security()
         else:
@@ -149,6 +150,14 @@ class Login:
             # This may fail, and a machine that has moved does not move back.
             connection.parameters = self._negotiation.settle()
             self._do(self._machine.moved_to_full_feature())
+
+    def _note_short_secrets(self) -> None:
+        """Secrets of less than 96 bits are for networks that IPsec protects (section 9.2.1)."""
+        credentials = self._intent.credentials
+        for name in [] if credentials is None else credentials.short_secrets:
+            self._connection.remarks.append(
+                f"the CHAP secret of {name} has less than 96 bits: it can be guessed by who listens"
+            )
 
     def _authenticate(self) -> list[Pair]:
         """Take the keys of an authentication method, if there are any (section 12.1)."""

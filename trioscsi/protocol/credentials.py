@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import attrs
 
@@ -132,5 +132,11 @@ class Authentication:
     @property
     def short_secrets(self) -> list[str]:
         """The names whose secrets are too short for a network that others can listen to."""
-        accounts = [*self.accounts, *([] if self.mutual is None else [self.mutual])]
-        return [each.name for each in accounts if len(each.secret.value) < SHORT_SECRET]
+        return short_secrets([*self.accounts, self.mutual])
+
+
+def short_secrets(accounts: Iterable[Account | None]) -> list[str]:
+    """The names among these whose secrets have less than 96 bits (section 9.2.1)."""
+    return [
+        each.name for each in accounts if each is not None and len(each.secret.value) < SHORT_SECRET
+    ]
