@@ -11,7 +11,8 @@ import trio
 
 from trioscsi import MemoryDisk, Target
 from trioscsi.errors import CommandFailed, LoginFailure, SessionLost, UsageError
-from trioscsi.initiator.client import Capacity, Session, connect, discover
+from trioscsi.initiator.client import Session, connect, discover
+from trioscsi.initiator.results import Capacity
 from trioscsi.initiator.url import Url
 from trioscsi.limits import Limits
 from trioscsi.pdu import TaskFunction, TaskResult

@@ -8,8 +8,9 @@ import trio
 
 from tests.initiator.test_client import NAME, serving
 from trioscsi.errors import CommandFailed
-from trioscsi.initiator.client import Answer, Session, connect
+from trioscsi.initiator.client import Session, connect
 from trioscsi.initiator.probe import Report, probe
+from trioscsi.initiator.results import Answer
 
 
 def section(report: Report, title: str) -> dict[str, str]:

@@ -56,3 +56,24 @@ def test_an_error_shows_no_secret():
     with pytest.raises(UsageError) as caught:
         Url.parse("http://me%hush@host/")
     assert "hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("address", "portal"),
+    [
+        ("192.0.2.1", "192.0.2.1:3260"),
+        ("192.0.2.1:99,7", "192.0.2.1:99"),
+        ("[2001:db8::1]:99,1", "[2001:db8::1]:99"),
+        ("[2001:db8::1]", "[2001:db8::1]:3260"),
+        ("disk.example.com:3261", "disk.example.com:3261"),
+    ],
+)
+def test_a_target_may_be_elsewhere(address: str, portal: str):
+    url = Url.parse(f"iscsi://me%secret@host/{NAME}/3").at(address)
+    assert (url.portal, url.target, url.lun, url.user) == (portal, NAME, 3, "me")
+
+
+@pytest.mark.parametrize("address", ["", ":3260", "host:99999", "[::1"])
+def test_what_is_no_address_is_refused(address: str):
+    with pytest.raises(UsageError):
+        Url.parse(f"iscsi://host/{NAME}/3").at(address)

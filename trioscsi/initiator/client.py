@@ -18,7 +18,7 @@ from typing import Any
 import attrs
 import trio
 
-from trioscsi.errors import CommandFailed, LoginFailure, SessionLost, UsageError
+from trioscsi.errors import LoginFailure, SessionLost, UsageError
 from trioscsi.initiator import commands
 from trioscsi.initiator.connection import InitiatorConnection
 from trioscsi.initiator.deviations import Deviation
@@ -34,8 +34,9 @@ from trioscsi.initiator.events import (
 )
 from trioscsi.initiator.intent import Credentials, Intent
 from trioscsi.initiator.requests import Management, Ping, Request, Task, TextWish
+from trioscsi.initiator.results import Answer, Capacity, Found
 from trioscsi.initiator.session import InitiatorSession
-from trioscsi.initiator.url import PORT, Url
+from trioscsi.initiator.url import Url
 from trioscsi.limits import Limits
 from trioscsi.lun import encode as encode_lun
 from trioscsi.machines import Watcher
@@ -51,38 +52,6 @@ _BYTES = 262_144
 _REDIRECTIONS = 4
 _REMEMBERED = 256
 """Messages of the target that are kept for the caller."""
-
-
-@attrs.frozen
-class Answer:
-    """How a command ended: SCSI status, sense data, what was read, and what was not transferred."""
-
-    status: int
-    sense: bytes
-    data: bytes = attrs.field(repr=lambda data: f"<{len(data)} bytes>")
-    residual: int = 0
-
-    def check(self) -> bytes:
-        """The data of a command that has succeeded; raises CommandFailed for any other."""
-        if self.status:
-            raise CommandFailed(self.status, self.sense)
-        return self.data
-
-
-@attrs.frozen
-class Capacity:
-    """The size of a unit: how many blocks, of how many bytes."""
-
-    blocks: int
-    block_size: int
-
-
-@attrs.frozen
-class Found:
-    """A target that discovery has found, and its portals (TargetAddress values)."""
-
-    name: str
-    addresses: tuple[str, ...]
 
 
 class Session:
@@ -164,7 +133,7 @@ class Session:
         """Take the unit attentions that are pending (TEST UNIT READY)."""
         for _ in range(_ATTENTIONS):
             answer = await self.command(commands.TEST_UNIT_READY, lun=lun)
-            if not (answer.status == _CHECK_CONDITION and _key(answer.sense) == _UNIT_ATTENTION):
+            if not answer.is_attention:
                 return
 
     async def report_luns(self) -> list[int]:
@@ -321,16 +290,6 @@ class Session:
 
 _NEVER = float("inf")
 _ATTENTIONS = 8
-_CHECK_CONDITION = 0x02
-_UNIT_ATTENTION = 0x06
-
-
-def _key(sense: bytes) -> int:
-    """The sense key of sense data in either format (SPC-4 section 4.5)."""
-    if not sense:
-        return 0
-    place = 1 if sense[0] & 0x7F in (0x72, 0x73) else 2
-    return sense[place] & 0xF if len(sense) > place else 0
 
 
 @asynccontextmanager
@@ -369,7 +328,10 @@ async def connect(
         if not isinstance(outcome, Redirected):
             assert isinstance(outcome, LoginFailed)
             raise LoginFailure(outcome.reason, outcome.status)
-        where = _moved(where, outcome.addresses[0])
+        try:
+            where = where.at(outcome.addresses[0])
+        except UsageError as error:
+            raise LoginFailure(f"redirected, but {error}", None) from None
     raise LoginFailure(f"redirected more than {_REDIRECTIONS} times", None)
 
 
@@ -415,17 +377,6 @@ def _intent(where: Url, name: str, isid: bytes, offer: dict[str, Any]) -> Intent
         isid=isid,
         credentials=credentials,
     )
-
-
-def _moved(where: Url, address: str) -> Url:
-    """The place that a TargetAddress names: a host, perhaps a port, perhaps a group's tag."""
-    host, _, rest = address.rpartition("]") if address.startswith("[") else ("", "", address)
-    if host:
-        host, port = host[1:], rest.removeprefix(":")
-    else:
-        host, _, port = rest.partition(":")
-    number = port.partition(",")[0]
-    return attrs.evolve(where, host=host, port=int(number) if number.isdecimal() else PORT)
 
 
 @contextmanager

@@ -8,8 +8,9 @@ import attrs
 
 from trioscsi.errors import CommandFailed
 from trioscsi.initiator import commands, pages
-from trioscsi.initiator.client import Found, Session
+from trioscsi.initiator.client import Session
 from trioscsi.initiator.connection import InitiatorConnection
+from trioscsi.initiator.results import Found
 from trioscsi.lun import decode as decode_lun
 from trioscsi.text import KEYS, Side
 

@@ -67,6 +67,20 @@ class Url:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}"
 
+    def at(self, address: str) -> Url:
+        """The same at a TargetAddress: a host, perhaps a port, perhaps a portal group's tag.
+
+        Raises UsageError if it is none.
+        """
+        try:
+            parts = urlsplit("//" + address.partition(",")[0])
+            host, port = parts.hostname, parts.port
+        except ValueError:
+            host = port = None
+        if not host:
+            raise UsageError(f"not an address of a target: {address!r}")
+        return attrs.evolve(self, host=host, port=PORT if port is None else port)
+
 
 def _split(who: str) -> tuple[str | None, str | None]:
     user, percent, secret = who.partition("%")
