@@ -10,7 +10,7 @@ from trioscsi.errors import PeerError
 from trioscsi.text.key import Irrelevance, Kind, Side, Stage, Syntax, Use
 from trioscsi.text.keys import KEYS
 from trioscsi.text.offer import Offer
-from trioscsi.text.parameters import Parameters
+from trioscsi.text.parameters import Parameters, attribute, result
 from trioscsi.text.rules import (
     IRRELEVANT,
     NOT_UNDERSTOOD,
@@ -257,7 +257,7 @@ class Negotiation:
         return getattr(attrs.evolve(self.so_far, **{name: offered}).constrained(), name)
 
     def _changes(self, key: Key) -> bool:
-        return bool(self._offered(key) != getattr(self.parameters, _attribute(key, self.side)))
+        return bool(self._offered(key) != getattr(self.parameters, attribute(key, self.side)))
 
     def _insists(self, key: Key) -> bool:
         return key.syntax is Syntax.DIGESTS and "None" not in self._offered(key)
@@ -275,13 +275,7 @@ class Negotiation:
     # --- Results
 
     def _record(self, key: Key, value: Any, sender: Side | None = None) -> None:
-        if key.parameter is None:
-            return
-        if key.kind is Kind.LIST:
-            (value,) = value
-        if key.syntax is Syntax.DIGESTS:
-            value = value == "CRC32C"
-        self._results[_attribute(key, sender)] = value
+        self._results |= result(key, value, sender)
         self._so_far = None
 
     def _check_repeated(self, key: Key, declared: Any) -> None:
@@ -299,10 +293,6 @@ class Negotiation:
         for name, used in (("HeaderDigest", end.header_digest), ("DataDigest", end.data_digest)):
             if not used and self._insists(KEYS[name]):
                 raise PeerError(f"{name}=None is not acceptable here", section="13.1")
-
-
-def _attribute(key: Key, sender: Side | None) -> str:
-    return str(key.parameter).format(sender=sender and sender.value)
 
 
 def _dependence(pair: Pair) -> int:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import attrs
 
-from trioscsi.text.key import Scope, SessionType, Side
+from trioscsi.text.key import Kind, Scope, SessionType, Side, Syntax
 from trioscsi.text.keys import KEYS
+
+if TYPE_CHECKING:
+    from trioscsi.text.key import Key
 
 
 @attrs.frozen(kw_only=True)
@@ -74,3 +79,22 @@ _CONNECTION_ONLY = frozenset(
     if key.scope is Scope.CONNECTION and key.parameter is not None
     for side in Side
 )
+
+
+def attribute(key: Key, sender: Side | None) -> str:
+    """The name of the parameter that a key sets when this side has sent it."""
+    return str(key.parameter).format(sender=sender and sender.value)
+
+
+def result(key: Key, value: Any, sender: Side | None = None) -> dict[str, Any]:
+    """The parameters that a key sets, of those in ``Parameters``; ``value`` is one of ``parse``.
+
+    ``sender`` is who declares it, where each side has a value of its own.
+    """
+    if key.parameter is None:
+        return {}
+    if key.kind is Kind.LIST:
+        (value,) = value
+    if key.syntax is Syntax.DIGESTS:
+        value = value == "CRC32C"
+    return {attribute(key, sender): value}
