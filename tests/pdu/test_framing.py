@@ -368,3 +368,17 @@ def test_what_is_kept_is_kept_in_buffers_that_are_lent():
     (pdu,) = feed(framer, stream[100:])
     assert pdu.data == b"d" * LARGE
     assert lent[-1] == stream
+
+
+@pytest.mark.parametrize("digests", [{}, {"header_digest": True, "data_digest": True}])
+def test_the_padding_is_there_to_be_looked_at(digests):
+    framer = Framer(LIMIT, **digests)
+    stream = bytearray(on_the_wire(PING, NopOut(itt=2, data=b"1234"), NopOut(), **digests))
+    paddings = []
+    framer.receive(stream)
+    while framer.next_pdu() is not None:
+        paddings.append(framer.last_padding)
+    assert paddings == [bytes(3), b"", b""]
+    framer.receive(on_the_wire(ScsiCommand(cdb=bytes(20), data=b"12"), **digests))
+    framer.next_pdu()
+    assert framer.last_padding == bytes(2)

@@ -193,6 +193,17 @@ class Framer:
         """All header segments of what ``next_pdu`` returned or refused last, for a Reject."""
         return bytes(self._current[self._start : self._start + BHS_LENGTH + self._ahs_length])
 
+    @property
+    def last_padding(self) -> bytes:
+        """The bytes that pad the data segment of what ``next_pdu`` returned last (section 11.2).
+
+        Data that were put where ``destination_for`` wanted them have none.
+        """
+        end = self._start + BHS_LENGTH + self._ahs_length + self.header_digest * DIGEST_LENGTH
+        _, data_length = _LENGTHS.unpack_from(self._current, self._start)
+        end += data_length & _DATA_LENGTH
+        return bytes(self._current[end : end + (-data_length & 3)])
+
     def next_pdu(self) -> Received | None:
         """The next PDU, or None if more bytes are needed.
 
