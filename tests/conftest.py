@@ -10,6 +10,7 @@ import pytest
 
 from tests.interop import tools
 from tests.protocol.covered import COVERED, MACHINES
+from tests.specs import covered as requirements
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -25,7 +26,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Which transitions of each machine the stateful tests have taken, and which they have not."""
+    """What a run has covered: transitions of machines, and requirements of the RFCs."""
     if COVERED.counts:
         terminalreporter.section("transitions in stateful tests")
         terminalreporter.write_line(COVERED.table(*MACHINES))
+    if any("test_requirements" in str(item) for item in terminalreporter.getreports("passed")):
+        terminalreporter.section("requirements that tests point to")
+        terminalreporter.write_line(requirements.table())

@@ -18,7 +18,7 @@ LAYERS = [
     {"machines"},
     {"protocol", "backends", "capture"},
     {"server", "initiator"},
-    {"teaching"},
+    {"teaching", "conformance"},
     {"cli"},
     {"__init__", "__main__"},  # all of it, as users see it
 ]
@@ -30,7 +30,7 @@ STRANGERS = [
     ("server", "initiator"),
 ]
 WITH_TRIO = {"backends", "server", "cli"}
-WITHOUT_IO = {"pdu", "text", "scsi", "isns", "machines", "protocol", "initiator"}
+WITHOUT_IO = {"pdu", "text", "scsi", "isns", "machines", "protocol", "initiator", "conformance"}
 CLIENT = ROOT / "initiator" / "client.py"
 """The one module of the initiator that waits."""
 MODULES = sorted(ROOT.rglob("*.py"))

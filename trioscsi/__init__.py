@@ -17,6 +17,7 @@ General layout, lowest layer first; an import never points up:
 - ``initiator``: the other side of the same protocol;
 - ``server``: the only layer that owns sockets;
 - ``teaching``: the machines as pictures, PDUs and captures explained;
+- ``conformance``: what is seen on the wire, judged by the RFC;
 - ``cli``: the ``trioscsi`` command.
 
 ``specs/`` holds the same protocol as tables, which the tests compare with the code both ways.

@@ -20,7 +20,7 @@ CITATION = re.compile(
     rf"(?P<numbers>{NUMBER}(?:(?:,\s+|,?\s+and\s+|,?\s+or\s+|\s+to\s+){NUMBER})*)"
 )
 # Bare "section 4.3" means RFC 7143 where nothing else is spoken of.
-ISCSI = ("machines", "pdu", "text", "protocol")
+ISCSI = ("machines", "pdu", "text", "protocol", "conformance")
 
 PYTHON = sorted((ROOT / "trioscsi").rglob("*.py"))
 TABLES = sorted(

@@ -1,0 +1,341 @@
+"""Monitors of tags, numbers, shapes and requests, and what they find."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.conformance.faults import Faults, check
+from tests.conformance.talk import Talk
+from trioscsi.conformance import Verdict
+from trioscsi.pdu import (
+    NO_TASK,
+    LogoutRequest,
+    NopIn,
+    NopOut,
+    Pdu,
+    ScsiCommand,
+    SnackRequest,
+    TaskManagementRequest,
+    TextRequest,
+    encode,
+)
+
+FAULTS = Faults()
+fault = FAULTS.fault
+QUEUE = 0x11 << 24
+
+
+def raw(pdu: Pdu) -> bytearray:
+    return bytearray(b"".join(map(bytes, encode(pdu))))
+
+
+@fault("M-02", "7143-11-1")
+def a_reserved_bit():
+    talk = Talk().log_in()
+    data = raw(talk.make(NopOut))
+    data[2] = 1
+    talk.say_bytes(data)
+    return talk
+
+
+@fault("M-02", "7143-11-1")
+def a_one_that_is_none():
+    talk = Talk().log_in()
+    data = raw(talk.make(NopOut))
+    data[1] = 0
+    talk.say_bytes(data)
+    return talk
+
+
+@fault("M-03", "7143-11.2.1.2-1")
+def an_opcode_of_targets():
+    talk = Talk().log_in()
+    talk.say(NopIn())
+    return talk
+
+
+@fault("M-03", "7143-11.2.1.2-2")
+def an_opcode_of_nobody():
+    talk = Talk().log_in()
+    talk.say_bytes(bytes([0x0A]) + bytes(47))
+    return talk
+
+
+@fault("M-04", "7143-11.7.1-1")
+def a_segment_that_is_too_long():
+    talk = Talk().log_in()
+    talk.ask(NopOut, data=bytes(8196))
+    return talk
+
+
+@fault("M-05", "7143-11.2-2", Verdict.WARN)
+def padding_that_is_not_zero():
+    talk = Talk().log_in()
+    data = raw(talk.make(NopOut, data=b"abc"))
+    data[-1] = 1
+    talk.say_bytes(data)
+    return talk
+
+
+@fault("M-06", "7143-11.2.1.8-1")
+def a_tag_twice():
+    talk = Talk().log_in()
+    talk.ask(ScsiCommand, itt=5)
+    talk.ask(ScsiCommand, itt=5)
+    return talk
+
+
+@fault("M-06", "7143-11.2.1.8-2")
+def the_reserved_tag():
+    talk = Talk().log_in()
+    talk.ask(ScsiCommand, itt=NO_TASK)
+    return talk
+
+
+@fault("M-07", "7143-4.2.2.1-1")
+def an_immediate_request_with_a_number_of_its_own():
+    talk = Talk().log_in()
+    talk.ask(TaskManagementRequest, immediate=True, function=5, cmd_sn=2)
+    return talk
+
+
+@fault("M-07", "7143-4.2.2.1-2")
+def a_number_is_left_out():
+    talk = Talk().log_in()
+    talk.ask(ScsiCommand, cmd_sn=2)
+    return talk
+
+
+@fault("M-07", "7143-4.2.2.1-3")
+def numbers_go_back_on_one_of_two_connections():
+    talk = Talk().log_in(MaxConnections="2")
+    Talk(talk).log_in(fields={"tsih": 1, "cid": 1})
+    talk.ask(ScsiCommand, cmd_sn=3)
+    talk.ask(ScsiCommand, cmd_sn=2)
+    return talk
+
+
+@fault("M-07", "7143-7.2.1-1")
+def a_command_that_differs_when_it_comes_again():
+    talk = Talk().log_in()
+    command = talk.ask(ScsiCommand)
+    command.lun = QUEUE
+    talk.say(command)
+    return talk
+
+
+@fault("M-08", "7143-4.2.2.1-4")
+def more_commands_than_the_window_has_room_for():
+    talk = Talk().log_in()
+    for _ in range(9):
+        talk.ask(ScsiCommand)
+    return talk
+
+
+@fault("M-09", "7143-4.2.2.2-1")
+def a_status_is_acknowledged_before_it_comes():
+    talk = Talk().log_in()
+    talk.ask(NopOut, exp_stat_sn=talk.stat_sn + 1)
+    return talk
+
+
+@fault("M-09", "7143-4.2.2.2-1")
+def an_acknowledgment_is_taken_back():
+    talk = Talk().log_in()
+    talk.ask(NopOut)
+    talk.ask(NopOut, exp_stat_sn=talk.stat_sn - 1)
+    return talk
+
+
+@fault("M-21", "7143-11.18.1-1")
+def a_ping_without_a_tag_that_is_not_immediate():
+    talk = Talk().log_in()
+    talk.ask(NopOut, immediate=False, itt=NO_TASK)
+    return talk
+
+
+@fault("M-22", "7143-11.18.2-1")
+def the_answer_to_no_ping():
+    talk = Talk().log_in()
+    talk.ask(NopOut, itt=NO_TASK, ttt=1)
+    return talk
+
+
+@fault("M-22", "7143-11.18.2-2")
+def the_answer_to_a_ping_with_another_lun():
+    talk = Talk().log_in()
+    talk.answer(NopIn, counts=False, ttt=1)
+    talk.ask(NopOut, itt=NO_TASK, ttt=1, lun=1)
+    return talk
+
+
+def managing(about: ScsiCommand | None = None, talk: Talk | None = None, **fields: object) -> Talk:
+    talk = talk or Talk().log_in()
+    if about is not None:
+        fields = {
+            "function": 1,
+            "referenced_task_tag": about.itt,
+            "ref_cmd_sn": about.cmd_sn,
+            "lun": about.lun,
+            **fields,
+        }
+    talk.ask(TaskManagementRequest, **{"immediate": True, **fields})
+    return talk
+
+
+@fault("M-23", "7143-11.5.4-1")
+def a_reset_that_names_a_task():
+    return managing(function=5, referenced_task_tag=1)
+
+
+@fault("M-23", "7143-11-1")
+def a_reset_of_all_that_names_a_unit():
+    return managing(function=6, lun=1)
+
+
+@fault("M-23", "7143-11-1")
+def a_reset_with_a_number_of_a_command():
+    return managing(function=5, ref_cmd_sn=1)
+
+
+@fault("M-23", "7143-11-1")
+def a_reset_with_a_number_of_data():
+    return managing(function=5, exp_data_sn=1)
+
+
+@fault("M-23", "7143-11.5.5-1")
+def an_abort_with_the_number_of_another_command():
+    talk = Talk().log_in()
+    return managing(talk.ask(ScsiCommand), talk, ref_cmd_sn=77)
+
+
+@fault("M-23", "7143-4.2.5.3-1")
+def an_abort_with_the_unit_of_another_command():
+    talk = Talk().log_in()
+    return managing(talk.ask(ScsiCommand), talk, lun=QUEUE)
+
+
+@fault("M-23", "7143-11.5.1-2")
+def a_reassignment_that_waits():
+    talk = Talk().log_in(ErrorRecoveryLevel="2")
+    return managing(talk=talk, function=8, immediate=False, referenced_task_tag=1)
+
+
+@fault("M-23", "7143-11.5.2-1")
+def task_management_with_data():
+    talk = Talk().log_in()
+    data = raw(talk.make(TaskManagementRequest, immediate=True, function=5))
+    data[7] = 4
+    talk.say_bytes(data + b"data")
+    return talk
+
+
+@fault("M-24", "7143-11.5.1-1")
+def an_abort_on_another_connection():
+    talk = Talk().log_in(MaxConnections="2")
+    other = Talk(talk).log_in(fields={"tsih": 1, "cid": 1})
+    return managing(talk.ask(ScsiCommand), other)
+
+
+@fault("M-25", "7143-11.14-1")
+def a_command_after_the_logout():
+    talk = Talk().log_in()
+    talk.ask(LogoutRequest)
+    talk.ask(ScsiCommand)
+    return talk
+
+
+@fault("M-26", "7143-11.14.2-1")
+def a_logout_with_data():
+    talk = Talk().log_in()
+    data = raw(talk.make(LogoutRequest))
+    data[7] = 4
+    talk.say_bytes(data + b"data")
+    return talk
+
+
+@fault("M-26", "7143-11.14.3-1")
+def a_logout_of_a_connection_that_is_none():
+    talk = Talk().log_in()
+    talk.ask(LogoutRequest, reason=1, cid=9)
+    return talk
+
+
+@fault("M-26", "7143-11-1")
+def a_logout_of_a_session_that_names_a_connection():
+    talk = Talk().log_in()
+    talk.ask(LogoutRequest, cid=9)
+    return talk
+
+
+@fault("M-36", "7143-13.1-1")
+def a_damaged_segment():
+    talk = Talk().log_in(DataDigest="CRC32C")
+    ping = talk.make(NopOut, data=b"ping")
+    talk.say_bytes(raw(ping) + bytes(4))
+    return talk
+
+
+@fault("M-36", "7143-13.1-1")
+def a_damaged_header():
+    talk = Talk().log_in(HeaderDigest="CRC32C")
+    talk.say_bytes(raw(talk.make(NopOut)) + bytes(4))
+    return talk
+
+
+@fault("M-37", "7143-7.1.5-1", Verdict.INFO)
+def a_snack_without_error_recovery():
+    talk = Talk().log_in()
+    talk.say(SnackRequest(exp_stat_sn=talk.stat_sn, type=1))
+    return talk
+
+
+@fault("M-38", "7143-7.1.5-2", Verdict.INFO)
+def a_reassignment_without_error_recovery():
+    return managing(function=8, referenced_task_tag=1)
+
+
+@fault("M-42", "7143-11.2.1.5-1")
+def additional_headers_where_there_are_none():
+    talk = Talk().log_in()
+    data = raw(talk.make(TextRequest))
+    data[4] = 1
+    talk.say_bytes(data + b"\0\1\1\0")
+    return talk
+
+
+@fault("M-42", "7143-11.2.2-1")
+def additional_headers_that_contradict_themselves():
+    talk = Talk().log_in()
+    data = raw(talk.make(ScsiCommand))
+    data[4] = 1
+    talk.say_bytes(data + b"\0\x09\1\0")
+    return talk
+
+
+@fault("M-42", "7143-11.2.2.3-1")
+def a_long_cdb_that_is_short():
+    talk = Talk().log_in()
+    data = raw(talk.make(ScsiCommand))
+    data[4] = 1
+    talk.say_bytes(data + b"\0\1\1\0")
+    return talk
+
+
+@fault("M-42", "7143-11.3.4-1")
+def both_directions_and_one_length():
+    talk = Talk().log_in()
+    talk.write(4, read=True)
+    return talk
+
+
+@fault("M-42", "7143-11.3.4-1")
+def one_direction_and_two_lengths():
+    talk = Talk().log_in()
+    talk.ask(ScsiCommand, read=True, expected_data_transfer_length=4, bidirectional_read_length=4)
+    return talk
+
+
+@pytest.mark.parametrize(("monitor", "rule", "verdict", "failing", "converse"), FAULTS)
+def test_a_fault_is_found(monitor, rule, verdict, failing, converse):
+    check(monitor, rule, verdict, failing, converse)

@@ -1,0 +1,122 @@
+"""The judge: bytes of both directions in, verdicts out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from trioscsi.conformance import notes
+from trioscsi.conformance.monitors import MONITORS, Monitor, Scene
+from trioscsi.conformance.record import Connection, Phase, Record
+from trioscsi.conformance.stream import Seen, Tap, Thing
+from trioscsi.conformance.verdicts import Finding, Level, Result
+from trioscsi.pdu import BadDigest, Buffer, LoginResponse, UnknownPdu
+from trioscsi.text import Side
+
+_EITHER = tuple(Side)
+
+
+def _ignore(_: Finding) -> None:
+    """What is told of findings that nobody waits for."""
+
+
+class Judge:
+    """Watches the connections of an initiator and a target, and judges both.
+
+    Bytes are handed over in the order of the wire as well as it is known; times are only noted.
+    ``tell`` is called with each finding as it is made.
+    """
+
+    def __init__(
+        self,
+        monitors: Iterable[Monitor] = tuple(MONITORS.values()),
+        *,
+        tell: Callable[[Finding], None] = _ignore,
+    ) -> None:
+        self.record = Record()
+        self.results: Mapping[str, Result] = {
+            monitor.id: Result(monitor.id) for monitor in monitors
+        }
+        self._tell = tell
+        self._monitors = {
+            side: [monitor for monitor in monitors if monitor.sender in (side, None)]
+            for side in _EITHER
+        }
+        self._taps: dict[tuple[int, Side], Tap] = {}
+        self.seen = 0
+        """How many PDUs, and ends of connections, there were."""
+        self._opened = 0
+
+    def open(self) -> int:
+        """A transport connection was made; its number."""
+        number = self._opened
+        self._opened += 1
+        self.record.connections[number] = Connection(number)
+        for side in _EITHER:
+            self._taps[number, side] = Tap()
+        return number
+
+    def receive(self, connection: int, sender: Side, data: Buffer, now: float = 0.0) -> None:
+        """A side has sent these bytes."""
+        if (connection, sender) in self._taps:
+            for found in self._taps[connection, sender].receive(data):
+                self._see(connection, sender, *found, now)
+
+    def close(self, connection: int, sender: Side, now: float = 0.0) -> None:
+        """A side has closed the connection, which is over then; further calls change nothing."""
+        if (connection, sender) in self._taps:
+            for found in self._taps[connection, sender].close():
+                self._see(connection, sender, *found, now)
+            for side in _EITHER:
+                del self._taps[connection, side]
+            del self.record.connections[connection]
+
+    def end(self) -> Mapping[str, Result]:
+        """The record ends here: what became of each monitor."""
+        for monitor in {id(m): m for side in _EITHER for m in self._monitors[side]}.values():
+            if monitor.unfinished is not None:
+                self.results[monitor.id].unfinished = monitor.unfinished(self.record)
+        return self.results
+
+    def _see(
+        self, number: int, sender: Side, thing: Thing, header: bytes, padding: bytes, now: float
+    ) -> None:
+        connection = self.record.connections[number]
+        seen = Seen(self.seen, now, number, sender, thing, header, padding)
+        self.seen += 1
+        notes.read(connection, seen)
+        scene = Scene(self.record, connection, seen)
+        for monitor in self._monitors[sender]:
+            self._ask(monitor, scene)
+        before = connection.phase
+        notes.note(self.record, connection, seen)
+        if before is not connection.phase is Phase.FULL_FEATURE and isinstance(
+            thing, LoginResponse
+        ):
+            self._use_digests(connection)
+
+    def _ask(self, monitor: Monitor, scene: Scene) -> None:
+        thing = (
+            scene.seen.thing.pdu if isinstance(scene.seen.thing, BadDigest) else scene.seen.thing
+        )
+        if not isinstance(thing, monitor.hears):
+            return
+        if not scene.seen.has_own_opcode and UnknownPdu not in monitor.hears:
+            return  # it has not the fields of a PDU of its sender
+        session = scene.session
+        doubtful = scene.connection.hasty or (session is not None and session.doubtful)
+        if monitor.relies and doubtful:
+            return
+        for remark in monitor.check(scene, thing):
+            finding = self.results[monitor.id].note(remark, scene.seen)
+            if finding is None:
+                continue
+            self._tell(finding)
+            if monitor.founds and session is not None and remark.rule.level is Level.MUST:
+                session.doubtful = True
+
+    def _use_digests(self, connection: Connection) -> None:
+        """Digests count from the first PDU after the login (section 13.1)."""
+        for side in _EITHER:
+            framer = self._taps[connection.number, side].framer
+            framer.header_digest = connection.parameters.header_digest
+            framer.data_digest = connection.parameters.data_digest
