@@ -15,6 +15,7 @@ from typing import Any
 
 import attrs
 
+from tests.conformance.witness import Witness
 from trioscsi.errors import PeerError
 from trioscsi.limits import Limits
 from trioscsi.machines import Watcher
@@ -115,6 +116,7 @@ class Gate:
             "", Offer(session_type=SessionType.DISCOVERY), self.limits, watcher=watcher
         )
         self.known: list[tuple[str, list[str]]] = [(TARGET, ["192.0.2.1:3260,1"])]
+        self.witness = Witness()
         self.disk = Disk(self.target)
 
     @property
@@ -272,6 +274,7 @@ class Peer:
         self.connection = connection
         self.gate = gate
         self.framer = Framer(2**24 - 1)
+        self.wire = gate.witness.watch(connection)
         self.parameters = Parameters()
         self.cmd_sn = cmd_sn
         self.exp_stat_sn: int | None = None

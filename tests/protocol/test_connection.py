@@ -152,7 +152,7 @@ def test_a_cleanup_that_another_login_has_begun_starts_again_if_it_fails():
 
 def test_status_numbers_wrap():
     peer = open_peer()
-    peer.connection.stat_sn = peer.exp_stat_sn = 0xFFFFFFFF
+    peer.connection.stat_sn = peer.exp_stat_sn = peer.wire.known.stat_sn = 0xFFFFFFFF
     answers = peer.send(peer.reading(0, 4), peer.reading(0, 4))
     assert [pdu.stat_sn for pdu in answers] == [0xFFFFFFFF, 0]
 

@@ -401,6 +401,7 @@ def test_data_that_is_asked_for_is_put_into_the_window_as_it_comes():
     assert room is not None
     room[:] = stream[1000:]
     assert store(peer)[:LARGE] == first.data
+    peer.wire.sent(stream[1000:])
     peer.connection.framer.filled(len(room))
     sent = peer.open[r2t.itt].data
     peer.obey(peer.feed(b"", peer.encode(*others)))

@@ -14,6 +14,7 @@ import attrs
 import pytest
 import trio
 
+from tests.conformance.witness import Witness
 from tests.server.peer import NAME, TEST_UNIT_READY, Peer
 from trioscsi import Limits, MemoryDisk, Target
 from trioscsi.protocol import Node
@@ -44,6 +45,7 @@ class House:
     )
     conversations: list[Conversation] = attrs.field(factory=list)
     peers: list[Peer] = attrs.field(factory=list)
+    witness: Witness = attrs.field(factory=Witness)
 
     def connect(self, address: Address | None = None) -> Peer:
         """A peer (from this address) whose conversation with the target has begun."""
@@ -72,7 +74,8 @@ class House:
             self.nursery.start_soon(keep_time, node, self.target.performer)
         self.conversations.append(conversation)
         self.nursery.start_soon(conversation.run)
-        peer = Peer(trio.socket.from_stdlib_socket(theirs), patience=self.patience)
+        socket_of_peer = trio.socket.from_stdlib_socket(theirs)
+        peer = Peer(socket_of_peer, patience=self.patience, witness=self.witness)
         self.peers.append(peer)
         return peer
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import attrs
 import trio
 
+from tests.conformance.witness import Witness
 from trioscsi.lun import encode as encode_lun
 from trioscsi.pdu import (
     DataIn,
@@ -59,8 +60,15 @@ class Answer(NamedTuple):
 class Peer:
     """One connection of an initiator; nothing is sent or received by itself."""
 
-    def __init__(self, sock: trio.socket.SocketType, *, patience: float = 10) -> None:
+    def __init__(
+        self,
+        sock: trio.socket.SocketType,
+        *,
+        patience: float = 10,
+        witness: Witness | None = None,
+    ) -> None:
         self.socket = sock
+        self._wire = (witness or Witness()).open()
         self._patience = patience
         self._framer = Framer(1 << 24)
         self.tsih = 0
@@ -75,6 +83,7 @@ class Peer:
         await self.send_bytes(b"".join(b"".join(encode(pdu)) for pdu in pdus))
 
     async def send_bytes(self, data: bytes) -> None:
+        self._wire.sent(data)
         view = memoryview(data)
         with trio.fail_after(self._patience):
             while view:
@@ -90,6 +99,7 @@ class Peer:
                     return None
                 if not data:
                     return None
+                self._wire.received(data)
                 self._framer.receive(data)
         return pdu
 
