@@ -48,7 +48,9 @@ class Logout:
         """Transition T9 or T10 was taken."""
         wish, connection = self._wish, self._connection
         assert wish is not None, "only a request leads to a logout"
-        request = LogoutRequest(reason=wish.reason, cid=wish.cid)
+        # Where the whole session is meant, the CID is reserved (section 11.14.3).
+        cid = 0 if wish.reason == LogoutReason.CLOSE_SESSION else wish.cid
+        request = LogoutRequest(reason=wish.reason, cid=cid)
         connection.send(self._full_feature.number(request, wish))
         when = connection.now + connection.limits.logout_time
         connection.deadlines.set("logout", when, self._late)
