@@ -1,6 +1,7 @@
 """The judge in the gallery: every test that talks to a target has its answers judged.
 
-What initiators do in tests is often wrong on purpose, so that only findings about the target count.
+What initiators do in tests is often wrong on purpose, so that only findings about the target count
+unless a test says otherwise.
 """
 
 from __future__ import annotations
@@ -36,14 +37,15 @@ class Wire:
 
 
 class Witness:
-    """Raises AssertionError as soon as a target breaks a rule."""
+    """Raises AssertionError as soon as a target breaks a rule; or an initiator, if it is judged."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, initiators: bool = False) -> None:
         self.judge = Judge(tell=self._tell)
+        self._judged = frozenset(Side) if initiators else frozenset({Side.TARGET})
 
     def _tell(self, finding: Finding) -> None:
         about = MONITORS[finding.monitor].sender
-        assert about is not Side.TARGET or finding.rule.level is Level.NOTE, finding
+        assert about not in self._judged or finding.rule.level is Level.NOTE, finding
 
     def open(self) -> Wire:
         """A connection was made."""

@@ -13,6 +13,7 @@ from typing import Any
 
 import attrs
 
+from tests.conformance.witness import Witness
 from tests.protocol.peer import INITIATOR, ISID, READ, TARGET, WRITE, Gate, cdb
 from trioscsi.initiator.connection import InitiatorConnection
 from trioscsi.initiator.deviations import Deviation
@@ -121,6 +122,7 @@ class Pair:
         self.session = InitiatorSession(
             wish or intent(), limits, deviation=deviation, watcher=watcher
         )
+        self.witness = Witness(initiators=deviation is None)
         self.events: list[Event] = []
         self.wires: list[Wire] = []
         if log_in:
@@ -139,6 +141,7 @@ class Pair:
         target = TargetConnection(
             self.gate, self.gate.limits, now=self.now, watcher=self.gate.watcher
         )
+        self.witness.watch(target)
         wire = Wire(self.session.connect(self.now), target)
         self.wires.append(wire)
         wire.initiator.connected(self.now)
