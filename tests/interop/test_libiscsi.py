@@ -99,6 +99,13 @@ def read_only(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
         yield server
 
 
+@pytest.fixture
+def fresh(tmp_path: Path) -> Iterator[Serving]:
+    """A disk without anything on it: the tool compares a block more than it has zeroed before."""
+    with serving(tmp_path / "log", "memory:100MiB") as server:
+        yield server
+
+
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
     """Disks whose logical blocks are physical ones."""
@@ -202,8 +209,8 @@ def test_a_suite_of_libiscsi_finds_no_fault_with_the_transport(server: Serving, 
 
 
 @pytest.mark.parametrize("test", ["Simple", "Reset", "CompareAndWrite", "CompareAndWriteAsync"])
-def test_libiscsi_finds_no_fault_with_two_paths(server: Serving, test: str) -> None:
-    run_suite(f"SCSI.MultipathIO.{test}", server.url, server.url)
+def test_libiscsi_finds_no_fault_with_two_paths(fresh: Serving, test: str) -> None:
+    run_suite(f"SCSI.MultipathIO.{test}", fresh.url, fresh.url)
 
 
 @pytest.mark.parametrize("suite", SUITES_OF_A_READ_ONLY_DISK)
