@@ -40,6 +40,7 @@ from trioscsi.pdu import (
     NopOut,
     Pdu,
     Reject,
+    RejectReason,
     ScsiCommand,
     ScsiResponse,
     SnackRequest,
@@ -214,6 +215,10 @@ class Conversations(RuleBasedStateMachine):
                     line.text = None if pdu.final else pdu
                 case Reject():
                     assert len(pdu.data) >= 48
+                    if pdu.reason == RejectReason.WAITING_FOR_LOGOUT:
+                        itt = int.from_bytes(pdu.data[16:20], "big")
+                        line.peer.abandon(itt)
+                        line.doing.pop(itt, None)
         return answers
 
     def hear_login(self, line: Line, pdu: LoginResponse) -> None:
