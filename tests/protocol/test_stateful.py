@@ -216,10 +216,14 @@ class Conversations(RuleBasedStateMachine):
                 case Reject():
                     assert len(pdu.data) >= 48
                     if pdu.reason == RejectReason.WAITING_FOR_LOGOUT:
-                        itt = int.from_bytes(pdu.data[16:20], "big")
-                        line.peer.abandon(itt)
-                        line.doing.pop(itt, None)
+                        self.forget(line, int.from_bytes(pdu.data[16:20], "big"))
         return answers
+
+    def forget(self, line: Line, itt: int) -> None:
+        """A command was rejected, unless it was a retry of one that is under way."""
+        if line.session.tasks.get(itt) is None:
+            line.peer.abandon(itt)
+            line.doing.pop(itt, None)
 
     def hear_login(self, line: Line, pdu: LoginResponse) -> None:
         if pdu.status_class:
