@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.conformance.talk import Talk
 from trioscsi.conformance import Verdict
-from trioscsi.conformance.record import ENDED_KEPT, TAGS_KEPT
+from trioscsi.conformance.record import ENDED_KEPT, TAGS_KEPT, Phase
 from trioscsi.pdu import (
     LogoutRequest,
     LogoutResponse,
@@ -60,4 +60,20 @@ def test_a_logout_that_fails_or_is_rejected_leaves_the_connection_as_it_was():
     talk.answer(Reject, reason=4, data=b"".join(map(bytes, encode(rejected))))
     talk.answer(ScsiResponse, talk.ask(ScsiCommand))
     assert talk.result("M-25").verdict is Verdict.PASS
+    assert talk.failing() == set()
+
+
+def test_a_failed_logout_whose_tag_another_request_has_taken_leaves_its_connection():
+    talk = Talk().log_in()
+    logout = talk.ask(LogoutRequest)
+    talk.ask(NopOut, itt=logout.itt)
+    talk.answer(LogoutResponse, logout, response=1)
+    (connection,) = talk.judge.record.connections.values()
+    assert connection.phase is Phase.FULL_FEATURE
+
+
+def test_a_command_that_moves_data_the_other_way_has_nothing_missing():
+    talk = Talk().log_in()
+    command = talk.ask(ScsiCommand, read=True, expected_data_transfer_length=1)
+    talk.answer(ScsiResponse, command, overflow=True, residual_count=8)
     assert talk.failing() == set()

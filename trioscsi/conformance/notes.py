@@ -335,7 +335,9 @@ def _logout_response(
 ) -> None:
     request = _end(connection, pdu.itt)
     if request is not None and pdu.response != LogoutResult.SUCCESS:
-        for staying in record.of_logout(connection, request.pdu):
+        # Another request may have taken the tag since.
+        known = isinstance(request.pdu, LogoutRequest)
+        for staying in record.of_logout(connection, request.pdu) if known else [connection]:
             if staying.phase is Phase.LOGOUT:
                 staying.phase = Phase.FULL_FEATURE
 

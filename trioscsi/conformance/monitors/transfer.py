@@ -146,7 +146,8 @@ def _residual(pdu: DataIn | ScsiResponse, task: Task, received: int) -> Remarks:
     else:
         yield RESIDUAL_ZERO.holds(not pdu.residual_count, "a residual count, and neither O nor U")
     if task.pdu.read and not task.pdu.write and not pdu.status:
-        missing = task.expected_in - received
+        # A command that moves data the other way has none for the initiator, but an overflow.
+        missing = 0 if pdu.overflow and not received else task.expected_in - received
         yield UNDERFLOW.holds(
             not missing or (pdu.underflow and pdu.residual_count == missing),
             f"{missing} bytes are missing, and the residual is {pdu.residual_count}",
