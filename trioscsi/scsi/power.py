@@ -134,19 +134,21 @@ def _starts(cdb: Bytes) -> bool:
     return cdb[4] & 0xF1 == 0x01
 
 
+START_STOP_UNIT = cdb_layout(
+    6,
+    immed=bits(1, 0),
+    power_condition_modifier=bits(3, 3, 0),
+    power_condition=bits(4, 7, 4),
+    no_flush=bits(4, 2),
+    loej=bits(4, 1),
+    start=bits(4, 0),
+)
+
 COMMANDS = (
     Command(
         0x1B,
         "START STOP UNIT",
-        cdb_layout(
-            6,
-            immed=bits(1, 0),
-            power_condition_modifier=bits(3, 3, 0),
-            power_condition=bits(4, 7, 4),
-            no_flush=bits(4, 2),
-            loej=bits(4, 1),
-            start=bits(4, 0),
-        ),
+        START_STOP_UNIT,
         start_stop_unit,
         access=Access.WRITE,
         harmless=_starts,

@@ -12,6 +12,7 @@ from trioscsi.scsi.cdb import Cdb, cdb_layout
 from trioscsi.scsi.command import Access, Command, Concern, decoded
 from trioscsi.scsi.layout import bits, layout, span
 from trioscsi.scsi.plan import Done, Failed, Reply
+from trioscsi.scsi.power import START_STOP_UNIT
 from trioscsi.scsi.sense import AdditionalSense, Sense, SenseKey
 
 if TYPE_CHECKING:
@@ -124,15 +125,7 @@ COMMANDS = (
     Command(
         0x1B,
         "START STOP UNIT",
-        cdb_layout(
-            6,
-            immed=bits(1, 0),
-            power_condition_modifier=bits(3, 3, 0),
-            power_condition=bits(4, 7, 4),
-            no_flush=bits(4, 2),
-            loej=bits(4, 1),
-            start=bits(4, 0),
-        ),
+        START_STOP_UNIT,
         start_stop_unit,
         access=Access.READ,
     ),
