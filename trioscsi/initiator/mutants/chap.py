@@ -1,0 +1,20 @@
+"""CHAP (sections 9.2.1 and 12.1.3): one fault a row."""
+
+from __future__ import annotations
+
+from trioscsi.initiator.deviations import Deviation, Rule
+from trioscsi.initiator.mutants.rows import key, row
+
+MUTANTS: tuple[Deviation, ...] = (
+    row("chap-no-md5", "12.1.3", "offers algorithms without MD5", pair=key("CHAP_A", ("CHAP_A", "6,7"))),
+    row("chap-unknown", "12.1.3", "offers an algorithm that there is not", pair=key("CHAP_A", ("CHAP_A", "9"))),
+    row("chap-wrong-response", "12.1.3", "does not know the secret", pair=key("CHAP_R", ("CHAP_R", "0x00"))),
+    row("chap-decimal", "6.1", "writes a binary value in decimal", pair=key("CHAP_R", ("CHAP_R", "12345678"))),
+    row("chap-no-name", "12.1.3", "responds without its name", pair=key("CHAP_N")),
+    row("chap-identifier", "12.1.3", "has an identifier of more than a byte", pair=key("CHAP_I", ("CHAP_I", "256"))),
+    row("chap-long-challenge", "12.1.3", "challenges with more than 1024 bytes", pair=key("CHAP_C", ("CHAP_C", "0x" + "5a" * 1025))),
+    row("chap-trusting", "9.2.1", "goes on with a target that has proven nothing", Rule.CHECK_PROOF),
+    row("chap-reflected", "9.2.1", "answers its own challenge", Rule.FRESH_CHALLENGE),
+    row("chap-led", "12.1.3", "uses an algorithm that it has not offered", Rule.OFFERED_ALGORITHM),
+    row("chap-patient", "12.1.3", "answers a challenge that is too long", Rule.CHALLENGE_LENGTH),
+)  # fmt: skip

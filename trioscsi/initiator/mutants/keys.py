@@ -1,0 +1,20 @@
+"""Keys that are said (sections 6 and 13): one fault a row."""
+
+from __future__ import annotations
+
+from trioscsi.initiator.deviations import Deviation
+from trioscsi.initiator.mutants.rows import besides, key, row
+
+MUTANTS: tuple[Deviation, ...] = (
+    row("key-twice", "6.3", "proposes a key twice", pair=besides("MaxBurstLength", ("MaxBurstLength", "512"))),
+    row("key-range", "13.13", "proposes a number that is out of range", pair=key("MaxBurstLength", ("MaxBurstLength", "511"))),
+    row("key-level", "13.20", "proposes error recovery level 3", pair=key("ErrorRecoveryLevel", ("ErrorRecoveryLevel", "3"))),
+    row("key-boolean", "6.1", "proposes a boolean that is none", pair=key("InitialR2T", ("InitialR2T", "yes"))),
+    row("key-reserved", "6.2", "proposes Reject", pair=key("MaxConnections", ("MaxConnections", "Reject"))),
+    row("key-of-the-target", "13.6", "declares what only targets do", pair=besides("InitiatorName", ("TargetAlias", "mine"))),
+    row("key-digest", "13.1", "proposes a digest that there is not", pair=key("HeaderDigest", ("HeaderDigest", "MD5"))),
+    row("key-bursts", "13.14", "proposes a FirstBurstLength above MaxBurstLength", pair=key("FirstBurstLength", ("FirstBurstLength", "16777215"))),
+    row("key-without-name", "6.1", "says a value without a key", pair=key("MaxConnections", ("", "1"))),
+    row("key-marker", "13.25", "proposes markers, which are obsolete", pair=besides("MaxBurstLength", ("IFMarker", "Yes"))),
+    row("key-segment", "13.12", "declares segments below 512 bytes", pair=key("MaxRecvDataSegmentLength", ("MaxRecvDataSegmentLength", "100"))),
+)  # fmt: skip

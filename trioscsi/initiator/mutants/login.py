@@ -1,0 +1,29 @@
+"""Logins (sections 6.3 and 11.12): one fault a row."""
+
+from __future__ import annotations
+
+from trioscsi.initiator.deviations import Deviation, changing, following, repeating
+from trioscsi.initiator.mutants.rows import cut, key, operational, plus, row
+from trioscsi.pdu import LoginRequest, ScsiCommand
+from trioscsi.serial import add
+
+MUTANTS: tuple[Deviation, ...] = (
+    row("login-version", "11.12.4", "speaks no version that there is", changing(LoginRequest, version_min=1, version_max=1)),
+    row("login-t-and-c", "11.12.2", "sets T and C together", changing(LoginRequest, transit=True, continue_=True)),
+    row("login-not-immediate", "11.12", "sends Login Requests without I", changing(LoginRequest, immediate=False)),
+    row("login-tag-changes", "11.12", "changes the task tag during the login", changing(LoginRequest, when=operational, itt=plus("itt"))),
+    row("login-isid-changes", "11.12", "changes the ISID during the login", changing(LoginRequest, when=operational, isid=b"\x80other")),
+    row("login-cid-changes", "11.12", "changes the CID during the login", changing(LoginRequest, when=operational, cid=99)),
+    row("login-tsih", "11.12.6", "begins a session with a TSIH", changing(LoginRequest, tsih=0xFFFE)),
+    row("login-cmdsn-advances", "11.12.8", "counts CmdSN up during the login", changing(LoginRequest, when=operational, cmd_sn=plus("cmd_sn"))),
+    row("login-stage-back", "6.3", "goes back to security negotiation", changing(LoginRequest, csg=0)),
+    row("login-stage-reserved", "11.12.3", "asks for stage 2", changing(LoginRequest, when=lambda pdu: pdu.transit, nsg=2)),
+    row("login-twice", "6.3", "sends each Login Request twice", repeating(LoginRequest)),
+    row("login-exp-stat-sn", "11.12.9", "acknowledges statuses that have not come", changing(LoginRequest, when=operational, exp_stat_sn=plus("exp_stat_sn", 9))),
+    row("login-no-name", "6.3", "does not say who it is", pair=key("InitiatorName")),
+    row("login-no-target", "6.3", "does not say to whom it talks", pair=key("TargetName")),
+    row("login-bad-name", "4.2.7", "has a name that is none", pair=key("InitiatorName", ("InitiatorName", "nobody"))),
+    row("login-late-name", "6.3", "says who it is behind other keys only", pair=key("InitiatorName", ("X-com.example.first", "1"))),
+    row("login-no-null", "6.1", "does not end its text with a null", changing(LoginRequest, data=cut(1))),
+    row("login-command", "4.2.4", "sends a command before full feature phase", following(LoginRequest, by=lambda pdu, _: ScsiCommand(itt=add(pdu.itt)))),
+)  # fmt: skip

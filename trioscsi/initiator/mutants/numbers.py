@@ -1,0 +1,19 @@
+"""Numbers and tags (section 4.2.2): one fault a row."""
+
+from __future__ import annotations
+
+from trioscsi.initiator.deviations import Deviation, Rule, changing, repeating
+from trioscsi.initiator.mutants.rows import ACKNOWLEDGING, REQUESTS, counted, plus, row
+from trioscsi.pdu import NO_TASK, ScsiCommand
+
+MUTANTS: tuple[Deviation, ...] = (
+    row("cmdsn-skips", "4.2.2.1", "leaves a CmdSN out", changing(ScsiCommand, when=counted, cmd_sn=plus("cmd_sn"))),
+    row("cmdsn-stays", "4.2.2.1", "uses a CmdSN twice", repeating(ScsiCommand)),
+    row("cmdsn-far", "4.2.2.1", "uses a CmdSN far outside the window", changing(ScsiCommand, when=counted, cmd_sn=plus("cmd_sn", 2**20))),
+    row("window-ignored", "4.2.2.1", "sends commands while the window is closed", Rule.WINDOW),
+    row("exp-stat-sn-zero", "4.2.2.2", "never acknowledges a status", changing(*ACKNOWLEDGING, exp_stat_sn=0)),
+    row("exp-stat-sn-ahead", "4.2.2.2", "acknowledges a status that has not come", changing(*ACKNOWLEDGING, exp_stat_sn=plus("exp_stat_sn"))),
+    row("tag-reused", "11.2.1.8", "gives a tag to two tasks", Rule.UNIQUE_TAGS),
+    row("tag-reserved", "11.2.1.8", "gives a command the reserved tag", changing(ScsiCommand, itt=NO_TASK)),
+    row("all-immediate", "11.2.1.1", "sends every request as an immediate one", changing(*REQUESTS, immediate=True)),
+)  # fmt: skip

@@ -1,0 +1,98 @@
+"""The words in which mutants are written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from trioscsi.initiator.deviations import Alter, Deviation, Rule
+from trioscsi.pdu import (
+    BHS_LENGTH,
+    FROM_INITIATOR,
+    NO_TASK,
+    DataOut,
+    LoginRequest,
+    LogoutRequest,
+    ScsiCommand,
+    SnackRequest,
+    TaskManagementRequest,
+    TextRequest,
+)
+from trioscsi.pdu.digest import digest
+from trioscsi.serial import add
+from trioscsi.text import Pair
+
+NUMBERED = tuple(cls for cls in FROM_INITIATOR if cls not in (DataOut, SnackRequest))
+ACKNOWLEDGING = tuple(cls for cls in FROM_INITIATOR if cls is not LoginRequest)
+REQUESTS = (ScsiCommand, TaskManagementRequest, TextRequest, LogoutRequest)
+
+
+def operational(pdu: Any) -> bool:
+    return bool(pdu.csg)
+
+
+def solicited(pdu: Any) -> bool:
+    return bool(pdu.ttt != NO_TASK)
+
+
+def unsolicited(pdu: Any) -> bool:
+    return not solicited(pdu)
+
+
+def counted(pdu: Any) -> bool:
+    return not pdu.immediate
+
+
+def writes(pdu: Any) -> bool:
+    return bool(pdu.write)
+
+
+def plus(name: str, count: int = 1) -> Callable[[Any], int]:
+    return lambda pdu: add(getattr(pdu, name), count)
+
+
+def cut(count: int) -> Callable[[Any], bytes]:
+    return lambda pdu: bytes(pdu.data)[: max(len(pdu.data) - count, 0)]
+
+
+def key(name: str, *instead: Pair) -> Callable[[str, str], Iterable[Pair]]:
+    """Say something else where a key is due, or nothing."""
+    return lambda said, value: instead if said == name else [(said, value)]
+
+
+def besides(name: str, *more: Pair) -> Callable[[str, str], Iterable[Pair]]:
+    """Say more behind a key."""
+    return lambda said, value: [(said, value), *(more if said == name else ())]
+
+
+def flip(place: int) -> Callable[[bytes, Any], bytes]:
+    """Change one bit of what was encoded; negative places count from the end."""
+
+    def damage(data: bytes, _pdu: Any) -> bytes:
+        changed = bytearray(data)
+        changed[place] ^= 1
+        return bytes(changed)
+
+    return damage
+
+
+def flip_data_digest(data: bytes, pdu: Any) -> bytes:
+    padded = bytes(pdu.data) + bytes(-len(pdu.data) % 4)
+    return flip(-1)(data, pdu) if padded and data.endswith(padded + digest(padded)) else data
+
+
+def flip_header_digest(data: bytes, pdu: Any) -> bytes:
+    header = data[:BHS_LENGTH]
+    return flip(BHS_LENGTH)(data, pdu) if data.startswith(header + digest(header)) else data
+
+
+def row(
+    name: str,
+    section: str,
+    says: str,
+    how: Alter | Rule | None = None,
+    **more: Any,
+) -> Deviation:
+    if isinstance(how, Rule):
+        return Deviation(id=name, section=section, says=says, breaks=frozenset({how}), **more)
+    return Deviation(id=name, section=section, says=says, alter=how, **more)
