@@ -4,9 +4,10 @@ import sys
 
 import pytest
 
+from tests.teaching.conversation import OWN, Conversation
 from trioscsi import cli
 from trioscsi.machines import MACHINES
-from trioscsi.pdu import LoginRequest
+from trioscsi.pdu import LoginRequest, encode
 from trioscsi.teaching import diagrams, header
 
 
@@ -50,7 +51,9 @@ def test_what_is_written_passes_the_check(trioscsi, tmp_path):
 def test_a_machine_that_does_not_exist_is_wrong_usage(trioscsi):
     status, _, complaint = trioscsi("draw", "toaster")
     assert status == 2
-    assert complaint.startswith("trioscsi: there is no machine toaster; there are connection,")
+    assert complaint.startswith(
+        "trioscsi: there is no machine and no capture toaster; machines are connection,"
+    )
 
 
 @pytest.mark.parametrize("arguments", [(), ("--check", "--write"), ("cleanup", "--check")])
@@ -85,6 +88,7 @@ def test_a_header_is_drawn_in_each_format_that_can_show_it(trioscsi, form):
     [
         (("--pdu", "login-request", "--format", "dot"), "text, svg, mermaid"),
         (("cleanup", "--format", "text"), "dot, mermaid, svg"),
+        ((__file__, "--format", "dot"), "svg, mermaid"),
     ],
 )
 def test_not_everything_can_be_drawn_in_each_format(trioscsi, arguments, formats):
@@ -97,3 +101,68 @@ def test_a_pdu_that_does_not_exist_is_wrong_usage(trioscsi):
     status, _, complaint = trioscsi("draw", "--pdu", "toaster")
     assert status == 2
     assert "scsi-command" in complaint
+
+
+@pytest.fixture
+def capture(tmp_path):
+    talk = Conversation()
+    talk.log_in("HeaderDigest=None")
+    other = talk.trace.connect(("192.0.2.3", 1), OWN, OWN)
+    other.received(*encode(LoginRequest(itt=77)))
+    other.close()
+    talk.tap.close()
+    path = tmp_path / "trace.pcapng"
+    path.write_bytes(talk.capture)
+    return path
+
+
+def test_a_capture_is_drawn_as_a_ladder(trioscsi, capture):
+    status, drawing, note = trioscsi("draw", capture)
+    assert status == 0
+    assert "Login Request, stage 1 to 3" in drawing
+    assert note == "trioscsi: drawn is 1 of 2 connections; --connection draws others\n"
+    status, drawing, _ = trioscsi("draw", capture, "--format", "mermaid")
+    assert (status, drawing.splitlines()[0]) == (0, "sequenceDiagram")
+
+
+def test_connections_of_a_capture_may_be_chosen(trioscsi, capture):
+    _, drawing, _ = trioscsi("draw", capture, "--connection", 2)
+    assert "0x0000004d" in drawing
+    status, drawing, note = trioscsi("draw", capture, "--connection", 1, "--connection", 2)
+    assert (status, note) == (0, "")
+    assert "(2) Login Request, stage 0" in drawing
+    status, _, complaint = trioscsi("draw", capture, "--connection", 3)
+    assert (status, complaint) == (
+        2,
+        "trioscsi: there is no connection 3: the capture has 2\n",
+    )
+
+
+def test_a_capture_that_is_cut_is_drawn_as_far_as_it_goes(trioscsi, capture):
+    capture.write_bytes(capture.read_bytes()[:-10])
+    status, drawing, note = trioscsi("draw", capture)
+    assert status == 0
+    assert "Login Request, stage 1 to 3" in drawing
+    assert "the capture ends in the middle of a packet, after" in note
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (b"GET / HTTP/1.1", "this is no pcap or pcapng file"),
+        (b"", "this is no pcap or pcapng file"),
+        (Conversation().capture, "has no iSCSI PDU in it"),
+    ],
+)
+def test_what_cannot_be_drawn_is_told(trioscsi, tmp_path, content, complaint):
+    path = tmp_path / "capture"
+    path.write_bytes(content)
+    status, _, told = trioscsi("draw", path)
+    assert status == 1
+    assert complaint in told
+
+
+@pytest.mark.parametrize("arguments", [("cleanup",), ("--check",), ("--pdu", "reject")])
+def test_only_captures_have_connections(trioscsi, arguments):
+    status, _, complaint = trioscsi("draw", *arguments, "--connection", 1)
+    assert (status, complaint) == (2, "trioscsi: --connection is for captures\n")

@@ -10,6 +10,7 @@ import pytest
 import trio
 from click.testing import CliRunner
 
+from tests.teaching.conversation import Conversation
 from trioscsi import Target
 from trioscsi.cli import commands
 
@@ -40,5 +41,11 @@ def test_its_examples_are_there(path: str) -> None:
 
 
 @pytest.mark.parametrize("command", re.findall(r"`trioscsi (draw [^`]*)`", README))
-def test_its_pictures_can_be_drawn(command: str) -> None:
+def test_its_pictures_can_be_drawn(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    talk = Conversation()
+    talk.log_in()
+    (tmp_path / "trace.pcapng").write_bytes(talk.capture)
+    monkeypatch.chdir(tmp_path)
     assert CliRunner().invoke(commands, shlex.split(command)).exit_code == 0

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from xml.sax.saxutils import unescape
+
 import pytest
 
 from trioscsi.machines import MACHINES
-from trioscsi.teaching import diagrams
+from trioscsi.teaching import diagrams, header
 from trioscsi.teaching.arrows import merged
 
 EVERY_MACHINE = pytest.mark.parametrize("machine", MACHINES.values(), ids=MACHINES)
@@ -45,10 +47,22 @@ def test_the_mermaid_of_the_cleanup():
 
 def test_the_difference_names_what_is_changed_missing_or_too_much(tmp_path):
     folder = tmp_path / "diagrams"
-    assert len(diagrams.different(folder)) == len(MACHINES) * len(diagrams.FORMATS)
+    every = len(MACHINES) * len(diagrams.FORMATS) + len(header.NAMES)
+    assert len(diagrams.different(folder)) == every
     diagrams.write(folder)
     assert diagrams.different(folder) == []
     (folder / "text.svg").unlink()
     (folder / "task.mmd").write_text("")
     (folder / "toaster.dot").write_text("")
-    assert diagrams.different(folder) == ["task.mmd", "text.svg", "toaster.dot"]
+    (folder / "pdus" / "reject.svg").write_text("")
+    changed = ["pdus/reject.svg", "task.mmd", "text.svg", "toaster.dot"]
+    assert diagrams.different(folder) == changed
+
+
+@EVERY_MACHINE
+def test_an_svg_tells_the_sentence_of_every_state_and_every_cause(machine):
+    drawing = unescape(diagrams.svg(machine))
+    for state in machine.states:
+        assert state.sentence in drawing
+    for sentence in machine.inputs.values():
+        assert sentence in drawing

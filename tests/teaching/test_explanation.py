@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable
 from random import Random
 
@@ -9,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trioscsi.capture import Packet, Trace, read_capture
+from tests.teaching.conversation import OWN, READ, Conversation
+from trioscsi.capture import Packet
 from trioscsi.pdu import (
     AsyncMessage,
     DataIn,
@@ -30,9 +30,6 @@ from trioscsi.scsi.sense import invalid_field
 from trioscsi.teaching.explanation import Ladder, explain_cut, table
 from trioscsi.teaching.splitting import Digests, Splitter
 
-READ = bytes.fromhex("28000000100000000800") + bytes(6)
-PEER, OWN = ("192.0.2.1", 50_000), ("192.0.2.2", 3260)
-
 
 def explained(pdu: Pdu, cut: int | None = None) -> str:
     splitter = Splitter(Digests(False, False))
@@ -40,44 +37,6 @@ def explained(pdu: Pdu, cut: int | None = None) -> str:
     cuts = [*splitter.receive(data[:cut]), *splitter.finish()]
     (found,) = cuts
     return "\n".join(explain_cut(found))
-
-
-@attrs.define
-class Memory:
-    data: bytearray = attrs.field(factory=bytearray)
-
-    def put(self, pieces: Iterable[bytes | memoryview]) -> bool:
-        self.data += b"".join(pieces)
-        return True
-
-    def close(self) -> None:
-        """Nothing is open."""
-
-
-class Conversation:
-    """Two sides whose words become a capture."""
-
-    def __init__(self) -> None:
-        self.memory = Memory()
-        self.trace = Trace(self.memory, clock=iter(range(0, 10**12, 10**6)).__next__)
-        self.tap = self.trace.connect(PEER, OWN, OWN)
-
-    def ask(self, pdu: Pdu, *, digests: bool = False) -> None:
-        self.tap.received(*encode(pdu, header_digest=digests, data_digest=digests))
-        self.tap.settle()
-
-    def answer(self, pdu: Pdu, *, digests: bool = False) -> None:
-        data = b"".join(encode(pdu, header_digest=digests, data_digest=digests))
-        self.tap.sent([data], len(data))
-
-    def log_in(self, *keys: str) -> None:
-        text = "\0".join([*keys, ""]).encode()
-        self.ask(LoginRequest(transit=True, csg=1, nsg=3, data=text))
-        self.answer(LoginResponse(transit=True, csg=1, nsg=3, data=text))
-
-    @property
-    def packets(self) -> list[Packet]:
-        return list(read_capture(io.BytesIO(self.memory.data)))
 
 
 def ladder(packets: Iterable[Packet], **settings: object) -> str:
@@ -203,7 +162,8 @@ def test_gaps_are_told_in_the_ladder() -> None:
 def test_packets_of_others_are_counted() -> None:
     found = Ladder()
     assert list(found.hear(Packet(0, 1, bytes(60)))) == []
-    assert (found.packets, found.others, found.connections) == (1, 1, 0)
+    story = found.story
+    assert (story.packets, story.others, story.connections) == (1, 1, 0)
 
 
 @given(st.randoms(use_true_random=False))

@@ -1,4 +1,4 @@
-"""``trioscsi draw``: the state machines, and the layouts of PDUs, as pictures."""
+"""``trioscsi draw``: state machines, the layouts of PDUs, and captures as ladders, in pictures."""
 
 from __future__ import annotations
 
@@ -8,22 +8,24 @@ from typing import TypeVar
 
 import click
 
+from trioscsi.capture import read_capture
+from trioscsi.errors import CaptureError
 from trioscsi.machines import MACHINES
-from trioscsi.pdu import CLASSES
-from trioscsi.teaching import diagrams, header
+from trioscsi.teaching import diagrams, header, sequence
+from trioscsi.teaching.sequence import Sequence
+from trioscsi.teaching.story import Story
 
 Drawn = TypeVar("Drawn")
-
-_PDUS = {cls.opcode.name.lower().replace("_", "-"): cls for cls in CLASSES.values()}
 
 
 @click.command(
     epilog="\b\nExamples:\n  trioscsi draw connection --output connection.svg\n"
     "  trioscsi draw session --format dot | dot -Tpng > session.png\n"
     "  trioscsi draw --pdu login-request\n"
-    "  trioscsi draw --pdu scsi-command --format svg --output command.svg"
+    "  trioscsi draw --pdu scsi-command --format svg --output command.svg\n"
+    "  trioscsi draw trace.pcapng --connection 2 --output ladder.svg"
 )
-@click.argument("machine", required=False)
+@click.argument("what", metavar="MACHINE|CAPTURE", required=False)
 @click.option(
     "--format",
     "form",
@@ -35,12 +37,24 @@ _PDUS = {cls.opcode.name.lower().replace("_", "-"): cls for cls in CLASSES.value
 )
 @click.option(
     "--pdu",
-    type=click.Choice(sorted(_PDUS)),
+    type=click.Choice(sorted(header.NAMES)),
     metavar="PDU",
     help="The header of a PDU as the RFC draws it: login-request, scsi-command, ...",
 )
+@click.option(
+    "--connection",
+    "connections",
+    type=click.IntRange(1),
+    metavar="NUMBER",
+    multiple=True,
+    help="Of a capture, this connection; repeatable.  [default: the first with a PDU]",
+)
 @click.option("--check", is_flag=True, help="Compare the diagrams in --folder with the machines.")
-@click.option("--write", is_flag=True, help="Write every machine in every format to --folder.")
+@click.option(
+    "--write",
+    is_flag=True,
+    help="Write every machine in every format, and every PDU, to --folder.",
+)
 @click.option(
     "--folder",
     type=click.Path(file_okay=False, path_type=Path),
@@ -48,30 +62,42 @@ _PDUS = {cls.opcode.name.lower().replace("_", "-"): cls for cls in CLASSES.value
     show_default=True,
 )
 def draw(
-    machine: str | None,
+    what: str | None,
     form: str | None,
     output: Path | None,
     pdu: str | None,
+    connections: tuple[int, ...],
     check: bool,
     write: bool,
     folder: Path,
 ) -> None:
-    """Draw a state machine, such as connection or initiator.login, or the header of a PDU."""
-    if check + write + (machine is not None) + (pdu is not None) != 1:
+    """Draw a machine, such as connection or initiator.login, the header of a PDU, or a capture.
+
+    A CAPTURE is a pcapng or pcap file; what is drawn of it is what two sides say to each other, as
+    SVG or Mermaid.  "trioscsi explain" shows the same as text.
+    """
+    if check + write + (what is not None) + (pdu is not None) != 1:
         raise click.UsageError(
-            "give one of --check, --write, --pdu and a machine: " + ", ".join(MACHINES)
+            "give one of --check, --write, --pdu, a capture and a machine: " + ", ".join(MACHINES)
         )
+    if connections and (what is None or what in MACHINES):
+        raise click.UsageError("--connection is for captures")
     if pdu is not None:
-        _put(_known(header.FORMATS, form or "text")(_PDUS[pdu]), output)
+        _put(_known(header.FORMATS, form or "text")(header.NAMES[pdu]), output)
     elif check:
         _check(folder)
     elif write:
         diagrams.write(folder)
-    elif machine is not None and machine in MACHINES:
+    elif what is not None and what in MACHINES:
         drawn, _ = _known(diagrams.FORMATS, form or "svg")
-        _put(drawn(MACHINES[machine]), output)
+        _put(drawn(MACHINES[what]), output)
+    elif what is not None and Path(what).is_file():
+        picture = _known(sequence.FORMATS, form or "svg")
+        _put(picture(_ladder(Path(what), connections)), output)
     else:
-        raise click.UsageError(f"there is no machine {machine}; there are {', '.join(MACHINES)}")
+        raise click.UsageError(
+            f"there is no machine and no capture {what}; machines are {', '.join(MACHINES)}"
+        )
 
 
 def _known(formats: Mapping[str, Drawn], form: str) -> Drawn:
@@ -87,6 +113,35 @@ def _check(folder: Path) -> None:
             f"not as the machines are: {', '.join(names)} in {folder};"
             " run trioscsi draw --write and look at the difference"
         )
+
+
+def _ladder(path: Path, connections: tuple[int, ...]) -> Sequence:
+    """What is to be drawn of a capture; of one that is damaged, what comes before that."""
+    story, ladder = Story(), Sequence(connections)
+    try:
+        with path.open("rb") as file:
+            for packet in read_capture(file):
+                for event in story.hear(packet):
+                    ladder.hear(event)
+    except OSError as error:
+        raise click.ClickException(f"cannot read {path}: {error.strerror}") from error
+    except CaptureError as error:
+        if not story.packets:
+            raise click.ClickException(f"{path}: {error}") from error
+        click.echo(f"trioscsi: {error}, after {story.packets} packets", err=True)
+    for event in story.finish():
+        ladder.hear(event)
+    if missing := ladder.drawn - ladder.connections.keys():
+        raise click.UsageError(
+            f"there is no connection {min(missing)}: the capture has {story.connections}"
+        )
+    if not ladder.connections:
+        raise click.ClickException(f"{path} has no iSCSI PDU in it")
+    if len(ladder.connections) < story.connections:
+        shown = " and ".join(map(str, sorted(ladder.connections)))
+        note = f"drawn is {shown} of {story.connections} connections; --connection draws others"
+        click.echo(f"trioscsi: {note}", err=True)
+    return ladder
 
 
 def _put(text: str, output: Path | None) -> None:

@@ -127,6 +127,7 @@ def _stream(pieces: Iterable[bytes]) -> Iterator[str]:
 
 def _explain_capture(file: _Again, fields: bool, connection: int | None) -> None:
     ladder = Ladder(fields=fields, only=connection)
+    story = ladder.story
     complaint = ""
     try:
         for packet in read_capture(file):
@@ -134,13 +135,13 @@ def _explain_capture(file: _Again, fields: bool, connection: int | None) -> None
     except CaptureError as error:
         complaint = str(error)
     _put(ladder.finish())
-    if ladder.others:
-        click.echo(f"trioscsi: {ladder.others} packets have no TCP in them", err=True)
+    if story.others:
+        click.echo(f"trioscsi: {story.others} packets have no TCP in them", err=True)
     if complaint:
-        raise click.ClickException(f"{complaint}, after {ladder.packets} packets")
-    if connection is not None and connection > ladder.connections:
-        raise click.UsageError(f"there are {ladder.connections} connections in the capture")
-    if not ladder.connections:
+        raise click.ClickException(f"{complaint}, after {story.packets} packets")
+    if connection is not None and connection > story.connections:
+        raise click.UsageError(f"there are {story.connections} connections in the capture")
+    if not story.connections:
         raise click.ClickException("there is no TCP connection in the capture")
 
 

@@ -6,6 +6,7 @@ General layout:
 - ``header``: PDUs drawn; ``fields``: their fields with what they mean (``meanings``) and what is
   wrong; ``negotiated``: text keys; ``commands``: CDBs and sense data;
 - ``onlooker``: the connections of a capture, ``splitting``: their PDUs;
-- ``explanation``: all of that as lines of text;
+- ``story``: what happens in a capture; ``summary``: a PDU in one line; ``explanation``: all of that
+  as lines of text; ``sequence``: a session as a picture;
 - ``opcodes``: the commands of a disk as a page.
 """

@@ -1,6 +1,7 @@
-"""Diagrams of the machines, drawn from the machines: dot, Mermaid and SVG.
+"""Diagrams of the machines, drawn from the machines: dot, Mermaid and SVG; and the folder of them.
 
-The text is the same at every run, so that the committed diagrams can be compared with the code.
+In the folder the headers of all PDUs are, too.  The text is the same at every run, so that the
+committed diagrams can be compared with the code.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from trioscsi.machines import MACHINES, Machine
+from trioscsi.teaching import header
 from trioscsi.teaching.arrows import Arrow, merged
 from trioscsi.teaching.picture import svg
 
@@ -64,24 +66,25 @@ def draw(machine: Machine[Any], form: str) -> str:
 
 
 def _files() -> dict[str, str]:
-    return {
+    machines = {
         f"{machine.name}.{suffix}": drawn(machine)
         for machine in MACHINES.values()
         for drawn, suffix in FORMATS.values()
     }
+    return machines | {f"pdus/{name}.svg": header.svg(cls) for name, cls in header.NAMES.items()}
 
 
 def write(folder: Path) -> None:
-    """Write every machine in every format into ``folder``."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write every machine in every format, and every PDU, into ``folder``."""
     for name, text in _files().items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text, encoding="utf-8")
 
 
 def different(folder: Path) -> list[str]:
     """The files in ``folder`` that are not what ``write`` would write, or should not be there."""
     files = _files()
-    present = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     return sorted(
         name
         for name in files.keys() | present

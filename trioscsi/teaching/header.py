@@ -7,10 +7,15 @@ from xml.sax.saxutils import escape
 
 import attrs
 
-from trioscsi.pdu import BHS_LENGTH, Pdu, Place
+from trioscsi.pdu import BHS_LENGTH, CLASSES, Pdu, Place
 from trioscsi.teaching.fields import places, title, title_of
 from trioscsi.teaching.meanings import FIELDS
 from trioscsi.teaching.picture import STYLE
+
+NAMES: Mapping[str, type[Pdu]] = {
+    cls.opcode.name.lower().replace("_", "-"): cls for cls in CLASSES.values()
+}
+"""All PDUs, as they are asked for: ``login-request``."""
 
 _CELL = 2
 """Characters of a bit, the line on its right included."""

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import attrs
 
 from trioscsi.errors import PeerError
-from trioscsi.text import KEYS, Key, Side, parse
+from trioscsi.text import KEYS, Key, Pair, Side, decode, parse
 from trioscsi.text.key import Kind
 from trioscsi.text.rules import RESERVED, RULES, write
 
@@ -140,3 +140,16 @@ def _wrong_answer(key: Key | None, offered: str, value: str) -> str:
     if RULES[key.kind].admits(proposal, selected):
         return ""
     return f"{write(selected)} is no answer to {write(proposal)}"
+
+
+def pairs_in(data: bytes) -> tuple[list[Pair], str]:
+    """The keys of a text as far as they can be read, and what is wrong with it."""
+    try:
+        return decode(data), ""
+    except PeerError as error:
+        pairs = []
+        for item in data.split(b"\0"):
+            name, equals, value = item.decode(errors="replace").partition("=")
+            if equals:
+                pairs.append((name, value))
+        return pairs, f"{error.reason} (RFC 7143 section {error.section})"

@@ -219,6 +219,10 @@ class Onlooker:
         self._count = 0
         self._time = 0
 
+    def find(self, segment: Segment) -> Connection | None:
+        """The connection that a segment belongs to, if it has begun."""
+        return self._connections.get(frozenset((segment.source, segment.destination)))
+
     def hear(self, time: int, segment: Segment) -> Iterator[tuple[Connection, Heard | None]]:
         """A segment; None announces a connection that has begun."""
         self._time = time

@@ -1,0 +1,81 @@
+"""A PDU in one line: its name, what matters most in it, and its numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from trioscsi.pdu import (
+    DataIn,
+    LoginRequest,
+    LoginResponse,
+    LoginStatus,
+    Pdu,
+    Reject,
+    RejectReason,
+    ScsiCommand,
+    ScsiResponse,
+)
+from trioscsi.scsi import Status
+from trioscsi.teaching import commands
+from trioscsi.teaching.fields import Explained
+from trioscsi.teaching.splitting import Cut
+
+_NUMBERS = {
+    "cmd_sn": "CmdSN",
+    "exp_stat_sn": "ExpStatSN",
+    "stat_sn": "StatSN",
+    "exp_cmd_sn": "ExpCmdSN",
+    "max_cmd_sn": "MaxCmdSN",
+    "data_sn": "DataSN",
+    "r2t_sn": "R2TSN",
+}
+
+
+def summary(explained: Explained, cut: Cut) -> str:
+    """The line for a PDU that was explained."""
+    return ", ".join([headline(explained, cut), *numbers(explained, cut)])
+
+
+def headline(explained: Explained, cut: Cut) -> str:
+    """Its name, and what matters most in it."""
+    pdu = explained.pdu
+    return ", ".join([explained.title, *(() if pdu is None else _matters(pdu, cut))])
+
+
+def numbers(explained: Explained, cut: Cut) -> list[str]:
+    """Its task tag, its sequence numbers, and how much data it has."""
+    pdu = explained.pdu
+    if pdu is None:
+        return []
+    said = [f"ITT {part.value}" for part in explained.parts if part.name == "itt"]
+    for name, shown in _NUMBERS.items():
+        value = getattr(pdu, name, None)
+        if value is not None:
+            said.append(f"{shown} {value}")
+    if cut.data_length:
+        said.append(f"{cut.data_length} bytes")
+    return said
+
+
+def _matters(pdu: Pdu, cut: Cut) -> Iterable[str]:
+    if isinstance(pdu, LoginRequest):
+        step = f" to {pdu.nsg}" if pdu.transit else ""
+        yield f"stage {pdu.csg}{step}"
+    elif isinstance(pdu, LoginResponse):
+        status = pdu.status_class << 8 | pdu.status_detail
+        known = status in set(LoginStatus)
+        yield LoginStatus(status).name if known else f"status 0x{status:04x}"
+    elif isinstance(pdu, ScsiCommand):
+        command = commands.command_of(pdu.cdb)
+        yield command.name if command is not None else f"CDB {pdu.cdb[0]:02X}h"
+    elif isinstance(pdu, ScsiResponse) or (isinstance(pdu, DataIn) and pdu.has_status):
+        known = pdu.status in set(Status)
+        yield Status(pdu.status).name if known else f"status 0x{pdu.status:02x}"
+        if isinstance(pdu, ScsiResponse) and len(cut.data) > 2:
+            sense = dict(commands.explain_sense(cut.data[2:]))
+            yield " ".join(
+                sense[name] for name in ("sense key", "additional sense code") if name in sense
+            )
+    elif isinstance(pdu, Reject):
+        known = pdu.reason in set(RejectReason)
+        yield RejectReason(pdu.reason).name if known else f"reason 0x{pdu.reason:02x}"
