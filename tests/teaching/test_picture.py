@@ -1,19 +1,26 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from xml.etree import ElementTree as ET
 
 import pytest
 
 from trioscsi.machines import MACHINES
-from trioscsi.teaching.picture import svg
+from trioscsi.teaching.picture import figure, svg
 
 EVERY_MACHINE = pytest.mark.parametrize("machine", MACHINES.values(), ids=MACHINES)
 SVG = "{http://www.w3.org/2000/svg}"
 
 
+@cache
 def picture(machine):
     return ET.fromstring(svg(machine))
+
+
+@cache
+def drawn(machine):
+    return figure(machine)
 
 
 def texts(root, style):
@@ -67,3 +74,46 @@ def test_a_picture_suits_light_and_dark_pages():
     text = svg(MACHINES["session"])
     assert "prefers-color-scheme: dark" in text
     assert set(re.findall(r"var\((--\w+)\)", text)) == set(re.findall(r"(--\w+):", text))
+
+
+# What a page needs.
+
+
+def classed(root, style):
+    return [group for group in root.iter(f"{SVG}g") if group.get("class") == style]
+
+
+@EVERY_MACHINE
+def test_every_state_and_every_transition_can_be_found_in_a_figure(machine):
+    root = ET.fromstring(drawn(machine))
+    assert root.get("data-machine") == machine.name
+    assert {box.get("data-state") for box in classed(root, "state")} == {
+        state.name for state in machine.states
+    }
+    for style in ("arrow", "words"):
+        found = [
+            (source, cause, group.get("data-to"))
+            for group in classed(root, style)
+            for source in group.get("data-from").split()
+            for cause in group.get("data-on").split()
+        ]
+        # One that leaves many states alike is drawn for all of them together.
+        assert {(row.source, row.cause, row.target) for row in machine.transitions} <= set(found)
+
+
+@EVERY_MACHINE
+def test_a_figure_has_labels_but_no_causes_and_no_style_of_its_own(machine):
+    root = ET.fromstring(drawn(machine))
+    shown = ", ".join(texts(root, "label")).split(", ")
+    assert set(shown) == {row.label for row in machine.transitions}
+    assert texts(root, None) == []
+    assert root.find(f"{SVG}style") is None
+    assert f'id="head-{machine.name}"' in drawn(machine)
+    assert "url(#head)" not in drawn(machine)
+
+
+@EVERY_MACHINE
+def test_a_figure_is_smaller_than_the_picture(machine):
+    size = ET.fromstring(drawn(machine)).get("viewBox").split()[2:]
+    whole = picture(machine).get("viewBox").split()[2:]
+    assert all(float(small) < float(large) for small, large in zip(size, whole, strict=True))

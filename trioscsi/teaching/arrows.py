@@ -18,6 +18,8 @@ class Arrow:
     source: str
     target: str
     rows: tuple[Transition, ...]
+    brief: bool = False
+    """Whether it shows its labels alone, not the causes."""
 
     @property
     def causes(self) -> Iterator[tuple[str, list[str]]]:

@@ -28,7 +28,7 @@ from trioscsi.teaching.layers import (
 __all__ = ["Arrow", "Box", "Layout", "Point", "Route", "lay_out"]
 
 LAYER_GAP = 34.0
-"""Between two layers, in pixels: the room that curves have."""
+"""Between two layers, in pixels: the room that curves have where nobody says otherwise."""
 
 
 @attrs.frozen
@@ -67,9 +67,10 @@ class Layout:
     height: float
 
 
-def lay_out(boxes: Sequence[Box], arrows: Sequence[Arrow]) -> Layout:
+def lay_out(boxes: Sequence[Box], arrows: Sequence[Arrow], gap: float = LAYER_GAP) -> Layout:
     """Place boxes, which stay in their order where it does not matter, and arrows between them.
 
+    ``gap`` is the room between two layers, in pixels.
     No arrow may lead from a box to itself: use ``beside`` for that.
     """
     forward = _forward([box.name for box in boxes], arrows)
@@ -86,7 +87,7 @@ def lay_out(boxes: Sequence[Box], arrows: Sequence[Arrow]) -> Layout:
     choose_ports(layers)
     move_sideways(layers)
     straighten(chains, layers)
-    return _draw(boxes, arrows, slots, chains, layers)
+    return _draw(boxes, arrows, slots, chains, layers, gap)
 
 
 def _forward(names: Sequence[str], arrows: Sequence[Arrow]) -> list[tuple[str, str]]:
@@ -162,6 +163,7 @@ def _draw(
     slots: dict[str, Slot],
     chains: Sequence[Chain],
     layers: Sequence[Sequence[Slot]],
+    gap: float,
 ) -> Layout:
     left = min(slot.x - slot.left for layer in layers for slot in layer)
     right = max(slot.x + slot.right for layer in layers for slot in layer)
@@ -170,7 +172,7 @@ def _draw(
     for layer in layers:
         height = max(slot.height for slot in layer)
         bands |= dict.fromkeys(layer, (y, y + height))
-        y += height + LAYER_GAP
+        y += height + gap
 
     def middle(slot: Slot) -> Point:
         return Point(slot.x - left, (bands[slot][0] + bands[slot][1]) / 2)
@@ -181,7 +183,7 @@ def _draw(
         label = chain[1] if down else chain[-2]
         routes.append(Route(tuple(_pieces(chain, bands, left, down=down)), middle(label)))
     places = {box.name: middle(slots[box.name]) for box in boxes}
-    return Layout(places, tuple(routes), right - left, y - LAYER_GAP)
+    return Layout(places, tuple(routes), right - left, y - gap)
 
 
 def _pieces(

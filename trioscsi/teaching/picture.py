@@ -1,4 +1,8 @@
-"""A machine as an SVG: boxes, arrows and a sentence wherever the pointer rests."""
+"""A machine as an SVG: boxes, arrows and a sentence wherever the pointer rests.
+
+States carry their name in ``data-state``; arrows and their texts carry ``data-from``, ``data-to``
+and ``data-on``, lists of words, so that a page can light up where a machine is and what moved it.
+"""
 
 from __future__ import annotations
 
@@ -64,6 +68,24 @@ orient="auto"><path class="head" d="M0 1 L10 5 L0 9 z"/></marker></defs>
 """
 
 
+FIGURE = """\
+<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" class="machine" \
+data-machine="{name}" role="img" aria-label="The states of {name}">
+<defs><marker id="head-{name}" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="8" \
+markerHeight="8" orient="auto"><path class="head" d="M0 1 L10 5 L0 9 z"/></marker></defs>
+<g transform="translate({margin:.0f} {top:.0f})">
+{body}
+</g>
+</svg>
+"""
+_FROM = "from "
+"""What the names of notes begin with."""
+_FIGURE_MARGIN = 4.0
+_FIGURE_GAP = 19.0
+_START = 28.0
+"""Above the first box of a figure: the mark of the initial state."""
+
+
 @attrs.frozen
 class _Node:
     """A box as it is drawn: a state, the initial state once more, or a note."""
@@ -72,6 +94,8 @@ class _Node:
     lines: tuple[str, ...]
     kind: str
     tip: str
+    state: str | None = None
+    """The state that it stands for; None: it is a note."""
     loop: Arrow | None = None
     doors: int = 1
     """How many arrows meet its upper or lower edge, whichever is more."""
@@ -96,19 +120,10 @@ class _Node:
 
 def svg(machine: Machine[Any]) -> str:
     """The machine as an SVG that suits light and dark pages."""
-    nodes, arrows = _graph(machine)
-    placed = layout.lay_out(
-        [node.box() for node in nodes],
-        [layout.Arrow(arrow.source, arrow.target, *_size(arrow)) for arrow in arrows],
-    )
+    placed, body = _lay_out(machine, brief=False)
     width = max(placed.width, CHARACTER * len(machine.sentence)) + 2 * MARGIN
     height = placed.height + HEADER + MARGIN
     shift = (width - placed.width) / 2
-    body = [
-        *_start(placed.boxes[machine.initial], nodes[0]),
-        *_lines(machine, arrows, placed.routes),
-        *(part for node in nodes for part in _drawn(machine, node, placed.boxes[node.name])),
-    ]
     return PAGE.format(
         name=machine.name,
         sentence=escape(machine.sentence),
@@ -118,16 +133,48 @@ def svg(machine: Machine[Any]) -> str:
         height=f"{height:.0f}",
         beside=f"{MARGIN + 10.6 * len(machine.name) + 12:.0f}",
         shift=f"{shift:.1f}",
-        body="\n".join(body),
+        body=body,
     )
+
+
+def figure(machine: Machine[Any]) -> str:
+    """The machine for a page that has styles of its own: labels alone, so that it is small."""
+    placed, body = _lay_out(machine, brief=True, gap=_FIGURE_GAP)
+    return FIGURE.format(
+        name=machine.name,
+        width=f"{placed.width + 2 * _FIGURE_MARGIN:.0f}",
+        height=f"{placed.height + _START + _FIGURE_MARGIN:.0f}",
+        margin=_FIGURE_MARGIN,
+        top=_START,
+        # Several of them may be in one page.
+        body=body.replace("url(#head)", f"url(#head-{machine.name})"),
+    )
+
+
+def _lay_out(
+    machine: Machine[Any], *, brief: bool, gap: float = layout.LAYER_GAP
+) -> tuple[layout.Layout, str]:
+    nodes, arrows = _graph(machine, brief=brief)
+    placed = layout.lay_out(
+        [node.box() for node in nodes],
+        [layout.Arrow(arrow.source, arrow.target, *_size(arrow)) for arrow in arrows],
+        gap,
+    )
+    body = [
+        *_start(placed.boxes[machine.initial], nodes[0]),
+        *_lines(machine, arrows, placed.routes),
+        *(part for node in nodes for part in _drawn(machine, node, placed.boxes[node.name])),
+    ]
+    return placed, "\n".join(body)
 
 
 # What is drawn.
 
 
-def _graph(machine: Machine[Any]) -> tuple[list[_Node], list[Arrow]]:
+def _graph(machine: Machine[Any], *, brief: bool) -> tuple[list[_Node], list[Arrow]]:
     """The boxes, and the arrows between them."""
     notes, arrows = _notes(machine)
+    arrows = [attrs.evolve(arrow, brief=brief) for arrow in arrows]
     loops = {arrow.source: arrow for arrow in arrows if arrow.source == arrow.target}
     between = [arrow for arrow in arrows if arrow.source != arrow.target]
     sources = {row.source for row in machine.transitions}
@@ -151,7 +198,7 @@ def _graph(machine: Machine[Any]) -> tuple[list[_Node], list[Arrow]]:
 
 
 def _state(state: State, name: str, kind: str, loop: Arrow | None) -> _Node:
-    return _Node(name, (state.symbol, state.name), kind, state.sentence, loop)
+    return _Node(name, (state.symbol, state.name), kind, state.sentence, state.name, loop)
 
 
 def _notes(machine: Machine[Any]) -> tuple[list[_Node], list[Arrow]]:
@@ -171,7 +218,7 @@ def _notes(machine: Machine[Any]) -> tuple[list[_Node], list[Arrow]]:
     ]
     notes = []
     for (sources, target), rows in shared.items():
-        name = f"from {' '.join(sources)}"
+        name = _FROM + " ".join(sources)
         notes.append(
             _Node(name, tuple(_in_few_words(machine, sources)), "note", f"{', '.join(sources)}")
         )
@@ -196,7 +243,10 @@ def _size(arrow: Arrow) -> tuple[float, float]:
 
 
 def _text_rows(arrow: Arrow) -> Iterator[tuple[str, str]]:
-    """A line for each cause, with its label in front of the first."""
+    """A line for each cause, with its label in front of the first; in brief, the labels alone."""
+    if arrow.brief:
+        yield ", ".join(label for label, _ in arrow.causes), ""
+        return
     column = max(len(label) for label, _ in arrow.causes)
     for label, causes in arrow.causes:
         for number, cause in enumerate(causes):
@@ -211,7 +261,7 @@ def _lines(
 ) -> Iterator[str]:
     texts: list[str] = []
     for arrow, route in zip(arrows, routes, strict=True):
-        yield f'<g class="arrow"><title>{_tip(machine, arrow)}</title>'
+        yield f'<g class="arrow" {_ends(arrow)}><title>{_tip(machine, arrow)}</title>'
         yield f'<path class="line" marker-end="url(#head)" d="{_path(route.pieces)}"/></g>'
         texts.extend(_text(machine, arrow, route.label))
     yield from texts
@@ -235,7 +285,7 @@ def _text(machine: Machine[Any], arrow: Arrow, at: Point) -> Iterator[str]:
     """The labels and causes of an arrow, on a ground that hides the line behind them."""
     width, height = _size(arrow)
     x, y = at.x - width / 2, at.y - height / 2
-    yield f"<g><title>{_tip(machine, arrow)}</title>"
+    yield f'<g class="words" {_ends(arrow)}><title>{_tip(machine, arrow)}</title>'
     yield (
         f'<rect class="page" x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}"'
         ' rx="4"/>'
@@ -245,14 +295,22 @@ def _text(machine: Machine[Any], arrow: Arrow, at: Point) -> Iterator[str]:
         indent = x + 5 + (len(label) + 1) * CHARACTER
         if label.strip():
             yield f'<text class="label" x="{x + 5:.1f}" y="{baseline:.1f}">{label.strip()}</text>'
-        yield f'<text x="{indent:.1f}" y="{baseline:.1f}">{cause}</text>'
+        if cause:
+            yield f'<text x="{indent:.1f}" y="{baseline:.1f}">{cause}</text>'
     yield "</g>"
+
+
+def _ends(arrow: Arrow) -> str:
+    """What a page finds an arrow by."""
+    sources, causes = arrow.source.removeprefix(_FROM), " ".join(row.cause for row in arrow.rows)
+    return f'data-from="{sources}" data-to="{arrow.rows[0].target}" data-on="{causes}"'
 
 
 def _drawn(machine: Machine[Any], node: _Node, at: Point) -> Iterator[str]:
     """A box with its text, and its loop if it has one."""
     left, top = at.x - node.width / 2, at.y - node.height / 2
-    yield f"<g><title>{escape(node.tip)}</title>"
+    about = "" if node.state is None else f' class="state" data-state="{node.state}"'
+    yield f"<g{about}><title>{escape(node.tip)}</title>"
     yield (
         f'<rect class="{node.kind}" x="{left:.1f}" y="{top:.1f}" width="{node.width:.1f}"'
         f' height="{node.height:.1f}" rx="9"/>'
@@ -264,7 +322,7 @@ def _drawn(machine: Machine[Any], node: _Node, at: Point) -> Iterator[str]:
     yield "</g>"
     if node.loop is not None:
         x, reach = at.x + node.width / 2, node.height / 4
-        yield f'<g class="arrow"><title>{_tip(machine, node.loop)}</title>'
+        yield f'<g class="arrow" {_ends(node.loop)}><title>{_tip(machine, node.loop)}</title>'
         yield (
             f'<path class="line" marker-end="url(#head)" d="M{x:.1f} {at.y - reach:.1f}'
             f" C{x + 36:.1f} {at.y - reach - 8:.1f} {x + 36:.1f} {at.y + reach + 8:.1f}"
