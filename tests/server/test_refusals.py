@@ -19,6 +19,7 @@ def test_the_last_refusals_are_kept() -> None:
     for number in range(3):
         refusals.note(PeerError(f"reason {number}", section="7.8"), "peer:1", INITIATOR)
     assert len(refusals) == 2
+    assert refusals.total == 3
     assert [refusal.reason for refusal in refusals] == ["reason 1", "reason 2"]
 
 

@@ -102,6 +102,8 @@ class Refusals:
 
     def __init__(self, most: int) -> None:
         self._last: deque[Refusal] = deque(maxlen=most)
+        self.total = 0
+        """How many there have been, those that are forgotten included."""
 
     def __iter__(self) -> Iterator[Refusal]:
         return iter(list(self._last))
@@ -113,4 +115,5 @@ class Refusals:
         """Keep a refusal."""
         refusal = Refusal.of(error, peer, initiator)
         self._last.append(refusal)
+        self.total += 1
         return refusal

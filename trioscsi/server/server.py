@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import platform
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from math import inf
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import trio
@@ -96,8 +97,11 @@ class Server:
         self._no_disks = Performer("", [], Jobs(0), Keeper(None, ""))
         self._lender = Lender(self._limits.turn_bytes)
         self._reactor = Reactor()
-        self._backlog = Backlog(self._limits.total_output)
+        self.backlog = Backlog(self._limits.total_output)
+        """What all peers have still to read."""
         self._conversations: list[Conversation] = []
+        self.accepted = 0
+        """Transport connections that were let in."""
         self._crowd = Crowd(self._limits)
         self.refusals = Refusals(self._limits.refusals)
         """What was refused of late, and why."""
@@ -241,7 +245,18 @@ class Server:
         )
 
     @property
-    def _nodes(self) -> list[Node]:
+    def targets(self) -> Mapping[str, Target]:
+        """The targets by their names."""
+        return MappingProxyType(self._targets)
+
+    @property
+    def conversations(self) -> Sequence[Conversation]:
+        """The transport connections that are open."""
+        return tuple(self._conversations)
+
+    @property
+    def nodes(self) -> list[Node]:
+        """The place of discovery, which has no name, and the targets as peers know them."""
         return [self._discovery, *(target.node for target in self._targets.values())]
 
     def _performer_of(self, node: Node) -> Performer:
@@ -269,12 +284,13 @@ class Server:
                 self._limits,
                 self._lender,
                 self._reactor,
-                self._backlog,
+                self.backlog,
                 self._performer_of,
                 self.refusals,
                 None if tracing is None else tracing.connect(peer, own, open_door.address),
             )
             self._conversations.append(conversation)
+            self.accepted += 1
             self._crowd.enter(peer[0])
             conversations.start_soon(
                 self._converse, conversation, peer[0], name=f"connection from {conversation.peer}"
