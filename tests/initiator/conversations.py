@@ -183,8 +183,17 @@ def _too_long(deviation: Deviation | None) -> bytes:
     return _authenticated(deviation, mutual=False, challenge=bytes(1025))
 
 
+def _asked_twice(deviation: Deviation | None) -> bytes:
+    """The target does not agree at once that the login ends."""
+    script = Recorded(intent(), deviation=deviation)
+    script.login(transit=False, nsg=0)
+    script.login()
+    return script.bytes
+
+
 CONVERSATIONS: tuple[Conversation, ...] = (
     _security,
+    _asked_twice,
     _solicited,
     _unsolicited,
     _closed_window,

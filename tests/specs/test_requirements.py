@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.specs.covered import ROOT, pointing
+from tests.specs.covered import ROOT, covering, pointing
 from trioscsi.conformance import Level, Rule
 from trioscsi.conformance.monitors import (
     MONITORS,
@@ -31,7 +31,7 @@ SECTIONS = tomllib.loads((ROOT / "specs" / "sections.toml").read_text())
 LEVELS = {"MUST": Level.MUST, "SHOULD": Level.SHOULD, "NOTE": Level.NOTE}
 MODULES = (data, keys, login, numbering, requests, shape, target, transfer)
 RULES = [rule for module in MODULES for rule in vars(module).values() if isinstance(rule, Rule)]
-TESTS = pointing()
+TESTS = covering()
 
 
 def test_every_row_has_an_id_of_its_own():

@@ -12,6 +12,7 @@ MUTANTS: tuple[Deviation, ...] = (
     row("login-t-and-c", "11.12.2", "sets T and C together", changing(LoginRequest, transit=True, continue_=True)),
     row("login-not-immediate", "11.12", "sends Login Requests without I", changing(LoginRequest, immediate=False)),
     row("login-tag-changes", "11.12", "changes the task tag during the login", changing(LoginRequest, when=operational, itt=plus("itt"))),
+    row("login-empty-tag", "11.12", "changes the task tag where it has no more to say", changing(LoginRequest, when=lambda pdu: not pdu.data, itt=plus("itt"))),
     row("login-isid-changes", "11.12", "changes the ISID during the login", changing(LoginRequest, when=operational, isid=b"\x80other")),
     row("login-cid-changes", "11.12", "changes the CID during the login", changing(LoginRequest, when=operational, cid=99)),
     row("login-tsih", "11.12.6", "begins a session with a TSIH", changing(LoginRequest, tsih=0xFFFE)),

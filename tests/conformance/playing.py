@@ -1,0 +1,25 @@
+"""Scenarios played with our own initiator, in no time: the clock jumps when all wait."""
+
+from __future__ import annotations
+
+import trio
+from trio.testing import MockClock
+
+from trioscsi.conformance.bench.outcome import Outcome
+from trioscsi.conformance.bench.run import perform
+from trioscsi.conformance.bench.scenario import Scenario
+from trioscsi.conformance.drivers.driver import Driver
+from trioscsi.conformance.drivers.in_house import InHouse
+from trioscsi.initiator.deviations import Deviation
+
+QUIET = 0.02
+"""Seconds without any event after which nobody has anything left to do but to wait."""
+
+
+def played(scenario: Scenario, deviation: Deviation | None = None) -> Outcome:
+    """One performance with our own initiator, which may have a fault."""
+    return played_by(scenario, InHouse(deviation))
+
+
+def played_by(scenario: Scenario, driver: Driver) -> Outcome:
+    return trio.run(perform, scenario, driver, clock=MockClock(autojump_threshold=QUIET))

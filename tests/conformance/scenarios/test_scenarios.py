@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tests.conformance.playing import played
+from trioscsi.conformance import Level, Verdict
+from trioscsi.conformance.bench.selftest import Trial
+from trioscsi.conformance.scenarios import SCENARIOS
+from trioscsi.initiator.mutants import MUTANTS
+
+REQUIREMENTS = Path(__file__).parents[3] / "specs" / "requirements.toml"
+
+PAIRS = [
+    pytest.param(scenario.id, mutant, id=f"{scenario.id} {mutant}")
+    for scenario in SCENARIOS.values()
+    for mutant in scenario.mutants
+]
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_our_own_initiator_passes(name: str):
+    outcome = played(SCENARIOS[name])
+    assert outcome.verdict is Verdict.PASS, (outcome.says, outcome.ending)
+    assert not outcome.own, "the target breaks rules that the scenario does not account for"
+
+
+@pytest.mark.parametrize(("name", "mutant"), PAIRS)
+def test_an_initiator_with_the_fault_does_not_pass(name: str, mutant: str):
+    trial = Trial(mutant, played(SCENARIOS[name], MUTANTS[mutant]))
+    assert trial.caught, (trial.outcome.verdict, trial.outcome.says, trial.outcome.ending)
+
+
+def test_scenarios_cite_requirements_of_the_specification():
+    rows = {row["id"]: row for row in tomllib.loads(REQUIREMENTS.read_text())["requirements"]}
+    for scenario in SCENARIOS.values():
+        row = rows[scenario.rule.id]
+        assert row["duty"] in ("initiator", "both"), scenario.id
+        assert scenario.level in (Level.NOTE, Level[row["level"]]), scenario.id
+
+
+def test_whatever_can_be_failed_is_failed_by_a_mutant():
+    assert not [
+        scenario.id
+        for scenario in SCENARIOS.values()
+        if scenario.level is not Level.NOTE and not scenario.mutants
+    ]

@@ -1,0 +1,60 @@
+"""What became of a scenario."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import attrs
+
+from trioscsi.conformance.bench.ladder import Line
+from trioscsi.conformance.bench.play import Evidence
+from trioscsi.conformance.bench.scenario import Scenario
+from trioscsi.conformance.drivers.driver import Ending
+from trioscsi.conformance.verdicts import Finding, Level, Result, Verdict
+
+
+@attrs.frozen(kw_only=True)
+class Outcome:
+    """One performance of a scenario, with what proves the verdict."""
+
+    scenario: Scenario
+    remarks: Sequence[Evidence] = ()
+    """Each time that a rule was put to the test."""
+    notes: Sequence[str] = ()
+    interrupted: str = ""
+    """Why the scenario was not played to its end, if it was not."""
+    faulty: bool = False
+    """Whether that was a fault of ours."""
+    ending: Ending | None = None
+    """How the initiator's part ended; None: it did not take part."""
+    monitors: Mapping[str, Result] = attrs.field(factory=dict)
+    own: Sequence[Finding] = ()
+    """Rules that the target broke although the scenario does not say so."""
+    ladder: Sequence[Line] = ()
+    unlisted: int = 0
+    """Lines of the ladder that were not kept."""
+    seconds: float = 0.0
+
+    @property
+    def breaches(self) -> list[Evidence]:
+        """What was not kept, the worst first."""
+        levels = list(Level)
+        broken = [each for each in self.remarks if not each.remark.kept]
+        return sorted(broken, key=lambda each: levels.index(each.remark.rule.level))
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst that was found; only what was put to the test, to its end, can pass."""
+        for each in self.breaches:
+            return Verdict(each.remark.rule.level.value)
+        if not self.remarks:
+            return Verdict.INCONCLUSIVE if self.faulty else Verdict.NOT_EXERCISED
+        return Verdict.INCONCLUSIVE if self.interrupted else Verdict.PASS
+
+    @property
+    def says(self) -> str:
+        """Why the verdict is what it is."""
+        broken = self.breaches
+        if broken:
+            return broken[0].remark.breach
+        return self.interrupted or "; ".join(self.notes)

@@ -1,0 +1,200 @@
+"""What a scenario has at hand: the connections that come, and ways to judge what comes by them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import attrs
+import trio
+
+from trioscsi.conformance.bench.link import Left, Link, Silence
+from trioscsi.conformance.verdicts import Level, Remark, Rule
+from trioscsi.pdu import Pdu
+
+if TYPE_CHECKING:
+    from trioscsi.conformance.bench.scenario import Scenario
+    from trioscsi.conformance.drivers.driver import Ending
+
+P = TypeVar("P", bound=Pdu)
+
+PATTERN = 0x5C
+"""What all bytes of the disk are before anything is written."""
+
+
+class DriverEnded(Exception):
+    """The initiator was done while a scenario waited for one more connection."""
+
+
+class NotExercised(Exception):
+    """This initiator cannot be brought to what a scenario is about."""
+
+
+class Stop(Exception):
+    """A check has failed, and nothing that comes after it would mean anything."""
+
+
+@attrs.frozen
+class Evidence:
+    """A remark, and up to which PDU of the ladder it was made."""
+
+    remark: Remark
+    line: int
+    """The number of the last PDU that was seen before, -1 if there was none."""
+
+
+class Play:
+    """One performance of a scenario."""
+
+    def __init__(self, scenario: Scenario, spawn: Callable[[Link], None]) -> None:
+        self.scenario = scenario
+        self.links: list[Link] = []
+        """All connections so far, in their order."""
+        self.remarks: list[Evidence] = []
+        self.notes: list[str] = []
+        self.seen: Callable[[], int] = lambda: -1
+        self.on_link: Callable[[Link], None] | None = None
+        """Told of each connection before anything has gone over it."""
+        self._spawn = spawn
+        """Lets a connection go on by itself."""
+        self._come: list[Link] = []
+        self._stirred = trio.Event()
+        self._ending: Ending | None = None
+        self.over = False
+        """Whether the scenario has ended: what comes now goes through."""
+
+    # Connections.
+
+    async def connection(self, within: float | None = None) -> Link:
+        """The next connection of the initiator, before anything has gone over it.
+
+        Raises DriverEnded if there will be none, and TooSlowError after ``within`` seconds.
+        """
+        with trio.fail_after(float("inf") if within is None else within):
+            while not self._come:
+                if self._ending is not None:
+                    raise DriverEnded(f"the initiator was done: {self._ending}")
+                await self._stir()
+        return self._come.pop(0)
+
+    async def session(self, within: float | None = None) -> Link:
+        """The next connection that has logged in to the target; discoveries go through.
+
+        Raises Left if the initiator gives the login up.
+        """
+        while True:
+            link = await self.connection(within)
+            await link.login()
+            session = link.known.session
+            if session is None or not session.discovery:
+                return link
+            self.leave(link)
+
+    async def has_no_other(self, within: float) -> bool:
+        """Whether no further connection comes for some time; one that comes is kept."""
+        with trio.move_on_after(within):
+            while not self._come and self._ending is None:
+                await self._stir()
+        return not self._come
+
+    def leave(self, link: Link) -> None:
+        """Let everything through on a connection from here on."""
+        self._spawn(link)
+
+    async def ending(self, within: float | None = None) -> Ending:
+        """Wait until the initiator is done; all connections go on meanwhile.
+
+        Raises TooSlowError if that takes longer than ``within`` seconds.
+        """
+        self.let_go()
+        with trio.fail_after(float("inf") if within is None else within):
+            while self._ending is None:
+                await self._stir()
+        return self._ending
+
+    def let_go(self) -> None:
+        """All connections go on by themselves, those that come later as well."""
+        self.over = True
+        for link in self._come:
+            self.leave(link)
+        self._come.clear()
+        for link in self.links:
+            self.leave(link)
+
+    # Verdicts.
+
+    def check(self, kept: object, breach: str, rule: Rule | None = None) -> bool:
+        """The rule (by default that of the scenario) was put to the test here.
+
+        ``breach`` says what is wrong if it was not kept; returns whether it was.
+        """
+        remark = (rule or self.scenario.rule).holds(kept, breach)
+        self.remarks.append(Evidence(remark, self.seen()))
+        return remark.kept
+
+    def note(self, text: str) -> None:
+        """Something worth knowing that no rule is about."""
+        self.notes.append(text)
+
+    async def expect(
+        self,
+        link: Link,
+        *classes: type[P],
+        breach: str,
+        where: Callable[[Any], bool] | None = None,
+        within: float = 10.0,
+        rule: Rule | None = None,
+    ) -> P:
+        """The rule asks for one of these PDUs; it is taken as by `Link.take`.
+
+        If it does not come, the rule is broken and the scenario over (Stop); unless the initiator
+        had logged out (Left).
+        """
+        try:
+            return await link.take(*classes, where=where, within=within)
+        except (Left, Silence) as what:
+            if isinstance(what, Left) and link.has_logged_out:
+                raise
+            self.check(False, f"{breach} ({what})", rule)
+            raise Stop from None
+
+    def inform(self, kept: object, breach: str) -> bool:
+        """As `check`, where no rule binds the initiator: it is noted, not held against it."""
+        return self.check(kept, breach, attrs.evolve(self.scenario.rule, level=Level.NOTE))
+
+    async def expect_end(self, link: Link, breach: str, within: float = 10.0) -> bool:
+        """The rule asks that the initiator ends the connection with no PDU more on it."""
+        return self.check(await link.is_ended(within), breach)
+
+    async def expect_recovery(self, link: Link, breach: str, within: float = 30.0) -> bool:
+        """The rule asks that the initiator gives the connection up: it closes it or logs out."""
+        return self.check(await link.is_given_up(within), breach)
+
+    # What the run tells.
+
+    def came(self, link: Link) -> None:
+        """A connection has come in."""
+        self.links.append(link)
+        if self.on_link is not None:
+            self.on_link(link)
+        if self.over:
+            self.leave(link)
+        else:
+            self._come.append(link)
+            self._wake()
+
+    def driver_ended(self, ending: Ending) -> None:
+        """The initiator is done."""
+        self._ending = ending
+        self._wake()
+
+    @property
+    def driver_is_done(self) -> bool:
+        return self._ending is not None
+
+    def _wake(self) -> None:
+        self._stirred.set()
+        self._stirred = trio.Event()
+
+    async def _stir(self) -> None:
+        await self._stirred.wait()

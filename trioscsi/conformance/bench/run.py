@@ -1,0 +1,198 @@
+"""Playing scenarios with an initiator."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import trio
+
+from trioscsi.backends import MemoryDisk
+from trioscsi.conformance.bench.ladder import Ladder
+from trioscsi.conformance.bench.link import Left, Link, Silence
+from trioscsi.conformance.bench.outcome import Outcome
+from trioscsi.conformance.bench.play import PATTERN, DriverEnded, NotExercised, Play, Stop
+from trioscsi.conformance.bench.scenario import Ability, Scenario, Stimulus
+from trioscsi.conformance.drivers.driver import Driver, Ending, How, Where
+from trioscsi.conformance.judge import Judge
+from trioscsi.conformance.monitors import MONITORS
+from trioscsi.conformance.verdicts import Finding, Level
+from trioscsi.limits import Limits
+from trioscsi.server.portals import Portal
+from trioscsi.server.target import Target
+from trioscsi.text import Side
+
+log = logging.getLogger("trioscsi")
+
+IQN = "iqn.2025-12.local:stage"
+USER, SECRET = "bench", "a secret of the bench"
+TARGET_USER, TARGET_SECRET = "stage", "the other secret there"
+SIZE = 4 * 2**20
+"""Bytes of the disk."""
+_REST = 10.0
+"""Seconds that an initiator gets to end when the scenario is over."""
+
+
+async def perform(scenario: Scenario, driver: Driver) -> Outcome:
+    """Play one scenario; whatever the initiator does, this ends within its bound."""
+    missing = _missing(scenario, driver)
+    if missing:
+        return Outcome(scenario=scenario, interrupted=missing)
+    return await _Performance(scenario, driver).run()
+
+
+async def perform_all(
+    scenarios: Iterable[Scenario],
+    driver: Driver,
+    *,
+    at_once: int = 1,
+    tell: Callable[[Outcome], None] = lambda _: None,
+) -> list[Outcome]:
+    """Play scenarios, so many of them at a time; the outcomes are in their order."""
+    found: dict[str, Outcome] = {}
+    room = trio.CapacityLimiter(at_once)
+
+    async def play(scenario: Scenario) -> None:
+        async with room:
+            outcome = found[scenario.id] = await perform(scenario, driver)
+        tell(outcome)
+
+    wanted = list(scenarios)
+    async with trio.open_nursery() as nursery:
+        for scenario in wanted:
+            nursery.start_soon(play, scenario)
+    return [found[scenario.id] for scenario in wanted]
+
+
+def _missing(scenario: Scenario, driver: Driver) -> str:
+    """Why an initiator cannot take part, if it cannot."""
+    if scenario.drive not in driver.drives:
+        return f"{driver.name} cannot be made to {scenario.drive}"
+    missing = sorted(scenario.needs - driver.abilities)
+    return f"{driver.name} cannot {missing[0]}" if missing else ""
+
+
+class _Performance:
+    """One scenario with one initiator."""
+
+    def __init__(self, scenario: Scenario, driver: Driver) -> None:
+        self._scenario, self._driver = scenario, driver
+        self._own: list[Finding] = []
+        self._outer = Judge(tell=self._judged)
+        self._inner = Judge(())
+        self._ladder = Ladder()
+        self._interrupted, self._faulty = "", False
+        self._ending: Ending | None = None
+        self._left: set[int] = set()
+
+    async def run(self) -> Outcome:
+        began = trio.current_time()
+        async with trio.open_nursery() as nursery:
+            self._nursery = nursery
+            self._play = Play(self._scenario, self._leave)
+            self._play.seen = lambda: self._ladder.seen - 1
+            where, address = await self._open(nursery)
+            self._address = address
+            nursery.start_soon(self._drive, where)
+            await self._act()
+            self._play.let_go()
+            with trio.move_on_after(_REST):
+                await self._play.ending()
+            nursery.cancel_scope.cancel()
+        return Outcome(
+            scenario=self._scenario,
+            remarks=self._play.remarks,
+            notes=self._play.notes,
+            interrupted=self._interrupted,
+            faulty=self._faulty,
+            ending=self._ending or Ending(How.HUNG),
+            monitors=self._outer.end(),
+            own=self._own,
+            ladder=self._ladder.lines,
+            unlisted=self._ladder.seen - len(self._ladder.lines),
+            seconds=trio.current_time() - began,
+        )
+
+    async def _act(self) -> None:
+        limit = self._scenario.limit
+        try:
+            with trio.fail_after(limit):
+                await self._scenario.act(self._play)
+        except Stop:
+            pass
+        except (Left, Silence, DriverEnded, NotExercised) as what:
+            self._interrupted = str(what)
+        except trio.TooSlowError:
+            self._interrupted = f"it was not over after {limit:g} seconds"
+        except Exception as error:  # - the run goes on
+            log.exception("scenario %s", self._scenario.id)
+            self._interrupted, self._faulty = f"a fault of the bench: {error!r}", True
+
+    # The stage.
+
+    async def _open(self, nursery: trio.Nursery) -> tuple[Where, tuple[str, int]]:
+        scenario = self._scenario
+        (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+        port = listener.socket.getsockname()[1]
+        host = self._driver.reaches_us_at
+        addresses = await nursery.start(
+            self._target(Portal(("127.0.0.1", 0), advertise=(host, port))).serve
+        )
+        nursery.start_soon(trio.serve_listeners, self._come, [listener])
+        where = Where(host=host, port=port, iqn=IQN, offer=scenario.initiator, **self._login())
+        return where, addresses[0]
+
+    def _login(self) -> dict[str, Any]:
+        needs = self._scenario.needs
+        login: dict[str, Any] = {}
+        if Ability.CHAP in needs or Ability.MUTUAL_CHAP in needs:
+            login |= {"user": USER, "secret": SECRET}
+        if Ability.MUTUAL_CHAP in needs:
+            login |= {"target_user": TARGET_USER, "target_secret": TARGET_SECRET}
+        return login
+
+    def _target(self, portal: Portal) -> Target:
+        scenario, login = self._scenario, self._login()
+        settings: dict[str, Any] = dict(scenario.target)
+        if "user" in login:
+            settings.setdefault("chap", (USER, SECRET))
+        if "target_user" in login:
+            settings.setdefault("mutual_chap", (TARGET_USER, TARGET_SECRET))
+        settings.setdefault("disk", None)
+        disk = settings.pop("disk") or filled_disk()
+        limits = Limits(**{"ping_interval": 0, **scenario.limits})
+        return Target(IQN, disk, listen=[portal], limits=limits, **settings)
+
+    async def _come(self, initiator: trio.SocketStream) -> None:
+        target = await trio.open_tcp_stream(*self._address)
+        link = Link(initiator, target, self._outer, self._inner, self._ladder)
+        self._play.came(link)
+        await link.run()
+
+    def _leave(self, link: Link) -> None:
+        if link.number not in self._left:
+            self._left.add(link.number)
+            self._nursery.start_soon(link.rest)
+
+    async def _drive(self, where: Where) -> None:
+        self._ending = await self._driver.drive(self._scenario.drive, where)
+        self._play.driver_ended(self._ending)
+
+    def _judged(self, finding: Finding) -> None:
+        """A finding about the target that its scenario does not account for is ours to mend."""
+        monitor = MONITORS[finding.monitor]
+        if (
+            monitor.sender is Side.TARGET
+            and self._scenario.stimulus is not Stimulus.BREACH
+            and finding.rule.level is Level.MUST
+            and finding.rule.id not in self._scenario.breaches
+        ):
+            self._own.append(finding)
+
+
+def filled_disk() -> MemoryDisk:
+    """The disk that initiators see: nothing but the pattern."""
+    disk = MemoryDisk(SIZE)
+    disk.write_now(0, bytes([PATTERN]) * SIZE)
+    return disk

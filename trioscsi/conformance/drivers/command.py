@@ -1,0 +1,97 @@
+"""Initiators that are commands: whatever can be started with a URL."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+
+import attrs
+import trio
+
+from trioscsi.conformance.bench.scenario import Ability, Drive
+from trioscsi.conformance.drivers.driver import Ending, How, Where
+
+_SAID = 400
+"""Characters of its output that are kept."""
+_GRACE = 1.0
+"""Seconds between asking a command to end and ending it."""
+
+
+@attrs.frozen
+class Recipe:
+    """A command line for one drive, with placeholders, and what its exit status means.
+
+    ``{url}``, ``{portal}``, ``{host}``, ``{port}``, ``{iqn}`` and ``{lun}`` stand for where the
+    stage is.  ``judge`` is given exit status and output.
+    """
+
+    command: Sequence[str]
+    judge: Callable[[int, str], Ending]
+
+
+def by_status(status: int, output: str) -> Ending:
+    """0 is success, a signal a crash, anything else an error."""
+    if status < 0:
+        return Ending(How.CRASHED, f"signal {-status}")
+    return Ending(How.DONE if status == 0 else How.FAILED, _last_line(output))
+
+
+@attrs.frozen
+class CommandDriver:
+    """Starts a command for each drive that it has a recipe for."""
+
+    name: str
+    recipes: Mapping[Drive, Recipe]
+    abilities: frozenset[Ability] = frozenset()
+    reaches_us_at: str = "127.0.0.1"
+
+    @classmethod
+    def of(cls, command: Sequence[str]) -> CommandDriver:
+        """One that does the same whatever it is asked for, and says nothing of its data."""
+        recipe = Recipe(tuple(command), by_status)
+        return cls(shlex.join(command), dict.fromkeys(Drive, recipe))
+
+    @property
+    def drives(self) -> frozenset[Drive]:
+        """See `Driver`."""
+        return frozenset(self.recipes)
+
+    async def drive(self, drive: Drive, where: Where) -> Ending:
+        """See `Driver`."""
+        recipe = self.recipes[drive]
+        words = {name: str(getattr(where, name)) for name in _PLACEHOLDERS}
+        command = [_fill(part, words) for part in recipe.command]
+        try:
+            done = await trio.run_process(
+                command,
+                capture_stdout=True,
+                stderr=subprocess.STDOUT,
+                check=False,
+                deliver_cancel=_end,
+            )
+        except OSError as error:
+            return Ending(How.FAILED, f"{command[0]}: {error.strerror}")
+        return recipe.judge(done.returncode, done.stdout.decode(errors="replace"))
+
+
+_PLACEHOLDERS = ("url", "portal", "host", "port", "iqn", "lun")
+
+
+def _fill(part: str, words: Mapping[str, str]) -> str:
+    for name, value in words.items():
+        part = part.replace(f"{{{name}}}", value)
+    return part
+
+
+def _last_line(output: str) -> str:
+    lines = [line for line in output.splitlines() if line.strip()]
+    return lines[-1][:_SAID] if lines else ""
+
+
+async def _end(process: trio.Process) -> None:
+    process.terminate()
+    with trio.move_on_after(_GRACE):
+        await process.wait()
+        return
+    process.kill()

@@ -1,0 +1,181 @@
+"""Our own initiator, in the same process: it can do everything, and can be given a fault."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import TypeAlias
+
+import trio
+
+from trioscsi.conformance.bench.play import PATTERN
+from trioscsi.conformance.bench.scenario import Ability, Drive
+from trioscsi.conformance.drivers.driver import Ending, How, Where
+from trioscsi.errors import CommandFailed, LoginFailure, SessionLost, UsageError
+from trioscsi.initiator.client import Session, connect, discover
+from trioscsi.initiator.deviations import Deviation
+from trioscsi.initiator.url import Url
+from trioscsi.limits import Limits
+
+MUCH = 512
+"""Blocks that are much: more than two bursts of any scenario."""
+_SECONDS = 6.0
+_DEPTH = 8
+
+
+class WrongData(Exception):
+    """What was read is not what was there."""
+
+
+Do: TypeAlias = Callable[["InHouse", Where], Awaitable[None]]
+
+
+class InHouse:
+    """Our initiator; ``deviation`` is its fault, if it has one."""
+
+    name = "in-house"
+    drives: frozenset[Drive]
+    abilities = frozenset(Ability)
+    reaches_us_at = "127.0.0.1"
+
+    def __init__(self, deviation: Deviation | None = None) -> None:
+        self._deviation = deviation
+        self.drives = frozenset(_DRIVES)
+
+    async def drive(self, drive: Drive, where: Where) -> Ending:
+        """See `Driver`."""
+        try:
+            await _DRIVES[drive](self, where)
+        except WrongData as error:
+            return Ending(How.WRONG_DATA, str(error))
+        except (LoginFailure, SessionLost, CommandFailed) as error:
+            return Ending(How.FAILED, str(error))
+        except UsageError as error:
+            return Ending(How.CRASHED, str(error))
+        return Ending(How.DONE)
+
+    def connect(self, where: Where) -> AbstractAsyncContextManager[Session]:
+        """A session, to be used with ``async with``."""
+        return connect(
+            url_of(where),
+            deviation=self._deviation,
+            limits=Limits(ping_interval=0),
+            **where.offer,
+        )
+
+
+def url_of(where: Where) -> Url:
+    """Where to connect to, with the credentials."""
+    return Url(
+        host=where.host,
+        port=where.port,
+        target=where.iqn,
+        lun=where.lun,
+        user=where.user,
+        secret=where.secret,
+        target_user=where.target_user,
+        target_secret=where.target_secret,
+    )
+
+
+async def _log_in(driver: InHouse, where: Where) -> None:
+    async with driver.connect(where) as session:
+        await session.inquiry()
+
+
+async def _log_in_twice(driver: InHouse, where: Where) -> None:
+    await _log_in(driver, where)
+    await _log_in(driver, where)
+
+
+async def _discover(driver: InHouse, where: Where) -> None:
+    url = url_of(where)
+    await discover(url, deviation=driver._deviation)
+
+
+async def _read(driver: InHouse, where: Where) -> None:
+    async with driver.connect(where) as session:
+        await read_pattern(session, 0, MUCH)
+
+
+async def _write(driver: InHouse, where: Where) -> None:
+    async with driver.connect(where) as session:
+        await write_and_read(session, 0, MUCH)
+
+
+async def _write_little(driver: InHouse, where: Where) -> None:
+    async with driver.connect(where) as session:
+        await write_and_read(session, 0, 1)
+
+
+async def _read_in_parallel(driver: InHouse, where: Where) -> None:
+    async with driver.connect(where) as session, trio.open_nursery() as nursery:
+        await session.read_capacity()
+        for place in range(_DEPTH):
+            nursery.start_soon(read_pattern, session, place * 16, 16)
+
+
+async def _write_in_parallel(driver: InHouse, where: Where) -> None:
+    async with driver.connect(where) as session, trio.open_nursery() as nursery:
+        await session.read_capacity()
+        for place in range(_DEPTH):
+            nursery.start_soon(write_and_read, session, place * 64, 64)
+
+
+async def _mix(driver: InHouse, where: Where) -> None:
+    async with driver.connect(where) as session:
+        await session.read_capacity()
+        end = trio.current_time() + _SECONDS
+        async with trio.open_nursery() as nursery:
+            for place in range(_DEPTH):
+                nursery.start_soon(_keep_using, session, place * 64, end)
+
+
+async def _keep_using(session: Session, lba: int, end: float) -> None:
+    while trio.current_time() < end:
+        await write_and_read(session, lba, 32)
+        await trio.sleep(0.5)
+
+
+async def _idle(driver: InHouse, where: Where) -> None:
+    async with driver.connect(where) as session:
+        await session.read_capacity()
+        await trio.sleep(12)
+        await read_pattern(session, 0, 1)
+
+
+async def _ping(driver: InHouse, where: Where) -> None:
+    async with driver.connect(where) as session:
+        if await session.ping(b"ping") != b"ping":
+            raise WrongData("a ping came back with other data")
+
+
+_DRIVES: Mapping[Drive, Do] = {
+    Drive.LOGIN: _log_in,
+    Drive.RELOGIN: _log_in_twice,
+    Drive.DISCOVERY: _discover,
+    Drive.READ: _read,
+    Drive.SMALL_WRITE: _write_little,
+    Drive.WRITE: _write,
+    Drive.PARALLEL_READ: _read_in_parallel,
+    Drive.PARALLEL_WRITE: _write_in_parallel,
+    Drive.MIXED: _mix,
+    Drive.IDLE: _idle,
+    Drive.PING: _ping,
+}
+
+
+async def read_pattern(session: Session, lba: int, blocks: int) -> None:
+    """Read what was never written."""
+    data = await session.read(lba, blocks)
+    if set(data) != {PATTERN}:
+        raise WrongData(f"blocks {lba} to {lba + blocks} are not what they were")
+
+
+async def write_and_read(session: Session, lba: int, blocks: int) -> None:
+    """Write something, and read it again."""
+    size = (await session.read_capacity()).block_size
+    data = b"".join((lba + n + 1).to_bytes(4, "big") * (size // 4) for n in range(blocks))
+    await session.write(lba, data)
+    if await session.read(lba, blocks) != data:
+        raise WrongData(f"blocks {lba} to {lba + blocks} are not what was written")
