@@ -17,8 +17,9 @@ LAYERS = [
     {"pdu", "text", "scsi", "isns"},
     {"machines"},
     {"protocol", "backends", "capture"},
+    {"teaching"},
     {"server", "initiator"},
-    {"teaching", "conformance"},
+    {"conformance"},
     {"cli"},
     {"__init__", "__main__"},  # all of it, as users see it
 ]

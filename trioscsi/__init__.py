@@ -14,9 +14,9 @@ General layout, lowest layer first; an import never points up:
 - ``machines``: the state machines of RFC 7143, one transition a line;
 - ``protocol``: machines, codec and numbering together, without I/O and without a clock;
 - ``backends``: where blocks live; ``capture``: conversations as files that Wireshark reads;
+- ``teaching``: the machines as pictures, PDUs and captures explained, connections as a live feed;
 - ``initiator``: the other side of the same protocol;
 - ``server``: the only layer that owns sockets;
-- ``teaching``: the machines as pictures, PDUs and captures explained;
 - ``conformance``: what is seen on the wire, judged by the RFC;
 - ``cli``: the ``trioscsi`` command.
 

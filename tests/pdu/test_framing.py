@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import tracemalloc
 
 import pytest
@@ -382,3 +383,34 @@ def test_the_padding_is_there_to_be_looked_at(digests):
     framer.receive(on_the_wire(ScsiCommand(cdb=bytes(20), data=b"12"), **digests))
     framer.next_pdu()
     assert framer.last_padding == bytes(2)
+
+
+@given(
+    st.lists(st.sampled_from([0, 1, 4, 500, 140_000, 140_002]), min_size=1, max_size=4),
+    st.lists(st.sampled_from([1, 20, 47, 48, 52, 300, 70_000])),
+    st.booleans(),
+    st.booleans(),
+    st.booleans(),
+)
+def test_the_rest_of_a_pdu_is_known_from_its_header_on(sizes, pieces, header, data, in_place):
+    pdus = [
+        b"".join(encode(DataOut(data=bytes(size)), header_digest=header, data_digest=data))
+        for size in sizes
+    ]
+    framer = Framer(2**20, header_digest=header, data_digest=data)
+    if in_place:
+        framer.destination_for = lambda _, length: memoryview(bytearray(length))
+    stream, ends = b"".join(pdus), list(itertools.accumulate(map(len, pdus)))
+    at = 0
+    for piece in itertools.cycle([*pieces, 70_000]):
+        framer.receive(stream[at : at + piece])
+        at = min(at + piece, len(stream))
+        while framer.next_pdu() is not None:
+            pass
+        done = max((end for end in ends if end <= at), default=0)
+        if 0 < at - done < 48:
+            assert framer.rest is None
+        else:
+            assert framer.rest == (0 if at == done else min(e for e in ends if e > at) - at)
+        if at == len(stream):
+            break

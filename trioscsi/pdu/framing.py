@@ -189,6 +189,24 @@ class Framer:
         self._kept_length += count
 
     @property
+    def rest(self) -> int | None:
+        """How many bytes of a PDU are still to come that is partly here; None: not known yet.
+
+        It is 0 where the next byte begins a PDU; to be asked when all PDUs were taken.
+        """
+        kept = self._kept
+        if kept is None:
+            return 0
+        place, header = self._place, BHS_LENGTH + self.header_digest * DIGEST_LENGTH
+        if place is None and self._kept_length < BHS_LENGTH:
+            return None
+        data_length = int.from_bytes(kept[5:8])
+        size = header + (kept[4] << 2) + data_length + (-data_length & 3)
+        if self.data_digest and data_length:
+            size += DIGEST_LENGTH
+        return size - self._kept_length - (0 if place is None else len(kept))
+
+    @property
     def last_header(self) -> bytes:
         """All header segments of what ``next_pdu`` returned or refused last, for a Reject."""
         return bytes(self._current[self._start : self._start + BHS_LENGTH + self._ahs_length])

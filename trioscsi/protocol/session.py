@@ -50,7 +50,7 @@ class Session:
     """Tasks that may not ask for their data before others have given back their buffers."""
     machine: session_machine.Inputs = attrs.field(init=False)
     _coupled: TargetConnection | None = attrs.field(default=None, init=False)
-    """The connection whose transitions are being told to others."""
+    """The connection whose transitions are being told to others, or were last."""
 
     def __attrs_post_init__(self) -> None:
         self.machine = session_machine.machine.start(self._watch)
@@ -88,7 +88,8 @@ class Session:
                 fed, do = owner.running(row.machine)
                 if fed is not None and fed.hears(row.cause):
                     do(getattr(fed, row.cause)())
-        self._coupled = before
+        # What happens to it later is told to whoever watches the connection that was last.
+        self._coupled = before or connection
 
     def _owners(
         self, whom: Whom, connection: TargetConnection

@@ -39,10 +39,11 @@ from trioscsi.server.perform import Performer
 from trioscsi.server.portals import Listen, Open, Portal, parse_portals, reachable
 from trioscsi.server.reactor import Reactor
 from trioscsi.server.refusals import Refusals
-from trioscsi.server.tracing import Trace, opened
+from trioscsi.server.tracing import Tap, Trace, opened, together
 
 if TYPE_CHECKING:
     from trioscsi.server.target import Target
+    from trioscsi.teaching.live import Feed
 
 log = logging.getLogger("trioscsi")
 
@@ -72,6 +73,7 @@ class Server:
         trace: Trace | str | Path | None = None,
     ) -> None:
         self._trace = trace
+        self._feed: Feed | None = None
         self._tracing: Trace | None = None
         """The same, while it is served."""
         self._limits = limits or Limits()
@@ -245,6 +247,20 @@ class Server:
         )
 
     @property
+    def feed(self) -> Feed:
+        """What happens on all connections, to be subscribed to: see `trioscsi.teaching.live`.
+
+        It is told of the connections that come in after it was asked for the first time.
+        """
+        if self._feed is None:
+            # A server that nobody watches does without all of this.
+            from trioscsi.server.live import surroundings
+            from trioscsi.teaching.live import Feed
+
+            self._feed = Feed(surroundings=lambda: surroundings(self._targets.values(), self._open))
+        return self._feed
+
+    @property
     def targets(self) -> Mapping[str, Target]:
         """The targets by their names."""
         return MappingProxyType(self._targets)
@@ -273,7 +289,14 @@ class Server:
                 return
             own = sock.getsockname()[:2]
             portals = reachable(self._open, open_door, own)
-            tracing = self._tracing
+            portal = open_door.address
+            taps: list[Tap] = []
+            live = None
+            if self._tracing is not None:
+                taps.append(self._tracing.connect(peer, own, portal))
+            if self._feed is not None:
+                live = self._feed.connect(peer, own, portal)
+                taps.append(live)
             door = Door(
                 self._guarded, self._discovery, peer, portals, self._removed, self._has_discovery
             )
@@ -287,8 +310,10 @@ class Server:
                 self.backlog,
                 self._performer_of,
                 self.refusals,
-                None if tracing is None else tracing.connect(peer, own, open_door.address),
+                together(taps),
             )
+            if live is not None:
+                live.follow(conversation.connection)
             self._conversations.append(conversation)
             self.accepted += 1
             self._crowd.enter(peer[0])

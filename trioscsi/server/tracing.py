@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol, TypeAlias
@@ -48,6 +48,55 @@ class Trace(Protocol):
 
     def connect(self, peer: Address, own: Address, portal: Address) -> Tap:
         """A connection has come in through a portal, to an address of ours."""
+
+
+class Taps:
+    """Several taps on one connection, told one after the other."""
+
+    def __init__(self, taps: Iterable[Tap]) -> None:
+        self._taps = tuple(taps)
+
+    def received(self, *buffers: Buffer) -> None:
+        """See `Tap`."""
+        for tap in self._taps:
+            tap.received(*buffers)
+
+    def sent(self, buffers: Sequence[Buffer], count: int) -> None:
+        """See `Tap`."""
+        for tap in self._taps:
+            tap.sent(buffers, count)
+
+    def moved(self, transition: Transition) -> None:
+        """See `Tap`."""
+        for tap in self._taps:
+            tap.moved(transition)
+
+    def note(self, text: str) -> None:
+        """See `Tap`."""
+        for tap in self._taps:
+            tap.note(text)
+
+    def settle(self) -> None:
+        """See `Tap`."""
+        for tap in self._taps:
+            tap.settle()
+
+    def ended(self, *, broken: bool = False) -> None:
+        """See `Tap`."""
+        for tap in self._taps:
+            tap.ended(broken=broken)
+
+    def close(self) -> None:
+        """See `Tap`."""
+        for tap in self._taps:
+            tap.close()
+
+
+def together(taps: Sequence[Tap]) -> Tap | None:
+    """One tap that stands for all of these; None if there are none."""
+    if len(taps) > 1:
+        return Taps(taps)
+    return taps[0] if taps else None
 
 
 @contextmanager

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import attrs
+
 from trioscsi.capture import Packet
 from trioscsi.errors import PeerError
 from trioscsi.pdu import (
@@ -50,7 +52,8 @@ def explain_cut(cut: Cut) -> Iterator[str]:
         yield ""
     head = ("byte.bit", "field", "value", "meaning", "section")
     yield from table([head, *(_row(part) for part in explained.parts)])
-    yield from _contents(explained, cut)
+    for content in contents(explained, cut):
+        yield from _shown(content)
     for wrong in (*explained.wrong, *cut.wrong):
         yield f"wrong: {wrong}"
 
@@ -60,56 +63,71 @@ def _row(part: Part) -> tuple[str, ...]:
     return place, part.title, part.value, part.meaning, part.section
 
 
-def _contents(explained: Explained, cut: Cut) -> Iterator[str]:
+@attrs.frozen
+class Content:
+    """Something inside a PDU: a title and a table, the first row of which is its head."""
+
+    title: str
+    rows: tuple[tuple[str, ...], ...] = ()
+    wrong: tuple[str, ...] = ()
+
+
+def _shown(content: Content) -> Iterator[str]:
+    if content.title:
+        yield f"\n{content.title}"
+    if content.rows:
+        yield from table(content.rows)
+    for wrong in content.wrong:
+        yield f"wrong: {wrong}"
+
+
+def contents(explained: Explained, cut: Cut) -> Iterator[Content]:
     """What is inside a PDU: text, a CDB, sense data, a rejected header, or just bytes."""
     pdu = explained.pdu
     if isinstance(pdu, ScsiCommand):
-        yield from _cdb(pdu.cdb)
+        yield _cdb(pdu.cdb)
     if isinstance(pdu, ScsiResponse | AsyncMessage):
         yield from _sense(cut.data)
     elif isinstance(pdu, Reject) and cut.data:
         inner = explain(cut.data)
-        yield f"\nThe rejected header: {inner.title} (RFC 7143 section {inner.section})"
-        yield from table([("field", "value"), *((part.title, part.value) for part in inner.parts)])
+        yield Content(
+            f"The rejected header: {inner.title} (RFC 7143 section {inner.section})",
+            (("field", "value"), *((part.title, part.value) for part in inner.parts)),
+        )
     elif isinstance(pdu, TEXTS):
         yield from _text(pdu, cut.data)
     elif cut.data:
-        yield f"\nData of {cut.data_length} bytes: {_hex(cut.data)}"
+        yield Content(f"Data of {cut.data_length} bytes: {_hex(cut.data)}")
 
 
-def _cdb(cdb: bytes) -> Iterator[str]:
+def _cdb(cdb: bytes) -> Content:
     found = commands.explain_cdb(cdb)
-    yield f"\nCDB: {found.name}"
-    if found.fields:
-        yield from table([("field", "value"), *found.fields])
-    for wrong in found.wrong:
-        yield f"wrong: {wrong}"
+    rows = (("field", "value"), *found.fields) if found.fields else ()
+    return Content(f"CDB: {found.name}", rows, found.wrong)
 
 
-def _sense(data: bytes) -> Iterator[str]:
+def _sense(data: bytes) -> Iterator[Content]:
     try:
         sense, rest = split_sense(data)
     except PeerError as error:
-        yield f"wrong: {error.reason} (RFC 7143 section {error.section})"
+        yield Content("", wrong=(f"{error.reason} (RFC 7143 section {error.section})",))
         sense, rest = data[2:], b""
     if sense:
-        yield f"\nSense data of {len(sense)} bytes"
-        yield from table([("field", "value"), *commands.explain_sense(bytes(sense))])
+        rows = (("field", "value"), *commands.explain_sense(bytes(sense)))
+        yield Content(f"Sense data of {len(sense)} bytes", rows)
     if rest:
-        yield f"\nMore data: {_hex(bytes(rest))}"
+        yield Content(f"More data: {_hex(bytes(rest))}")
 
 
-def _text(pdu: Pdu, data: bytes) -> Iterator[str]:
+def _text(pdu: Pdu, data: bytes) -> Iterator[Content]:
     heard = Table()
     side = Side.INITIATOR if isinstance(pdu, LoginRequest | TextRequest) else Side.TARGET
     pairs, wrong = pairs_in(data)
     for name, value in pairs:
         heard.hear(side, name, value)
-    if heard.rows:
-        yield "\nText"
-        yield from table(heard.rows)
-    if wrong:
-        yield f"wrong: {wrong}"
+    if heard.rows or wrong:
+        title = "Text" if heard.rows else ""
+        yield Content(title, tuple(heard.rows), (wrong,) if wrong else ())
 
 
 def _hex(data: bytes) -> str:

@@ -49,6 +49,11 @@ class Line:
         return KEYS.get(self.name)
 
     @property
+    def rule(self) -> str:
+        """By which rule the answer is found."""
+        return "unknown key" if self.key is None else _RULES[self.key.kind]
+
+    @property
     def result(self) -> str:
         """What it led to, or what is wrong."""
         key = self.key
@@ -68,13 +73,12 @@ class Line:
     def cells(self) -> tuple[str, ...]:
         """The line in the order of ``COLUMNS``."""
         key = self.key
-        rule = "unknown key" if key is None else _RULES[key.kind]
         section = "" if key is None else key.section
         answered = "" if self.answered is None else self.answered
         offered = f"{self.proposer.value}: {self.offered}"
         return tuple(
             each if len(each) <= _MOST_SHOWN else each[: _MOST_SHOWN - 3] + "..."
-            for each in (self.name, offered, answered, rule, self.result, section)
+            for each in (self.name, offered, answered, self.rule, self.result, section)
         )
 
 
