@@ -26,6 +26,17 @@ def test_numbers_below_256_are_peripheral_and_others_flat(number: int, field: in
     assert lun.encode(number) == field
 
 
+@pytest.mark.parametrize("field", [2**64 - 1, 0xC0 << 56, 0xF1 << 56])
+def test_some_fields_can_address_nothing(field: int) -> None:
+    assert lun.is_impossible(field)
+    assert lun.decode(field) is None
+
+
+@pytest.mark.parametrize("field", [0, 1 << 48, 0x4100 << 48, 0x8001 << 48, 0xC101 << 48])
+def test_others_might_address_a_unit_of_some_target(field: int) -> None:
+    assert not lun.is_impossible(field)
+
+
 def test_flat_addressing_is_understood_for_small_numbers_too() -> None:
     assert lun.decode(0x4001_0000_0000_0000) == 1
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 MAXIMUM = 0x3FFF
 """The largest number that a single level can address (flat space addressing)."""
 
-_PERIPHERAL, _FLAT = 0b00, 0b01
+_PERIPHERAL, _FLAT, _EXTENDED = 0b00, 0b01, 0b11
+_EXTENDED_FORMS = frozenset({0xC1, 0xD2, 0xE2})
+"""Well known units, and extended flat space addresses of three and of five bytes."""
 
 
 def encode(number: int) -> int:
@@ -22,6 +24,12 @@ def fields(number: int) -> list[int]:
     """All LUN fields that ``decode`` understands as this number."""
     methods = (_PERIPHERAL, _FLAT) if number < 256 else (_FLAT,)
     return [(method << 14 | number) << 48 for method in methods]
+
+
+def is_impossible(field: int) -> bool:
+    """Whether no target at all can mean a unit by a 64-bit LUN field (SAM-5 section 4.7.7)."""
+    first = field >> 56
+    return first >> 6 == _EXTENDED and first not in _EXTENDED_FORMS
 
 
 def decode(field: int) -> int | None:

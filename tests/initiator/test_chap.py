@@ -7,9 +7,10 @@ from tests.initiator.pair import Pair, Script, intent, reading
 from tests.protocol.peer import Gate
 from trioscsi.errors import PeerError
 from trioscsi.initiator.chap import Chap
-from trioscsi.initiator.deviations import Deviation, Rule
+from trioscsi.initiator.deviations import Deviation
 from trioscsi.initiator.events import LoginFailed
 from trioscsi.initiator.intent import Credentials
+from trioscsi.initiator.rules import Rule, Rules
 from trioscsi.pdu import LoginStatus
 from trioscsi.protocol import Account, Challenges, Secret
 from trioscsi.text import Pair as Said
@@ -24,7 +25,7 @@ def challenge(**changed: str) -> list[Said]:
 
 
 def agreed(*broken: Rule, mutual: bool = False, **fields: object) -> Chap:
-    chap = Chap(credentials(mutual=mutual, **fields), None, frozenset(broken))
+    chap = Chap(credentials(mutual=mutual, **fields), None, Rules(frozenset(broken)))
     assert chap.fresh
     assert chap.agree()[0][0] == "CHAP_A"
     return chap
@@ -134,7 +135,7 @@ def test_each_check_can_be_switched_off():
     assert careless.done
     chap = agreed(mutual=True)
     ours = dict(chap.receive(challenge()))["CHAP_C"]
-    other = Chap(chap._credentials, None, frozenset({Rule.FRESH_CHALLENGE}))
+    other = Chap(chap._credentials, None, Rules(frozenset({Rule.FRESH_CHALLENGE})))
     other.agree()
     assert other.receive(challenge(CHAP_C=ours))
 
@@ -148,11 +149,22 @@ def test_a_deviation_reaches_the_authentication_of_a_login():
     assert Pair(gate, wish, deviation=deviation).connection.full_feature
 
 
-def test_secrets_of_less_than_96_bits_are_noted():
+def test_secrets_of_less_than_96_bits_are_only_used_where_nobody_can_listen():
     account = Account("me", Secret(b"elevenbytes"))
     short = Credentials(account, Challenges(unpredictable))
     assert short.short_secrets == ["me"]
     assert credentials(mutual=True).short_secrets == []
-    script = Script(intent(credentials=short))
-    (remark,) = script.connection.remarks
-    assert "less than 96 bits" in str(remark)
+    chap = Chap(short, None)
+    chap.agree()
+    with pytest.raises(PeerError, match="less than 96 bits"):
+        chap.receive(challenge())
+    protected = Chap(Credentials(account, Challenges(unpredictable), protected=True), None)
+    protected.agree()
+    assert protected.receive(challenge())
+
+
+def test_a_target_that_rejects_all_methods_is_left():
+    script = Script(intent(credentials=credentials()))
+    script.answer_login(b"AuthMethod=Reject\0", transit=False, nsg=0)
+    (failure,) = script.happened(LoginFailed)
+    assert "rejects all methods" in failure.reason

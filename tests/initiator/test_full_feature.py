@@ -16,7 +16,6 @@ from trioscsi.pdu import (
     ScsiCommand,
     ScsiResponse,
     SnackRequest,
-    TextResponse,
     encode,
 )
 
@@ -59,7 +58,7 @@ def test_a_missing_status_ends_the_session():
     assert script.happened(SessionFailed)
 
 
-@pytest.mark.parametrize("pdu", [LoginResponse(), NopOut(), ScsiCommand(), TextResponse(itt=5)])
+@pytest.mark.parametrize("pdu", [LoginResponse(), NopOut(), ScsiCommand(), SnackRequest()])
 def test_what_has_no_place_there_ends_the_session(pdu: Any):
     script = logged_in()
     script.say(pdu, number=hasattr(pdu, "stat_sn"))
@@ -94,11 +93,17 @@ def test_data_is_acknowledged_where_that_was_agreed():
     script = logged_in(
         intent(error_recovery_level=1, data_sequence_in_order=True), b"ErrorRecoveryLevel=1\0"
     )
-    (command,) = script.request(reading(0, 8))
-    ask = DataIn(itt=command.itt, ttt=9, lun=3, data=b"0123", final=True, acknowledge=True)
+    (command,) = script.request(reading(0, 8, lun=1 << 48))
+    ask = DataIn(itt=command.itt, ttt=9, lun=1 << 48, data=b"0123", final=True, acknowledge=True)
     (snack,) = script.say(ask)
     assert isinstance(snack, SnackRequest)
-    assert (snack.type, snack.ttt, snack.lun, snack.beg_run, snack.run_length) == (2, 9, 3, 1, 0)
+    assert (snack.type, snack.ttt, snack.lun, snack.beg_run, snack.run_length) == (
+        2,
+        9,
+        1 << 48,
+        1,
+        0,
+    )
 
 
 def test_at_level_0_nothing_is_acknowledged():
@@ -139,8 +144,8 @@ def test_a_reject_of_data_leaves_the_command_to_its_status():
     command, *outs = script.request(task)
     script.say(Reject(reason=RejectReason.DATA_DIGEST_ERROR, data=header_of(outs[0])))
     assert not task.over
-    done(script, command.itt, status=2)
-    assert task.status == 2
+    done(script, command.itt, status=2, data=b"\0\2no")
+    assert (task.status, task.sense) == (2, b"no")
 
 
 def test_a_reject_of_a_task_in_progress_leaves_it_alone():

@@ -8,6 +8,7 @@ from trioscsi.initiator.requests import Management
 from trioscsi.pdu import (
     NO_TASK,
     ReadyToTransfer,
+    ScsiResponse,
     TaskFunction,
     TaskManagementRequest,
     TaskManagementResponse,
@@ -55,9 +56,36 @@ def test_many_tasks_are_ended(function: TaskFunction):
         assert function is F.I_T_NEXUS_RESET, asked
 
 
+def test_functions_of_the_later_standard_need_its_level():
+    script = logged_in()
+    wish = Management(function=F.QUERY_TASK_SET, immediate=True)
+    assert script.request(wish) == []
+    assert "iSCSIProtocolLevel" in wish.lost
+
+
+def test_an_immediate_task_is_referred_to_by_the_number_of_the_function():
+    script = logged_in()
+    task = reading(0, 4, immediate=True)
+    script.request(task)
+    script.request(reading(0, 4))
+    (pdu,) = script.request(Management(function=F.ABORT_TASK, about=task, immediate=True))
+    assert pdu.ref_cmd_sn == pdu.cmd_sn != task.cmd_sn
+
+
+def test_what_comes_for_an_aborted_task_is_discarded():
+    script = logged_in()
+    task = reading(0, 4)
+    script.request(task)
+    (pdu,) = script.request(Management(function=F.ABORT_TASK, about=task, immediate=True))
+    script.say(TaskManagementResponse(itt=pdu.itt))
+    script.say(ScsiResponse(itt=task.itt, status=8))
+    assert (task.lost, task.status) == ("aborted", 0)
+    assert not script.connection.closed
+
+
 @pytest.mark.parametrize("function", list(F))
 def test_each_function_says_what_it_is_about(function: TaskFunction):
-    script = logged_in()
+    script = logged_in(intent(protocol_level=2), b"iSCSIProtocolLevel=2\0")
     task = reading(0, 4, lun=1 << 48)
     (command,) = script.request(task)
     wish = Management(function=function, lun=1 << 48, about=task, immediate=True)
@@ -85,7 +113,7 @@ def test_other_answers_leave_the_tasks_alone():
 
 
 def test_an_answer_of_no_known_kind_is_kept_as_it_is():
-    script = logged_in()
+    script = logged_in(intent(protocol_level=2), b"iSCSIProtocolLevel=2\0")
     wish = Management(function=F.QUERY_TASK_SET, immediate=True)
     (pdu,) = script.request(wish)
     script.say(TaskManagementResponse(itt=pdu.itt, response=77))
@@ -119,7 +147,8 @@ def test_r2ts_are_answered_until_the_function_has_ended_unless_aborts_are_fast(r
     assert len(script.say(r2t)) == (1 if reporting == "RFC3720" else 0)
 
 
-def test_an_answer_to_nothing_ends_the_session():
+def test_an_answer_to_nothing_is_discarded():
     script = logged_in()
     script.say(TaskManagementResponse(itt=5))
-    assert script.connection.closed
+    assert not script.connection.closed
+    assert "which nothing has" in str(script.connection.remarks[0])

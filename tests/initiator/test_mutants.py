@@ -5,14 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.initiator.conversations import CONVERSATIONS
+from tests.initiator.breaches import BREACHES
+from tests.initiator.conversations import CONVERSATIONS as FAULTLESS
 from tests.initiator.pair import Pair, intent, reading, writing
 from tests.protocol.peer import Gate
 from trioscsi.conformance.scenarios import SCENARIOS
-from trioscsi.initiator.deviations import Rule
 from trioscsi.initiator.mutants import MUTANTS
+from trioscsi.initiator.rules import Rule
 from trioscsi.text import Stage
 
+CONVERSATIONS = (*FAULTLESS, *BREACHES)
 SECTIONS = Path(__file__).parents[2] / "specs" / "sections.toml"
 
 

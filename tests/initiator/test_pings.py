@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from tests.initiator.pair import Pair, logged_in
 from tests.protocol.peer import Gate
 from trioscsi.initiator.events import SessionFailed
@@ -32,10 +34,25 @@ def test_a_nop_in_without_tags_only_tells_numbers():
     assert script.session.numbers.maximum == 90
 
 
-def test_an_answer_to_no_ping_ends_the_session():
+def test_an_answer_to_no_ping_is_discarded():
     script = logged_in()
     script.say(NopIn(itt=77))
+    assert not script.connection.closed
+
+
+@pytest.mark.parametrize("fields", [{"itt": 5, "ttt": 5}, {"ttt": 5, "lun": 2**64 - 1}], ids=str)
+def test_a_nop_in_that_contradicts_itself_ends_the_session(fields: dict[str, int]):
+    script = logged_in()
+    assert script.say(NopIn(**fields)) == []
     assert script.connection.closed
+
+
+def test_a_ping_has_no_more_data_than_the_target_takes():
+    script = logged_in(text=b"MaxRecvDataSegmentLength=512\0")
+    ping = Ping(data=bytes(513), immediate=True)
+    assert script.request(ping) == []
+    assert ping.lost == "a ping of more than 512 bytes"
+    assert len(script.request(Ping(data=bytes(512), immediate=True))) == 1
 
 
 def test_a_silent_target_is_pinged_and_at_last_left():

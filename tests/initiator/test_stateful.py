@@ -118,7 +118,7 @@ class Talk(RuleBasedStateMachine):
             [
                 TaskFunction.ABORT_TASK_SET,
                 TaskFunction.LOGICAL_UNIT_RESET,
-                TaskFunction.QUERY_TASK_SET,
+                TaskFunction.CLEAR_TASK_SET,
             ]
         ),
         count=st.integers(0, 6),

@@ -6,7 +6,7 @@ from tests.initiator.pair import Pair, intent, logged_in
 from tests.protocol.peer import TARGET, Gate
 from trioscsi.initiator.requests import TextWish
 from trioscsi.limits import Limits
-from trioscsi.pdu import TextRequest, TextResponse
+from trioscsi.pdu import NO_TASK, Reject, RejectReason, TextRequest, TextResponse, encode
 
 ALL = [("SendTargets", "All")]
 MANY = [(f"iqn.2025-12.local.test:{place:03}", ["192.0.2.1:3260,1"]) for place in range(90)]
@@ -64,12 +64,8 @@ def test_one_exchange_follows_the_other():
 @pytest.mark.parametrize(
     "fields",
     [
-        {"itt": 77},
         {"continue_": True},
-        {"ttt": 5},
         {"final": False},
-        {"data": b"no null"},
-        {"data": b"TargetName\0"},
     ],
     ids=str,
 )
@@ -78,6 +74,64 @@ def test_a_response_that_breaks_a_rule_ends_the_session(fields):
     (request,) = script.request(TextWish(pairs=ALL))
     script.say(TextResponse(**{"itt": request.itt, **fields}))
     assert script.connection.closed
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"no null", b"TargetName\0", b"MaxConnections=2\0", b"X-a.b=1\0X-a.b=1\0", b"X-a.b=1\0"],
+)
+def test_a_negotiation_that_fails_changes_nothing_else(data: bytes):
+    script = logged_in()
+    parameters = script.connection.parameters
+    wish = TextWish(negotiates=True)
+    (request,) = script.request(wish)
+    assert script.say(TextResponse(itt=request.itt, data=data)) == []
+    assert "the negotiation failed" in wish.lost
+    assert script.connection.parameters == parameters
+    assert not script.connection.closed
+
+
+def test_a_failed_negotiation_that_would_go_on_is_reset():
+    script = logged_in()
+    wish = TextWish(negotiates=True)
+    (request,) = script.request(wish)
+    (reset,) = script.say(
+        TextResponse(itt=request.itt, ttt=5, final=False, data=b"InitialR2T=Yes\0")
+    )
+    assert wish.over
+    assert (reset.ttt, reset.final, reset.data) == (NO_TASK, True, b"")
+    script.say(TextResponse(itt=reset.itt))
+    assert len(script.request(TextWish(negotiates=True))) == 1
+
+
+def test_the_tag_of_a_final_response_is_ignored():
+    script = logged_in()
+    wish = TextWish(pairs=ALL)
+    (request,) = script.request(wish)
+    script.say(TextResponse(itt=request.itt, ttt=5))
+    assert (wish.over, wish.lost) == (True, "")
+
+
+def test_a_rejected_request_makes_way_for_the_next():
+    script = logged_in()
+    first, second = TextWish(pairs=ALL), TextWish(pairs=ALL)
+    (request,) = script.request(first)
+    script.request(second)
+    header = bytes(encode(request)[0])
+    (other,) = script.say(Reject(reason=RejectReason.PROTOCOL_ERROR, data=header))[:1]
+    assert first.lost == "rejected: protocol error"
+    assert isinstance(other, TextRequest)
+    assert other.itt == second.itt
+
+
+def test_a_target_that_does_not_answer_is_left():
+    script = logged_in(limits=Limits(ping_interval=0, text_time=7))
+    wish = TextWish(pairs=ALL)
+    script.request(wish)
+    assert script.request(TextWish(pairs=ALL)) == []
+    script.pass_time(7)
+    assert script.connection.closed
+    assert wish.lost == "no answer to a Text Request in 7 seconds"
 
 
 def test_a_response_to_what_was_not_asked_yet_ends_the_session():
@@ -105,13 +159,6 @@ def test_too_much_text_ends_the_session():
     part = TextResponse(itt=request.itt, ttt=5, final=False, continue_=True, data=bytes(5000))
     script.say(part)
     script.say(part)
-    assert script.connection.closed
-
-
-def test_keys_that_want_an_answer_cannot_come_with_the_f_bit():
-    script = logged_in()
-    (request,) = script.request(TextWish(negotiates=True))
-    script.say(TextResponse(itt=request.itt, data=b"X-com.example=1\0"))
     assert script.connection.closed
 
 

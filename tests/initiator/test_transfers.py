@@ -6,8 +6,8 @@ import pytest
 
 from tests.initiator.pair import Pair, intent, logged_in, reading, writing
 from tests.protocol.peer import BOTH, FAIL, Gate, cdb
-from trioscsi.initiator.deviations import Rule
 from trioscsi.initiator.requests import Task
+from trioscsi.initiator.rules import Rule, Rules
 from trioscsi.initiator.transfers import unsolicited
 from trioscsi.pdu import NO_TASK, DataIn, DataOut, ReadyToTransfer, ScsiCommand, ScsiResponse
 from trioscsi.text import Offer, Parameters
@@ -102,11 +102,11 @@ def test_many_commands_at_once():
 def test_rules_about_unsolicited_data_can_be_switched_off():
     task = Task(cdb=bytes(6), data_out=bytes(100_000))
     parameters = Parameters(immediate_data=False)
-    assert unsolicited(task, parameters, frozenset()) == (0, 0)
-    assert unsolicited(task, parameters, frozenset({Rule.IMMEDIATE_DATA})) == (8192, 8192)
-    assert unsolicited(task, parameters, frozenset({Rule.INITIAL_R2T})) == (0, 65_536)
+    assert unsolicited(task, parameters, Rules()) == (0, 0)
+    assert unsolicited(task, parameters, Rules(frozenset({Rule.IMMEDIATE_DATA}))) == (8192, 8192)
+    assert unsolicited(task, parameters, Rules(frozenset({Rule.INITIAL_R2T}))) == (0, 65_536)
     every = frozenset({Rule.INITIAL_R2T, Rule.FIRST_BURST, Rule.IMMEDIATE_DATA, Rule.SEGMENT})
-    assert unsolicited(task, parameters, every) == (16_384, 100_000)
+    assert unsolicited(task, parameters, Rules(every)) == (16_384, 100_000)
 
 
 def data_in(itt: int, data: bytes = b"0123", **fields: Any) -> DataIn:
@@ -119,7 +119,7 @@ def data_in(itt: int, data: bytes = b"0123", **fields: Any) -> DataIn:
         {"data_sn": 1},
         {"buffer_offset": 4},
         {"data": bytes(600)},
-        {"itt": 99},
+        {"ttt": 5, "lun": 1 << 48},
         {"has_status": True, "final": False},
         {"has_status": True, "final": True, "overflow": True, "underflow": True},
     ],
@@ -175,7 +175,7 @@ def test_data_out_of_order_is_put_in_its_place_where_that_was_agreed():
         {"desired_data_transfer_length": 300_001},
         {"buffer_offset": 300_000},
         {"desired_data_transfer_length": 262_145},
-        {"itt": 99},
+        {"lun": 1 << 48},
     ],
     ids=str,
 )

@@ -12,6 +12,7 @@ from trioscsi.text.keys import KEYS
 from trioscsi.text.negotiation import Negotiation
 from trioscsi.text.offer import Offer
 from trioscsi.text.parameters import Parameters
+from trioscsi.text.rules import Breach
 from trioscsi.text.states import KeyState
 
 SECURITY, OPERATIONAL, FULL_FEATURE = Stage
@@ -624,3 +625,43 @@ def test_whatever_a_peer_says_only_peer_error_is_raised(side, stage, said, first
         return
     assert {name for name, _ in replies} <= {name for name, _ in said}
     assert parameters == parameters.constrained()
+
+
+def lenient(*breaches):
+    negotiation = Negotiation(Side.INITIATOR, Offer(), overlooked=frozenset(breaches))
+    negotiation.propose(OPERATIONAL)
+    return negotiation
+
+
+@pytest.mark.parametrize(
+    ("breach", "said"),
+    [
+        (Breach.SENT_TWICE, [("MaxBurstLength", "512"), ("MaxBurstLength", "512")]),
+        (Breach.RESERVED, [("X-com.example", "Reject")]),
+        (Breach.OUT_OF_STAGE, [("AuthMethod", "None")]),
+        (Breach.INADMISSIBLE, [("MaxBurstLength", "16777215")]),
+        (Breach.INADMISSIBLE, [("MaxBurstLength", "1")]),
+        (Breach.INADMISSIBLE, [("MaxRecvDataSegmentLength", "1")]),
+        (Breach.INADMISSIBLE, [("HeaderDigest", "SHA")]),
+        (Breach.NOT_UNDERSTOOD, [("MaxBurstLength", "NotUnderstood")]),
+        (Breach.LOWER_CASE, [("ImmediateData", "yes")]),
+    ],
+)
+def test_a_breach_ends_the_negotiation_unless_it_is_overlooked(breach, said):
+    lenient(breach).receive(said, OPERATIONAL)
+    with pytest.raises(PeerError):
+        lenient().receive(said, OPERATIONAL)
+
+
+def test_bursts_that_contradict_each_other_can_be_overlooked():
+    negotiation = lenient(Breach.BURSTS)
+    answers(negotiation, MaxBurstLength="512", FirstBurstLength="65536")
+    assert negotiation.settle().first_burst_length == 65_536
+
+
+def test_with_error_recovery_and_sequences_in_order_one_r2t_is_proposed():
+    proposed = dict(Negotiation(Side.INITIATOR, Offer(error_recovery_level=1)).propose(OPERATIONAL))
+    assert proposed["MaxOutstandingR2T"] == "1"
+    offer = Offer(error_recovery_level=1, data_sequence_in_order=False)
+    proposed = dict(Negotiation(Side.INITIATOR, offer).propose(OPERATIONAL))
+    assert proposed["MaxOutstandingR2T"] == "8"

@@ -6,8 +6,8 @@ import hmac
 from collections.abc import Mapping, Sequence
 
 from trioscsi.errors import PeerError
-from trioscsi.initiator.deviations import Rule
 from trioscsi.initiator.intent import Credentials
+from trioscsi.initiator.rules import Rule, Rules
 from trioscsi.machines._automat import Effects, Watcher
 from trioscsi.machines.initiator import chap as machine
 from trioscsi.machines.initiator.chap import Effect
@@ -16,19 +16,20 @@ from trioscsi.text import Pair, decode_binary, decode_number, encode_binary
 
 _NO_LIMIT = 2**16
 _CHALLENGE_LENGTH = 16
+_ALL = Rules()
 
 
 class Chap:
-    """The authentication of one login; ``broken_rules`` are those that it is told to break."""
+    """The authentication of one login."""
 
     def __init__(
         self,
         credentials: Credentials,
         watcher: Watcher | None,
-        broken_rules: frozenset[Rule] = frozenset(),
+        rules: Rules = _ALL,
     ) -> None:
         self._credentials = credentials
-        self._broken_rules = broken_rules
+        self._rules = rules
         self._machine = machine.machine.start(watcher)
         self._algorithm = 0
         self._theirs = (0, b"")
@@ -56,6 +57,8 @@ class Chap:
     def receive(self, pairs: Sequence[Pair]) -> list[Pair]:
         """Take the keys of one text; returns what to send.  Raises PeerError."""
         keys = dict(pairs)
+        if not self._rules.keep(Rule.CHAP_STEPS) and "CHAP_C" in keys:
+            keys = {"CHAP_A": str(self._credentials.algorithms[0]), "CHAP_I": "0", **keys}
         try:
             if keys.keys() == {"CHAP_A", "CHAP_I", "CHAP_C"}:
                 self._expect("challenged", "CHAP_A, CHAP_I and CHAP_C")
@@ -72,9 +75,6 @@ class Chap:
             self._machine.failed()
             raise
 
-    def _keeps(self, rule: Rule) -> bool:
-        return rule not in self._broken_rules
-
     def _expect(self, cause: str, keys: str) -> None:
         if not self._machine.hears(cause):
             raise _failure(f"{keys} came out of turn")
@@ -82,16 +82,20 @@ class Chap:
     def _take_challenge(self, keys: Mapping[str, str]) -> None:
         self._algorithm = decode_number(keys["CHAP_A"])
         if self._algorithm not in self._credentials.algorithms and (
-            self._keeps(Rule.OFFERED_ALGORITHM) or self._algorithm not in ALGORITHMS
+            self._rules.keep(Rule.OFFERED_ALGORITHM) or self._algorithm not in ALGORITHMS
         ):
             raise _failure(f"algorithm {self._algorithm} was not offered")
-        limit = CHALLENGE_MAXIMUM if self._keeps(Rule.CHALLENGE_LENGTH) else _NO_LIMIT
+        limit = CHALLENGE_MAXIMUM if self._rules.keep(Rule.CHALLENGE_LENGTH) else _NO_LIMIT
         identifier = decode_number(keys["CHAP_I"])
         challenge = decode_binary(keys["CHAP_C"], limit)
         if identifier >= IDENTIFIERS or not challenge:
             raise _failure("a challenge that is none")
-        if not self._credentials.challenges.take(challenge) and self._keeps(Rule.FRESH_CHALLENGE):
-            raise _failure("a challenge that was used before, by this initiator or by a target")
+        fresh = self._credentials.challenges.take(challenge)
+        stale = "a challenge that was used before, by this initiator or by a target"
+        self._rules.insist(Rule.FRESH_CHALLENGE, fresh, stale, "9.2.1")
+        for name in self._credentials.short_secrets:
+            short = f"the CHAP secret of {name} has less than 96 bits: who listens could guess it"
+            self._rules.insist(Rule.LONG_SECRETS, False, short, "9.2.1")
         self._theirs = identifier, challenge
 
     def _check_proof(self, keys: Mapping[str, str]) -> None:
@@ -99,7 +103,7 @@ class Chap:
         account, target = self._credentials.account, self._credentials.target
         assert target is not None, "nobody else is challenged"
         response = decode_binary(keys["CHAP_R"], CHALLENGE_MAXIMUM)
-        if not self._keeps(Rule.CHECK_PROOF):
+        if not self._rules.keep(Rule.CHECK_PROOF):
             return
         if hmac.compare_digest(account.secret.proof(self._algorithm, *self._ours), response):
             raise _failure("the target uses the secret of the initiator")

@@ -14,23 +14,27 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from trioscsi.errors import PeerError
-from trioscsi.initiator.deviations import Rule
 from trioscsi.initiator.events import ConnectionLost
 from trioscsi.initiator.full_feature import FullFeature
 from trioscsi.initiator.login import Login
+from trioscsi.initiator.management import ADDED_FUNCTIONS, ADDED_LEVEL
 from trioscsi.initiator.numbering import StatusNumbers
-from trioscsi.initiator.requests import LogoutWish
+from trioscsi.initiator.requests import LogoutWish, Management, Ping
+from trioscsi.initiator.rules import Rule
 from trioscsi.machines import cleanup as cleanup_machine
 from trioscsi.machines._automat import Effects, Transition
 from trioscsi.machines.initiator import connection as connection_machine
 from trioscsi.machines.initiator.connection import Effect
 from trioscsi.pdu import Buffer, Pdu, Received
-from trioscsi.protocol.line import Line, nobody
+from trioscsi.protocol.line import Line, Remark, nobody
 from trioscsi.text import Pair, Stage
 
 if TYPE_CHECKING:
     from trioscsi.initiator.requests import Request
     from trioscsi.initiator.session import InitiatorSession
+
+_REMARKS = 256
+"""Remarks that are kept of one connection."""
 
 _IN_FULL_FEATURE = frozenset(
     state.name
@@ -66,7 +70,7 @@ class InitiatorConnection(Line):
         super().__init__(session.limits, now=now, wake=wake)
         self.session = session
         self.cid = cid
-        self.statuses = StatusNumbers()
+        self.statuses = StatusNumbers(rules=session.rules)
         self.said: list[Said] = []
         """All keys of the login, in their order."""
         self.reason = ""
@@ -141,16 +145,30 @@ class InitiatorConnection(Line):
         if (
             leaving
             and not isinstance(request, LogoutWish)
-            and self.session.keeps(Rule.NOTHING_AFTER_LOGOUT)
+            and self.session.rules.keep(Rule.NOTHING_AFTER_LOGOUT)
         ):
             return "the connection is being logged out"
         if isinstance(request, LogoutWish) and not self.machine.hears("logout_wanted"):
             return "the connection is being logged out already"
+        if isinstance(request, Ping) and len(request.data) > self._segment:
+            return f"a ping of more than {self._segment} bytes"
+        newer = isinstance(request, Management) and request.function in ADDED_FUNCTIONS
+        if newer and self.session.parameters.protocol_level < ADDED_LEVEL:
+            return "the target does not know this function (iSCSIProtocolLevel)"
         return ""
+
+    @property
+    def _segment(self) -> int:
+        return self.parameters.target_max_recv_data_segment_length
 
     def start(self, request: Request) -> None:
         """Send a request that has its task tag."""
         self._in_full_feature.start(request)
+
+    def remark(self, remark: Remark) -> None:
+        """Keep something for the log, but not without end."""
+        self.remarks.append(remark)
+        del self.remarks[:-_REMARKS]
 
     def note(self, side: str, stage: Stage, pairs: Sequence[Pair]) -> None:
         """Keep what was said in the login."""
@@ -200,7 +218,7 @@ class InitiatorConnection(Line):
         if self._login is not None:
             self._login.broken(error)
             return
-        self.remarks.append(error)
+        self.remark(error)
         for connection in [self, *self.session.others(self)]:
             connection.give_up(str(error))
 
@@ -255,6 +273,8 @@ class InitiatorConnection(Line):
         self._login.start()
 
     def _login_timed_out(self) -> None:
+        if not self.session.rules.keep(Rule.LOGIN_TIME):
+            return
         self.reason = f"no login within {self.limits.login_time:g} seconds"
         self._end_login(self.reason)
         self.do(self.machine.login_timed_out())

@@ -1,45 +1,27 @@
 """How an initiator breaks a rule on purpose: the hook for the bench, and for whoever tests targets.
 
 A `Deviation` is one fault.  It may change, drop or repeat PDUs where they leave (``alter``), and it
-may switch off a rule where the initiator decides (``breaks``).  An initiator without a deviation
-asks nobody; `trioscsi.initiator.mutants` has a table of named ones.
+may switch off a rule where the initiator decides (``breaks``): one for what it sends, or one for
+what it does not let a target do.  An initiator without a deviation asks nobody;
+`trioscsi.initiator.mutants` has a table of named ones.
 """
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Callable, Iterable
 from copy import copy
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
 
+from trioscsi.initiator.rules import Rule
 from trioscsi.pdu import Pdu
 
 if TYPE_CHECKING:
     from trioscsi.initiator.connection import InitiatorConnection
 
 
-class Rule(enum.Enum):
-    """What an initiator decides by; each member can be switched off."""
-
-    WINDOW = "A command waits while its CmdSN is above MaxCmdSN."
-    ANSWER_PING = "A NOP-In with a Target Transfer Tag is answered."
-    ANSWER_LOGOUT_REQUEST = "Asynchronous event 1 is answered by a logout."
-    ANSWER_NEGOTIATION_REQUEST = "Asynchronous event 4 is answered by a Text Request."
-    ANSWER_TERMINATION = "Asynchronous event 5 is acknowledged by a NOP-Out."
-    ACKNOWLEDGE_DATA = "A Data-In with the A bit is acknowledged above error recovery level 0."
-    NOTHING_AFTER_LOGOUT = "After a Logout Request nothing new is sent."
-    IMMEDIATE_DATA = "There is immediate data only where ImmediateData=Yes was agreed."
-    INITIAL_R2T = "There is an unsolicited burst only where InitialR2T=No was agreed."
-    FIRST_BURST = "Unsolicited data is no longer than FirstBurstLength."
-    SEGMENT = "A data segment is no longer than the target's MaxRecvDataSegmentLength."
-    UNIQUE_TAGS = "No two requests that are under way have the same Initiator Task Tag."
-    CHECK_PROOF = "A target that was asked to prove itself has to."
-    FRESH_CHALLENGE = "A challenge that comes back is not answered."
-    OFFERED_ALGORITHM = "An algorithm that was not offered is not used."
-    CHALLENGE_LENGTH = "A challenge of more than 1024 bytes is not answered."
-
+__all__ = ["Deviation", "Rule", "changing", "dropping", "following", "repeating"]
 
 Alter: TypeAlias = Callable[[Any, "InitiatorConnection"], Iterable[Pdu]]
 """Gives what leaves instead of a PDU."""

@@ -6,10 +6,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from trioscsi.errors import PeerError
-from trioscsi.initiator.deviations import Rule
 from trioscsi.initiator.events import LoggedIn, Refused
 from trioscsi.initiator.logout import Logout
-from trioscsi.initiator.management import TaskManagement
+from trioscsi.initiator.management import ADDED_LEVEL, TaskManagement
 from trioscsi.initiator.notices import Notices
 from trioscsi.initiator.numbering import carries_status
 from trioscsi.initiator.pings import Pings
@@ -21,9 +20,11 @@ from trioscsi.initiator.requests import (
     Task,
     TextWish,
 )
+from trioscsi.initiator.rules import Rule
 from trioscsi.initiator.texts import Texts
 from trioscsi.initiator.transfers import (
     data_outs,
+    missing_data,
     segment,
     take_data_in,
     take_r2t,
@@ -62,6 +63,8 @@ _RETRIES = 1
 _IMMEDIATE = 0x40
 _ITT = slice(16, 20)
 _CMD_SN = slice(24, 28)
+_NEGOTIATION_RESET = 0x0B
+"""A reason to reject that targets may not use any more (section 11.17.1)."""
 
 
 class FullFeature:
@@ -106,9 +109,9 @@ class FullFeature:
         return pdu
 
     def _start_task(self, task: Task, cmd_sn: int | None = None) -> None:
-        connection, broken = self.connection, self.session.broken_rules
+        connection, rules = self.connection, self.session.rules
         parameters = connection.parameters
-        with_command, first = unsolicited(task, parameters, broken)
+        with_command, first = unsolicited(task, parameters, rules)
         both = bool(task.expected_in and task.data_out)
         task.solicited = first
         command = ScsiCommand(
@@ -116,6 +119,7 @@ class FullFeature:
             read=bool(task.expected_in),
             write=bool(task.data_out),
             attributes=task.attributes,
+            priority=task.priority if parameters.protocol_level >= ADDED_LEVEL else 0,
             lun=task.lun,
             expected_data_transfer_length=len(task.data_out) or task.expected_in,
             cdb=task.cdb,
@@ -123,7 +127,7 @@ class FullFeature:
             data=memoryview(task.data_out)[:with_command],
         )
         connection.send(self.number(command, task, cmd_sn))
-        for pdu in data_outs(task, NO_TASK, 0, with_command, first, segment(parameters, broken)):
+        for pdu in data_outs(task, NO_TASK, 0, with_command, first, segment(parameters, rules)):
             self.send_data(pdu)
 
     def send_data(self, pdu: Any) -> None:
@@ -135,19 +139,22 @@ class FullFeature:
 
     def hear(self, received: Received) -> None:
         """Handle whatever the framer found."""
-        connection = self.connection
+        connection, rules = self.connection, self.session.rules
         try:
             if isinstance(received, Malformed):
                 raise received.error
             if isinstance(received, BadDigest):
                 # At error recovery level 0 nothing can be asked for again (section 7.8).
-                raise PeerError("a data digest does not match its data", section="7.8")
+                damaged = "a data digest does not match its data"
+                rules.insist(Rule.DATA_DIGEST, False, damaged, "7.8")
+                received = received.pdu
             handler = self._handlers.get(type(received))
-            if handler is None:
-                name = type(received).__name__
-                raise PeerError(f"a {name} in full feature phase", section="11.2.1.2")
+            name = type(received).__name__
+            known = handler is not None
+            rules.insist(Rule.KNOWN_OPCODES, known, f"a {name} in full feature phase", "11.2.1.2")
             self.pings.last_heard = connection.now
-            self._hear(handler, received)
+            if handler is not None:
+                self._hear(handler, received)
         except PeerError as error:
             error.stage = error.stage or "full feature phase"
             connection.broken(error)
@@ -155,32 +162,54 @@ class FullFeature:
     def _hear(self, handler: Callable[[FullFeature, Any], None], pdu: Any) -> None:
         session = self.session
         session.numbers.learn(pdu.exp_cmd_sn, pdu.max_cmd_sn)
-        new = not carries_status(pdu) or self.connection.statuses.take(pdu.stat_sn)
-        of_old = isinstance(pdu, _OF_TASKS) and pdu.itt in session.terminated
-        if new and not of_old:
+        if not carries_status(pdu) or self.connection.statuses.take(pdu.stat_sn):
             handler(self, pdu)
         session.flush()
+        self.texts.look()
         self.logout.look()
 
-    def request(self, itt: int, kind: type[_R], what: str) -> _R:
-        """The request that a PDU answers; raises PeerError if there is none of this kind."""
-        request = self.session.requests.get(itt)
-        if not isinstance(request, kind) or request.connection is not self.connection:
-            raise PeerError(f"{what} with task tag {itt:#x}, which nothing has", section="11.2.1.8")
+    def request(self, itt: int, kind: type[_R], what: str) -> _R | None:
+        """The request that a PDU answers; None if nothing has this tag, any more or at all.
+
+        Raises PeerError if it answers something else, or came by another connection than it has to
+        (sections 4.2.5.1 and 4.2.5.3).
+        """
+        session = self.session
+        request = session.requests.get(itt)
+        if request is None:
+            wanted = itt in session.abandoned
+            keeps = session.rules.keep(Rule.LATE_RESPONSES if wanted else Rule.STRAYS_DISCARDED)
+            stray = PeerError(
+                f"{what} with task tag {itt:#x}, which nothing has", section="4.2.5.3"
+            )
+            if not keeps:
+                raise stray
+            if not wanted:
+                self.connection.remark(stray)
+            return None
+        if not isinstance(request, kind):
+            raise PeerError(f"{what} for a {type(request).__name__}", section="4.2.5.3")
+        here = request.connection is self.connection
+        elsewhere = f"{what} for a request of another connection"
+        session.rules.insist(Rule.OWN_CONNECTION, here, elsewhere, "4.2.5.1")
         return request
 
     def _hear_data(self, pdu: DataIn) -> None:
         task = self.request(pdu.itt, Task, "Data-In")
-        parameters = self.connection.parameters
+        if task is None:
+            return
+        parameters, rules = self.connection.parameters, self.session.rules
+        unfinished = pdu.has_status and not pdu.final
+        rules.insist(
+            Rule.FINAL_STATUS, not unfinished, "a Data-In with status and without F", "11.7.3"
+        )
         if task.sequence + len(pdu.data) > parameters.max_burst_length:
             self._note_long_sequence()
-        take_data_in(task, pdu, parameters)
-        if pdu.acknowledge and self.session.keeps(Rule.ACKNOWLEDGE_DATA):
+        take_data_in(task, pdu, parameters, rules)
+        if pdu.acknowledge and rules.keep(Rule.ACKNOWLEDGE_DATA):
             self._acknowledge(task, pdu)
         if pdu.has_status:
-            if not pdu.final:
-                raise PeerError("a Data-In with status and without F", section="11.7.3")
-            take_status(task, pdu)
+            take_status(task, pdu, rules)
             self.session.end(task)
 
     def _note_long_sequence(self) -> None:
@@ -188,7 +217,7 @@ class FullFeature:
         if not self._long_sequences:
             self._long_sequences = True
             error = PeerError("a sequence of more than MaxBurstLength", section="13.13")
-            self.connection.remarks.append(error)
+            self.connection.remark(error)
 
     def _acknowledge(self, task: Task, pdu: DataIn) -> None:
         """Say that all data up to here has come (section 11.16.2)."""
@@ -204,16 +233,23 @@ class FullFeature:
 
     def _hear_response(self, pdu: ScsiResponse) -> None:
         task = self.request(pdu.itt, Task, "a SCSI Response")
-        take_status(task, pdu)
+        if task is None:
+            return
+        if missing_data(task, pdu, self.session.rules):
+            reason = f"ExpDataSN {pdu.exp_data_sn} after {task.data_ins} Data-In PDUs"
+            raise PeerError(reason, section="7.9")
+        take_status(task, pdu, self.session.rules)
         self.session.end(task)
 
     def _hear_r2t(self, pdu: ReadyToTransfer) -> None:
         task = self.request(pdu.itt, Task, "an R2T")
-        parameters = self.connection.parameters
-        start, end = take_r2t(task, pdu, parameters)
+        if task is None:
+            return
+        parameters, rules = self.connection.parameters, self.session.rules
+        start, end = take_r2t(task, pdu, parameters, rules)
         if task.silent:
             return
-        size = segment(parameters, self.session.broken_rules)
+        size = segment(parameters, rules)
         for data_out in data_outs(task, pdu.ttt, pdu.lun, start, end, size):
             self.send_data(data_out)
 
@@ -229,8 +265,11 @@ class FullFeature:
     def _hear_nop(self, pdu: NopIn) -> None:
         if pdu.itt == NO_TASK:
             self.pings.answer(pdu)
-        else:
-            ping = self.request(pdu.itt, Ping, "a NOP-In")
+            return
+        one = pdu.ttt == NO_TASK
+        self.session.rules.insist(Rule.PING_TAGS, one, "a NOP-In with both tags", "7.7")
+        ping = self.request(pdu.itt, Ping, "a NOP-In")
+        if ping is not None:
             ping.answer = bytes(pdu.data)
             self.session.end(ping)
 
@@ -242,7 +281,10 @@ class FullFeature:
         pdu.data = header = bytes(pdu.data)
         self.session.events.append(Refused(pdu))
         if len(header) < _CMD_SN.stop:
-            raise PeerError("a Reject without the header that it refuses", section="11.17.3")
+            raise PeerError("a Reject without the header that it refuses", section="11.17.4")
+        reset = pdu.reason == _NEGOTIATION_RESET
+        rules = self.session.rules
+        rules.insist(Rule.DEPRECATED_RESET, not reset, "a negotiation is reset", "11.17.1")
         opcode = header[0] & OPCODE_BITS
         request = self.session.requests.get(int.from_bytes(header[_ITT]))
         if request is None or request.connection is not self.connection:
@@ -259,7 +301,7 @@ class FullFeature:
             self._start_task(request, cmd_sn)
             return
         self.session.end(request, f"rejected: {reason_name(pdu.reason)}")
-        if skipped:
+        if skipped and rules.keep(Rule.PLUGGED_GAPS):
             self._fill(cmd_sn)
 
     def _fill(self, cmd_sn: int) -> None:
@@ -282,9 +324,6 @@ class FullFeature:
         AsyncMessage: _hear_notice,
         Reject: _hear_reject,
     }
-
-
-_OF_TASKS = (DataIn, ReadyToTransfer, ScsiResponse)
 
 
 def reason_name(reason: int) -> str:

@@ -7,6 +7,7 @@ from attrs.validators import in_
 
 from trioscsi.errors import UsageError
 from trioscsi.protocol.credentials import ALGORITHMS, Account, Challenges, short_secrets
+from trioscsi.serial import MODULUS
 from trioscsi.text import Offer, Pair, Stage
 
 
@@ -23,6 +24,8 @@ class Credentials:
     """Who the target has to prove to be; None: it need not."""
     algorithms: tuple[int, ...] = (8, 6, 5, 7)
     """tgt takes 7 for SHA1, as it was before the registry, so it must find 5 first."""
+    protected: bool = False
+    """Whether nobody can listen (IPsec, or loopback): else short secrets are not used."""
 
     def __attrs_post_init__(self) -> None:
         if not self.algorithms or set(self.algorithms) - ALGORITHMS.keys():
@@ -35,7 +38,7 @@ class Credentials:
     @property
     def short_secrets(self) -> list[str]:
         """The names whose secrets are too short for a network that others can listen to."""
-        return short_secrets([self.account, self.target])
+        return [] if self.protected else short_secrets([self.account, self.target])
 
 
 @attrs.frozen(kw_only=True)
@@ -55,6 +58,8 @@ class Intent:
     """A login without authentication may leave security negotiation out (section 6.3.1)."""
     more: tuple[Pair, ...] = ()
     """What is said besides in the first stage: keys of a vendor, for example."""
+    first_cmd_sn: int = attrs.field(default=1, validator=in_(range(MODULUS)))
+    """The CmdSN with which the session begins (section 11.12.8)."""
 
     def __attrs_post_init__(self) -> None:
         if len(self.isid) != 6:

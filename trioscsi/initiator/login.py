@@ -7,12 +7,23 @@ from typing import TYPE_CHECKING
 from trioscsi.errors import PeerError
 from trioscsi.initiator.chap import Chap
 from trioscsi.initiator.events import LoginFailed, Redirected
+from trioscsi.initiator.rules import Rule
 from trioscsi.limits import LOGIN_SEGMENT
 from trioscsi.machines._automat import Effects
 from trioscsi.machines.initiator import login as machine
 from trioscsi.machines.initiator.login import Effect
 from trioscsi.pdu import LoginRequest, LoginResponse, LoginStatus, Received
-from trioscsi.text import Collector, Negotiation, Pair, Parameters, Side, Stage, encode, split
+from trioscsi.text import (
+    Collector,
+    KeyState,
+    Negotiation,
+    Pair,
+    Parameters,
+    Side,
+    Stage,
+    encode,
+    split,
+)
 
 if TYPE_CHECKING:
     from trioscsi.initiator.connection import InitiatorConnection
@@ -30,17 +41,19 @@ class Login:
         intent = session.intent
         self._connection = connection
         self._intent = intent
+        self._rules = session.rules
         self._machine = machine.machine.start(connection.watcher)
         self._negotiation = Negotiation(
             Side.INITIATOR,
             intent.offer,
             leading=not session.tsih,
             parameters=session.parameters.for_new_connection() if session.tsih else Parameters(),
+            overlooked=session.rules.overlooked,
         )
         self._collector = Collector(connection.limits)
         self._chap: Chap | None = None
         if intent.credentials is not None:
-            self._chap = Chap(intent.credentials, connection.watcher, session.broken_rules)
+            self._chap = Chap(intent.credentials, connection.watcher, session.rules)
         self._itt = session.new_itt()
         self._requests = 0
         self._parts: list[bytes] = []
@@ -51,7 +64,6 @@ class Login:
 
     def start(self) -> None:
         """Send the first request."""
-        self._note_short_secrets()
         if self._intent.first_stage is Stage.SECURITY:
             self._machine.starts_in_security()
         else:
@@ -61,18 +73,21 @@ class Login:
     def hear(self, received: Received) -> None:
         """Go on with the login."""
         try:
-            if not isinstance(received, LoginResponse):
-                name = type(received).__name__
-                raise PeerError(f"a {name} during the login", section="6.3")
-            self._response = received
-            self._hear(received)
+            name = type(received).__name__
+            expected = isinstance(received, LoginResponse)
+            self._rules.insist(
+                Rule.ONLY_LOGIN_RESPONSES, expected, f"a {name} during the login", "4.2.4"
+            )
+            if isinstance(received, LoginResponse):
+                self._response = received
+                self._hear(received)
         except PeerError as error:
             self.broken(error)
 
     def broken(self, error: PeerError) -> None:
         """The target has broken a rule: end the login."""
         error.stage = f"login, {self._stage.name.lower()}"
-        self._connection.remarks.append(error)
+        self._connection.remark(error)
         self._do(self._machine.broken())
         self._fail(None, str(error))
 
@@ -87,12 +102,10 @@ class Login:
         return Stage.SECURITY if in_security else Stage.OPERATIONAL
 
     def _hear(self, pdu: LoginResponse) -> None:
-        if pdu.status_class:
+        if pdu.status_class and self._rules.keep(Rule.REFUSAL_ENDS):
             # Some targets (tgt) copy neither tag nor ISID into a refusal; it means this login.
             self._take_status(pdu)
             return
-        if pdu.itt != self._itt or pdu.isid != self._intent.isid:
-            raise PeerError("a Login Response to another login", section="11.13")
         self._check(pdu)
         session = self._connection.session
         self._connection.statuses.take(pdu.stat_sn)
@@ -110,16 +123,22 @@ class Login:
 
     def _check(self, pdu: LoginResponse) -> None:
         """What has to be so in every response of a login that goes on (section 11.13)."""
-        if pdu.version_active:
-            raise PeerError(f"version {pdu.version_active} is active", section="11.13.2")
-        if pdu.csg != self._stage:
-            raise PeerError(f"stage {pdu.csg} during stage {self._stage}", section="6.3.1")
-        if pdu.transit and pdu.continue_:
-            raise PeerError("a Login Response with both T and C", section="11.13.4")
-        if pdu.transit and not self._wants_to_move:
-            raise PeerError("a Login Response with a T bit that was not asked for", section="6.3.1")
-        if pdu.transit and pdu.nsg != _NEXT[self._stage]:
-            raise PeerError(f"a move to stage {pdu.nsg}, not as it was asked for", section="6.3.1")
+        insist, stage = self._rules.insist, self._stage
+        same = pdu.itt == self._itt and pdu.isid == self._intent.isid
+        insist(Rule.SAME_LOGIN, same, "a Login Response to another login", "11.13")
+        sent = not self._connection.output_size
+        insist(Rule.ONE_RESPONSE, sent, "a Login Response before its request was sent", "6.3")
+        active = pdu.version_active
+        insist(Rule.OFFERED_VERSION, not active, f"version {active} is active", "11.13.2")
+        insist(Rule.SAME_STAGE, pdu.csg == stage, f"stage {pdu.csg} during stage {stage}", "6.3.1")
+        if not pdu.transit:
+            return
+        both = "a Login Response with both T and C"
+        insist(Rule.TRANSIT_OR_CONTINUE, not pdu.continue_, both, "11.13.7")
+        unasked = "a Login Response with a T bit that was not asked for"
+        insist(Rule.ASKED_TRANSIT, self._wants_to_move, unasked, "11.13.6")
+        elsewhere = f"a move to stage {pdu.nsg}, not as it was asked for"
+        insist(Rule.NEXT_STAGE, pdu.nsg == _NEXT[stage], elsewhere, "6.3")
 
     def _hear_in_long_request(self, pdu: LoginResponse) -> None:
         if pdu.data or pdu.continue_ or pdu.transit:
@@ -138,8 +157,8 @@ class Login:
             self._do(self._machine.answered())
             self._speak(answers)
             return
-        if answers:
-            raise PeerError("keys that want an answer, with the T bit", section="6.3")
+        unsettled = "keys that want an answer, with the T bit"
+        self._rules.insist(Rule.SETTLED_TRANSIT, not answers, unsettled, "6.3")
         self._check_proven()
         if stage is Stage.SECURITY:
             self._do(self._machine.moved_to_operational())
@@ -151,19 +170,16 @@ class Login:
             connection.parameters = self._negotiation.settle()
             self._do(self._machine.moved_to_full_feature())
 
-    def _note_short_secrets(self) -> None:
-        """Secrets of less than 96 bits are for networks that IPsec protects (section 9.2.1)."""
-        credentials = self._intent.credentials
-        for name in [] if credentials is None else credentials.short_secrets:
-            self._connection.remarks.append(
-                f"the CHAP secret of {name} has less than 96 bits: it can be guessed by who listens"
-            )
-
     def _authenticate(self) -> list[Pair]:
         """Take the keys of an authentication method, if there are any (section 12.1)."""
         negotiation, chap = self._negotiation, self._chap
         keys, negotiation.security = negotiation.security, []
         method = negotiation.so_far.auth_method
+        settled = negotiation.states["AuthMethod"] is KeyState.SETTLED
+        rejected = settled and method is None
+        self._rules.insist(
+            Rule.AGREED_METHOD, not rejected, "the target rejects all methods", "7.12"
+        )
         if keys and (chap is None or method != "CHAP"):
             raise PeerError("keys of a method that was not agreed", section="12.1")
         if chap is None or method != "CHAP":
@@ -179,8 +195,9 @@ class Login:
         if self._stage is not Stage.SECURITY or self._chap is None or credentials is None:
             return
         agreed = self._negotiation.so_far.auth_method == "CHAP"
-        if (agreed or credentials.target is not None) and not self._chap.done:
-            raise PeerError("the target goes on without authentication", section="12.1.3")
+        proven = self._chap.done or not (agreed or credentials.target is not None)
+        reason = "the target goes on without authentication"
+        self._rules.insist(Rule.PROVEN_TARGET, proven, reason, "12.1.3")
 
     def _may_move(self) -> bool:
         """Whether the next request may have the T bit (section 6.3.1)."""
@@ -194,6 +211,8 @@ class Login:
     def _speak(self, answers: list[Pair]) -> None:
         """Say what there is to say, in as many requests as it takes."""
         connection, stage = self._connection, self._stage
+        if not self._rules.keep(Rule.ANSWER_KEYS):
+            answers = []
         pairs = answers + self._negotiation.propose(stage) + self._more
         self._more = []
         deviation = connection.session.deviation
@@ -209,7 +228,7 @@ class Login:
     def _take_status(self, pdu: LoginResponse) -> None:
         code = pdu.status_class << 8 | pdu.status_detail
         status = LoginStatus(code) if code in set(LoginStatus) else code
-        if pdu.status_class == _MOVED:
+        if pdu.status_class == _MOVED and self._rules.keep(Rule.FOLLOW_REDIRECTION):
             pairs = self._collector.add(pdu.data, False) or []
             addresses = tuple(value for name, value in pairs if name == "TargetAddress")
             if not addresses:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from trioscsi.initiator.requests import LogoutWish, Task
+from trioscsi.initiator.rules import Rule
 from trioscsi.pdu import LogoutReason, LogoutRequest, LogoutResponse, LogoutResult
 
 if TYPE_CHECKING:
@@ -58,6 +59,8 @@ class Logout:
     def hear(self, pdu: LogoutResponse) -> None:
         """The target has logged the connection out, or could not."""
         wish = self._full_feature.request(pdu.itt, LogoutWish, "a Logout Response")
+        if wish is None:
+            return
         connection, session = self._connection, self._session
         wish.result = pdu.response
         session.end(wish)
@@ -78,5 +81,7 @@ class Logout:
 
     def _late(self) -> None:
         connection = self._connection
+        if not self._session.rules.keep(Rule.LOGOUT_TIME):
+            return
         connection.reason = f"no answer to the logout in {connection.limits.logout_time:g} seconds"
         connection.do(connection.machine.logout_timed_out())

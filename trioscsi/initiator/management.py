@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from trioscsi.initiator.requests import Management, Task
+from trioscsi.initiator.rules import Rule
 from trioscsi.pdu import (
     TaskFunction,
     TaskManagementRequest,
@@ -34,6 +35,17 @@ _OF_ALL = frozenset(
     }
 )
 _WITHOUT_LUN = frozenset({TaskFunction.TARGET_WARM_RESET, TaskFunction.TARGET_COLD_RESET})
+ADDED_FUNCTIONS = frozenset(
+    {
+        TaskFunction.QUERY_TASK,
+        TaskFunction.QUERY_TASK_SET,
+        TaskFunction.I_T_NEXUS_RESET,
+        TaskFunction.QUERY_ASYNCHRONOUS_EVENT,
+    }
+)
+"""The functions of RFC 7144."""
+ADDED_LEVEL = 2
+"""The iSCSIProtocolLevel that has them (RFC 7144 section 6.3)."""
 
 
 class TaskManagement:
@@ -55,15 +67,21 @@ class TaskManagement:
             if request.function == TaskFunction.TASK_REASSIGN:
                 pdu.exp_data_sn = about.data_sn
         request.concerned = [task for task in self._tasks() if _concerns(request, task)]
-        if self._session.parameters.task_reporting == "FastAbort":
+        fast = self._session.parameters.task_reporting == "FastAbort"
+        if fast and self._session.rules.keep(Rule.FAST_ABORT_SILENCE):
             # Nothing more is sent for them once the request is (section 4.2.3.4).
             for task in request.concerned:
                 task.silent = True
-        self._full_feature.connection.send(self._full_feature.number(pdu, request))
+        self._full_feature.number(pdu, request)
+        if about is not None and about.immediate and request.function in _OF_A_TASK:
+            pdu.ref_cmd_sn = pdu.cmd_sn  # section 11.5.5
+        self._full_feature.connection.send(pdu)
 
     def hear(self, pdu: TaskManagementResponse) -> None:
         """Take the answer; what it has ended gets no other (section 11.6.1)."""
         request = self._full_feature.request(pdu.itt, Management, "a Task Management Response")
+        if request is None:
+            return
         known = pdu.response in set(TaskResult)
         request.result = TaskResult(pdu.response) if known else pdu.response
         request.information = pdu.additional_response_information
@@ -73,7 +91,7 @@ class TaskManagement:
         for task in request.concerned:
             task.silent = task.silent and gone
             if gone:
-                self._session.end(task, "aborted")
+                self._session.abandon(task, "aborted")
         self._session.end(request)
 
     def _tasks(self) -> list[Task]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from trioscsi.initiator.deviations import Rule
 from trioscsi.initiator.events import Noticed
 from trioscsi.initiator.requests import Task, TextWish
+from trioscsi.initiator.rules import Rule
 from trioscsi.pdu import AsyncEvent, AsyncMessage
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class Notices:
 
     def _logout_asked_for(self, pdu: AsyncMessage) -> None:
         connection = self._connection
-        if self._session.keeps(Rule.ANSWER_LOGOUT_REQUEST) and connection.machine.hears(
+        if self._session.rules.keep(Rule.ANSWER_LOGOUT_REQUEST) and connection.machine.hears(
             "logout_asked_for"
         ):
             self._full_feature.logout.seconds = pdu.parameter3
@@ -53,18 +53,23 @@ class Notices:
     def _negotiation_wanted(self, pdu: AsyncMessage) -> None:
         """Begin a negotiation, unless one is under way (event 4)."""
         if (
-            self._session.keeps(Rule.ANSWER_NEGOTIATION_REQUEST)
+            self._session.rules.keep(Rule.ANSWER_NEGOTIATION_REQUEST)
             and not self._full_feature.texts.busy
         ):
-            self._session.submit(TextWish(negotiates=True), self._connection)
+            wish = TextWish(negotiates=True, immediate=not self._session.numbers.open)
+            self._session.submit(wish, self._connection)
 
     def _tasks_terminated(self, pdu: AsyncMessage) -> None:
         """Send nothing more for these tasks, and say that this is so (section 4.2.3.4)."""
+        rules = self._session.rules
         for request in list(self._session.requests.values()):
-            if isinstance(request, Task) and request.lun == pdu.lun:
-                self._session.terminate(request)
-        if self._session.keeps(Rule.ANSWER_TERMINATION):
-            self._full_feature.pings.say_nothing()
+            here = request.connection is self._connection
+            if not rules.keep(Rule.TERMINATION_STOPS_DATA):
+                break
+            if isinstance(request, Task) and here and request.lun == pdu.lun:
+                self._session.abandon(request, "terminated by the target")
+        if rules.keep(Rule.ANSWER_TERMINATION):
+            self._full_feature.pings.say_nothing(lun=pdu.lun)
 
     _actions: dict[int, Callable[[Notices, AsyncMessage], None]] = {
         AsyncEvent.LOGOUT_REQUEST: _logout_asked_for,

@@ -6,7 +6,7 @@ from typing import Any
 
 import attrs
 
-from trioscsi.errors import PeerError
+from trioscsi.initiator.rules import Rule, Rules
 from trioscsi.pdu import NO_TASK, DataIn, NopIn, ReadyToTransfer
 from trioscsi.serial import add, less
 
@@ -21,6 +21,12 @@ class CommandNumbers:
     """The highest ExpCmdSN that the target has sent."""
     maximum: int = 1
     """The highest MaxCmdSN that the target has sent."""
+    rules: Rules = attrs.field(factory=Rules)
+
+    @classmethod
+    def starting(cls, first: int, rules: Rules) -> CommandNumbers:
+        """The numbers of a session whose first command has this CmdSN."""
+        return cls(first, first, first, rules)
 
     @property
     def open(self) -> bool:
@@ -38,11 +44,11 @@ class CommandNumbers:
         A pair that contradicts itself is ignored, and so is each number that is lower than one
         that has come: PDUs of several connections overtake one another.
         """
-        if less(maximum, add(expected, -1)):
+        if less(maximum, add(expected, -1)) and self.rules.keep(Rule.CONSISTENT_WINDOW):
             return
         if less(self.expected, expected):
             self.expected = expected
-        if less(self.maximum, maximum):
+        if less(self.maximum, maximum) or not self.rules.keep(Rule.NEWEST_WINDOW):
             self.maximum = maximum
 
 
@@ -52,6 +58,7 @@ class StatusNumbers:
 
     expected: int | None = None
     """ExpStatSN: the StatSN of the next status; None: none has come."""
+    rules: Rules = attrs.field(factory=Rules)
 
     @property
     def acknowledged(self) -> int:
@@ -67,11 +74,11 @@ class StatusNumbers:
         if self.expected is None:
             self.expected = number
         if less(number, self.expected):
-            return False
-        if number != self.expected:
-            raise PeerError(
-                f"StatSN {number} came where {self.expected} was due", section="4.2.2.2"
-            )
+            if self.rules.keep(Rule.STATUS_ONCE):
+                return False
+            self.expected = number
+        reason = f"StatSN {number} came where {self.expected} was due"
+        self.rules.insist(Rule.STATUS_GAP, number == self.expected, reason, "4.2.2.2")
         self.expected = add(number)
         return True
 

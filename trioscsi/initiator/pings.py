@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from trioscsi.initiator.deviations import Rule
 from trioscsi.initiator.requests import Ping
+from trioscsi.initiator.rules import Rule
+from trioscsi.lun import is_impossible
 from trioscsi.pdu import NO_TASK, NopIn, NopOut
 
 if TYPE_CHECKING:
@@ -31,7 +32,11 @@ class Pings:
 
     def answer(self, pdu: NopIn) -> None:
         """Answer a ping of the target's; what has no tag only tells numbers (section 11.19)."""
-        if pdu.ttt != NO_TASK and self._connection.session.keeps(Rule.ANSWER_PING):
+        rules = self._connection.session.rules
+        if pdu.ttt != NO_TASK:
+            valid = not is_impossible(pdu.lun)
+            rules.insist(Rule.PING_LUN, valid, f"a ping with the LUN {pdu.lun:016x}", "7.7")
+        if pdu.ttt != NO_TASK and rules.keep(Rule.ANSWER_PING):
             self.say_nothing(lun=pdu.lun, ttt=pdu.ttt)
 
     def say_nothing(self, *, lun: int = 0, ttt: int = NO_TASK) -> None:
@@ -60,6 +65,6 @@ class Pings:
         silent = connection.now - self.last_heard
         if self._ping.over or silent < connection.limits.ping_time:
             self._watch()
-        else:
+        elif connection.session.rules.keep(Rule.PING_TIME):
             seconds = connection.limits.ping_time
             connection.give_up(f"a ping was not answered in {seconds:g} seconds")

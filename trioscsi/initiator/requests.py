@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from trioscsi.pdu import NO_TASK, LogoutReason, LogoutResult, TaskFunction, TaskResult
+from trioscsi.serial import add, less
 from trioscsi.text import Pair
 
 if TYPE_CHECKING:
@@ -43,7 +44,10 @@ class Task(Request):
     expected_in: int = 0
     """Bytes that the command reads at most."""
     attributes: int = 1
+    priority: int = 0
+    """Sent where iSCSIProtocolLevel 2 was agreed (RFC 7144 section 5.1.1)."""
     status: int = 0
+    status_qualifier: int = 0
     sense: bytes = b""
     response: int = 0
     """A ScsiResult; anything but 0 means that the target could not carry the command out."""
@@ -60,6 +64,8 @@ class Task(Request):
     """Up to where data has come."""
     data_sn: int = 0
     """The next DataSN or R2TSN: the two share one counter (section 4.2.2.4)."""
+    ahead: set[int] = attrs.field(factory=set)
+    """The DataSN and R2TSN that have come although some before them have not."""
     data_ins: int = 0
     """Data-In PDUs that have come."""
     sequence: int = 0
@@ -69,6 +75,17 @@ class Task(Request):
     silent: bool = False
     """Whether R2Ts are left unanswered because the target ends the task (section 4.2.3.4)."""
     retries: int = 0
+
+    def has_come(self, number: int) -> bool:
+        """Whether a PDU with this DataSN or R2TSN was there before."""
+        return number in self.ahead or less(number, self.data_sn)
+
+    def comes(self, number: int) -> None:
+        """A PDU with this DataSN or R2TSN is there."""
+        self.ahead.add(number)
+        while self.data_sn in self.ahead:
+            self.ahead.discard(self.data_sn)
+            self.data_sn = add(self.data_sn)
 
 
 @attrs.define(eq=False, kw_only=True)

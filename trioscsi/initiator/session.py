@@ -7,11 +7,12 @@ from collections.abc import Callable
 
 from trioscsi.errors import UsageError
 from trioscsi.initiator.connection import InitiatorConnection
-from trioscsi.initiator.deviations import Deviation, Rule
+from trioscsi.initiator.deviations import Deviation
 from trioscsi.initiator.events import Ended, Event, SessionEnded, SessionFailed
 from trioscsi.initiator.intent import Intent
 from trioscsi.initiator.numbering import CommandNumbers
-from trioscsi.initiator.requests import LogoutWish, Request, Task
+from trioscsi.initiator.requests import LogoutWish, Management, Request, Task
+from trioscsi.initiator.rules import Rule, Rules
 from trioscsi.limits import Limits
 from trioscsi.machines._automat import Effects, Watcher
 from trioscsi.machines.initiator import session as session_machine
@@ -44,18 +45,18 @@ class InitiatorSession:
         self.intent = intent
         self.limits = limits or Limits()
         self.deviation = deviation
-        self.broken_rules = frozenset() if deviation is None else deviation.breaks
+        self.rules = Rules(frozenset() if deviation is None else deviation.breaks)
         self.watcher = watcher
         self.tsih = 0
         self.parameters = Parameters()
         """What the leading login has settled."""
-        self.numbers = CommandNumbers()
+        self.numbers = CommandNumbers.starting(intent.first_cmd_sn, self.rules)
         self.connections: list[InitiatorConnection] = []
         """Those that log in, are in full feature phase, or wait for cleanup."""
         self.requests: dict[int, Request] = {}
         """What was sent and is not over, by task tag."""
-        self.terminated: dict[int, None] = {}
-        """Tags of late of tasks that the target said it ends: their status may still come."""
+        self.abandoned: dict[int, None] = {}
+        """Tags of late of tasks that were ended from outside: what comes for them is discarded."""
         self.waiting: deque[Request] = deque()
         """What waits for the command window to open."""
         self.events: list[Event] = []
@@ -82,6 +83,9 @@ class InitiatorSession:
         """
         if isinstance(request, Task):
             self._check(request)
+        about = request.about if isinstance(request, Management) else None
+        if connection is None and about is not None and about.connection in self.connections:
+            connection = about.connection  # section 11.5.1
         request.connection = connection
         if self._has_to_wait(request):
             self.waiting.append(request)
@@ -114,17 +118,13 @@ class InitiatorSession:
     def discovery(self) -> bool:
         return self.intent.offer.session_type == "Discovery"
 
-    def keeps(self, rule: Rule) -> bool:
-        """Whether this initiator keeps a rule, as all do that are not told to break it."""
-        return rule not in self.broken_rules
-
     def new_itt(self) -> int:
         """An Initiator Task Tag that no request under way has."""
-        if not self.keeps(Rule.UNIQUE_TAGS) and self.requests:
+        if not self.rules.keep(Rule.UNIQUE_TAGS) and self.requests:
             return next(iter(self.requests))
         while True:
             self._last_itt = (self._last_itt + 1) % NO_TASK
-            if self._last_itt not in self.requests:
+            if self._last_itt not in self.requests and self._last_itt not in self.abandoned:
                 return self._last_itt
 
     def flush(self) -> None:
@@ -147,12 +147,12 @@ class InitiatorSession:
             del self.requests[request.itt]
         self.events.append(Ended(request))
 
-    def terminate(self, task: Task) -> None:
-        """The target ends a task, and may or may not say so once more by its status."""
-        self.terminated[task.itt] = None
-        while len(self.terminated) > self.limits.tasks:
-            del self.terminated[next(iter(self.terminated))]
-        self.end(task, "terminated by the target")
+    def abandon(self, task: Task, reason: str) -> None:
+        """A task is over although its status has not come, and perhaps still does."""
+        self.abandoned[task.itt] = None
+        while len(self.abandoned) > self.limits.tasks:
+            del self.abandoned[next(iter(self.abandoned))]
+        self.end(task, reason)
 
     def end_all(self, reason: str, connection: InitiatorConnection | None = None) -> None:
         """No answer can come any more to these requests: of one connection, or to any."""
@@ -207,7 +207,8 @@ class InitiatorSession:
         self.events.append(SessionFailed(wait, parameters.default_time2retain))
 
     def _has_to_wait(self, request: Request, *, first: bool = False) -> bool:
-        if request.immediate or not self.keeps(Rule.WINDOW):
+        keep = self.rules.keep
+        if (request.immediate and keep(Rule.IMMEDIATE_PASSES)) or not keep(Rule.WINDOW):
             return False
         return (bool(self.waiting) and not first) or not self.numbers.open
 

@@ -8,6 +8,7 @@ import attrs
 
 from trioscsi.errors import PeerError
 from trioscsi.initiator.requests import TextWish
+from trioscsi.initiator.rules import Rule
 from trioscsi.pdu import NO_TASK, TextRequest, TextResponse
 from trioscsi.text import Collector, Negotiation, Pair, Side, Stage, encode, split
 
@@ -23,6 +24,7 @@ class Texts:
         self._full_feature = full_feature
         self._connection = full_feature.connection
         self._session: InitiatorSession = full_feature.session
+        self._current: TextWish | None = None
         self._queue: list[TextWish] = []
         self._parts: list[bytes] = []
         self._heard = self._empty = 0
@@ -32,37 +34,62 @@ class Texts:
     @property
     def busy(self) -> bool:
         """Whether an exchange is under way."""
-        self._queue = [wish for wish in self._queue if not wish.over]
-        return bool(self._queue)
+        return self._current is not None and not self._current.over
 
     def start(self, wish: TextWish) -> None:
         """Begin an exchange, or have it wait for the one before it."""
-        first = not self.busy
         self._queue.append(wish)
-        if first:
-            self._begin(wish)
+        self.look()
+
+    def look(self) -> None:
+        """Begin the next exchange if none is under way."""
+        apart = self._session.rules.keep(Rule.ONE_TEXT)
+        while self._queue and not (self.busy and apart):
+            wish = self._queue.pop(0)
+            if not wish.over:
+                self._begin(wish)
+        if not self.busy:
+            self._connection.deadlines.cancel("text")
 
     def hear(self, pdu: TextResponse) -> None:
         """Go on with the exchange."""
         wish = self._full_feature.request(pdu.itt, TextWish, "a Text Response")
-        if not self._queue or wish is not self._queue[0]:
+        if wish is None:
+            return
+        if wish is not self._current:
             raise PeerError("a Text Response to what was not asked yet", section="11.11.3")
-        if pdu.final and (pdu.continue_ or pdu.ttt != NO_TASK):
+        if pdu.final and pdu.continue_:
             raise PeerError("a final Text Response that goes on", section="11.11.1")
         if not pdu.final and pdu.ttt == NO_TASK:
             raise PeerError("a Text Response that neither ends nor goes on", section="11.11.4")
         self._bound(pdu)
+        self._watch()
         if self._parts:
             if pdu.data or pdu.continue_ or pdu.final:
                 raise PeerError("text while our request was not over", section="6.2")
             self._send(wish, pdu)
             return
-        pairs = self._collector.add(pdu.data, pdu.continue_)
-        if pairs is None:
-            self._parts = [b""]
-            self._send(wish, pdu)
+        try:
+            pairs = self._collector.add(pdu.data, pdu.continue_)
+            if pairs is not None:
+                self._take(wish, pdu, pairs)
+                return
+        except PeerError as error:
+            self._fail(wish, pdu, error)
             return
-        self._take(wish, pdu, pairs)
+        self._parts = [b""]
+        self._send(wish, pdu)
+
+    def _fail(self, wish: TextWish, pdu: TextResponse, error: PeerError) -> None:
+        """A negotiation has failed: nothing of it takes effect, and the session goes on (7.12).
+
+        If the target would go on with it, another exchange makes it forget this one (section 6.4).
+        """
+        self._connection.remark(error)
+        self._session.end(wish, f"the negotiation failed: {error}")
+        if not pdu.final:
+            reset = TextWish(immediate=not self._session.numbers.open)
+            self._session.submit(reset, self._connection)
 
     def _bound(self, pdu: TextResponse) -> None:
         """Have an end to what a target may say in one exchange."""
@@ -84,10 +111,7 @@ class Texts:
         if answers:
             raise PeerError("keys that want an answer, with the F bit", section="6.4")
         self._settle()
-        self._queue.pop(0)
         self._session.end(wish)
-        if self.busy:
-            self._begin(self._queue[0])
 
     def _settle(self) -> None:
         if self._negotiation is None:
@@ -100,7 +124,20 @@ class Texts:
             connection.parameters.initiator_max_recv_data_segment_length,
         )
 
+    def _watch(self) -> None:
+        connection = self._connection
+        when = connection.now + connection.limits.text_time
+        connection.deadlines.set("text", when, self._late)
+
+    def _late(self) -> None:
+        """A target that does not go on with an exchange cannot be asked for another (11.10)."""
+        if self.busy:
+            seconds = self._connection.limits.text_time
+            self._connection.give_up(f"no answer to a Text Request in {seconds:g} seconds")
+
     def _begin(self, wish: TextWish) -> None:
+        self._current = wish
+        self._watch()
         limits = self._connection.limits
         if not wish.negotiates:
             limits = attrs.evolve(limits, text=limits.target_list, keys=limits.target_list)
@@ -109,7 +146,10 @@ class Texts:
         pairs = list(wish.pairs)
         if wish.negotiates:
             self._negotiation = Negotiation(
-                Side.INITIATOR, self._session.intent.offer, parameters=self._connection.parameters
+                Side.INITIATOR,
+                self._session.intent.offer,
+                parameters=self._connection.parameters,
+                overlooked=self._session.rules.overlooked,
             )
             pairs += self._negotiation.propose(Stage.FULL_FEATURE)
         self._parts = self._split(pairs)

@@ -5,29 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from trioscsi.errors import PeerError
-from trioscsi.initiator.deviations import Rule
 from trioscsi.initiator.requests import Task
+from trioscsi.initiator.rules import Rule, Rules
 from trioscsi.pdu import NO_TASK, DataIn, DataOut, ReadyToTransfer, ScsiResponse
-from trioscsi.serial import add
 from trioscsi.text import Parameters
 
+CHECK_CONDITION = 0x02
 
-def unsolicited(task: Task, parameters: Parameters, broken: frozenset[Rule]) -> tuple[int, int]:
+
+def unsolicited(task: Task, parameters: Parameters, rules: Rules) -> tuple[int, int]:
     """How many bytes of data go with a command, and up to where data follows it unasked."""
     length = len(task.data_out)
-    immediate = parameters.immediate_data or Rule.IMMEDIATE_DATA in broken
-    burst = not parameters.initial_r2t or Rule.INITIAL_R2T in broken
+    immediate = parameters.immediate_data or not rules.keep(Rule.IMMEDIATE_DATA)
+    burst = not parameters.initial_r2t or not rules.keep(Rule.INITIAL_R2T)
     first = length
-    if Rule.FIRST_BURST not in broken:
+    if rules.keep(Rule.FIRST_BURST):
         first = min(length, parameters.first_burst_length)
-    with_command = min(first, segment(parameters, broken)) if immediate else 0
+    with_command = min(first, segment(parameters, rules)) if immediate else 0
     return with_command, first if burst else with_command
 
 
-def segment(parameters: Parameters, broken: frozenset[Rule]) -> int:
+def segment(parameters: Parameters, rules: Rules) -> int:
     """The largest data segment that may be sent, in bytes."""
     largest = parameters.target_max_recv_data_segment_length
-    return 2 * largest if Rule.SEGMENT in broken else largest
+    return largest if rules.keep(Rule.SEGMENT) else 2 * largest
 
 
 def data_outs(task: Task, ttt: int, lun: int, start: int, end: int, size: int) -> Iterator[DataOut]:
@@ -46,39 +47,66 @@ def data_outs(task: Task, ttt: int, lun: int, start: int, end: int, size: int) -
         )
 
 
-def take_r2t(task: Task, pdu: ReadyToTransfer, parameters: Parameters) -> tuple[int, int]:
-    """From where to where an R2T wants data; raises PeerError if it may not (section 11.8)."""
+def take_r2t(
+    task: Task, pdu: ReadyToTransfer, parameters: Parameters, rules: Rules
+) -> tuple[int, int]:
+    """From where to where an R2T wants data; raises PeerError if it may not (section 11.8).
+
+    An R2T that has come before wants nothing (section 7.9).
+    """
     start = pdu.buffer_offset
     end = start + pdu.desired_data_transfer_length
-    if pdu.r2t_sn != task.data_sn:
-        raise PeerError(f"R2TSN {pdu.r2t_sn} came, {task.data_sn} was due", section="11.8.3")
-    if pdu.ttt == NO_TASK:
-        raise PeerError("an R2T with the reserved Target Transfer Tag", section="11.8.5")
-    if not start < end <= len(task.data_out):
-        raise PeerError(f"an R2T for bytes {start} to {end}, which are not", section="11.8.4")
-    if end - start > parameters.max_burst_length:
-        raise PeerError("an R2T for more than MaxBurstLength", section="11.8.4")
-    if parameters.data_sequence_in_order and start < task.solicited:
+    if task.has_come(pdu.r2t_sn):
+        return (start, start) if rules.keep(Rule.R2T_ONCE) else (start, end)
+    insist, level = rules.insist, parameters.error_recovery_level
+    same = pdu.lun == task.lun
+    insist(Rule.SAME_LUN, same, "an R2T for another unit than its command's", "4.2.5.3")
+    if not level:
+        reason = f"R2TSN {pdu.r2t_sn} came, {task.data_sn} was due"
+        insist(Rule.R2T_GAP, pdu.r2t_sn == task.data_sn, reason, "7.9")
+    tagged = pdu.ttt != NO_TASK
+    insist(Rule.R2T_TAG, tagged, "an R2T with the reserved Target Transfer Tag", "11.8.5")
+    insist(Rule.R2T_LENGTH, start < end, "an R2T for nothing", "11.8.4")
+    beyond = f"an R2T for bytes {start} to {end} of {len(task.data_out)}"
+    insist(Rule.R2T_END, end <= len(task.data_out), beyond, "11.8.4")
+    short = end - start <= parameters.max_burst_length
+    insist(Rule.R2T_BURST, short, "an R2T for more than MaxBurstLength", "11.8.4")
+    # Above level 0 a target may ask once more for what it has lost (section 7.8).
+    if not level and parameters.data_sequence_in_order and start < task.solicited:
         raise PeerError("an R2T for data before that of the last", section="13.19")
-    task.data_sn = add(task.data_sn)
-    task.solicited = end
+    task.comes(pdu.r2t_sn)
+    task.solicited = max(task.solicited, end)
     return start, end
 
 
-def take_data_in(task: Task, pdu: DataIn, parameters: Parameters) -> None:
-    """Put data in its place; raises PeerError if it is not as it has to be (section 11.7)."""
+def take_data_in(task: Task, pdu: DataIn, parameters: Parameters, rules: Rules) -> bool:
+    """Put data in its place; returns whether it is new (section 7.9).
+
+    Raises PeerError if it is not as it has to be (section 11.7).
+    """
     start = pdu.buffer_offset
     end = start + len(pdu.data)
-    if pdu.data_sn != task.data_sn:
-        raise PeerError(f"DataSN {pdu.data_sn} came, {task.data_sn} was due", section="11.7.5")
-    if end > task.expected_in:
-        raise PeerError(
-            f"data up to byte {end} of a command that reads {task.expected_in}", section="11.7.6"
-        )
-    if parameters.data_pdu_in_order and parameters.data_sequence_in_order and start != task.highest:
-        raise PeerError(f"data from byte {start}, {task.highest} was due", section="13.18")
+    if task.has_come(pdu.data_sn):
+        again = f"DataSN {pdu.data_sn} came again"
+        if not rules.keep(Rule.DATA_ONCE):
+            raise PeerError(again, section="7.9")
+        return False
+    gap = pdu.data_sn != task.data_sn
+    if not parameters.error_recovery_level:
+        reason = f"DataSN {pdu.data_sn} came, {task.data_sn} was due"
+        rules.insist(Rule.DATA_GAP, not gap, reason, "7.9")
+        task.data_sn = pdu.data_sn
+    if pdu.ttt != NO_TASK:
+        same = pdu.lun == task.lun
+        rules.insist(Rule.SAME_LUN, same, "data of another unit than its command's", "4.2.5.3")
+    beyond = f"data up to byte {end} of a command that reads {task.expected_in}"
+    rules.insist(Rule.DATA_END, end <= task.expected_in, beyond, "11.7.6")
+    if not gap and not task.ahead and _in_order(task, pdu, parameters):
+        disordered = f"data from byte {start}, {task.highest} was due"
+        rules.insist(Rule.DATA_ORDER, start == task.highest, disordered, "13.18")
     task.sequence += len(pdu.data)
-    task.data_sn, task.data_ins = add(task.data_sn), task.data_ins + 1
+    task.comes(pdu.data_sn)
+    task.data_ins += 1
     if not task.buffer:
         task.buffer = bytearray(task.expected_in)
     task.buffer[start:end] = pdu.data
@@ -86,25 +114,49 @@ def take_data_in(task: Task, pdu: DataIn, parameters: Parameters) -> None:
     task.highest = max(task.highest, end)
     if pdu.final:
         task.sequence = 0
+    return True
 
 
-def take_status(task: Task, pdu: DataIn | ScsiResponse) -> None:
+def _in_order(task: Task, pdu: DataIn, parameters: Parameters) -> bool:
+    """Whether data have to begin where the last ended: in a sequence, or at its beginning."""
+    if task.sequence:
+        return parameters.data_pdu_in_order
+    return parameters.data_pdu_in_order and parameters.data_sequence_in_order
+
+
+def missing_data(task: Task, pdu: ScsiResponse, rules: Rules) -> bool:
+    """Whether a response says that more Data-In were sent than have come (section 11.4.8).
+
+    Raises PeerError if it says that fewer were sent.
+    """
+    # The counter is shared with R2Ts in a bidirectional command (section 4.2.2.4).
+    if pdu.response or pdu.exp_data_sn in (task.data_ins, task.data_sn):
+        return False
+    fewer = pdu.exp_data_sn < task.data_ins
+    reason = f"ExpDataSN {pdu.exp_data_sn} after {task.data_ins} Data-In PDUs"
+    rules.insist(Rule.DATA_COUNT, not fewer, reason, "11.4.8")
+    return not fewer and rules.keep(Rule.DATA_COUNT)
+
+
+def take_status(task: Task, pdu: DataIn | ScsiResponse, rules: Rules) -> None:
     """How a command ended (sections 11.4 and 11.7.3); raises PeerError if that cannot be."""
-    if pdu.overflow and pdu.underflow:
-        raise PeerError("both a residual overflow and an underflow", section="11.4.5.1")
+    task.data_in = memoryview(task.buffer)[: task.highest]
+    if isinstance(pdu, ScsiResponse):
+        task.response = pdu.response if rules.keep(Rule.RESPONSE_CODE) else 0
+        if task.response:
+            return  # nothing else in it means anything (section 11.4.3)
+        failed = pdu.status == CHECK_CONDITION
+        silent = "CHECK CONDITION without sense data"
+        rules.insist(Rule.SENSE_PRESENT, bool(pdu.data) or not failed, silent, "7.7")
+        task.sense, task.status_qualifier = bytes(pdu.sense), pdu.status_qualifier
+        if pdu.bidirectional_underflow or pdu.bidirectional_overflow:
+            count = pdu.bidirectional_residual_count
+            task.read_residual = count if pdu.bidirectional_underflow else -count
+    both = "both a residual overflow and an underflow"
+    rules.insist(Rule.ONE_RESIDUAL, not (pdu.overflow and pdu.underflow), both, "11.4.5.1")
     task.status = pdu.status
     task.residual = pdu.residual_count if pdu.underflow else 0
     if pdu.overflow:
         task.residual = -pdu.residual_count
-    if isinstance(pdu, ScsiResponse):
-        task.response = pdu.response
-        task.sense = bytes(pdu.sense)
-        # The counter is shared with R2Ts in a bidirectional command (section 4.2.2.4).
-        if not pdu.response and pdu.exp_data_sn not in (task.data_ins, task.data_sn):
-            raise PeerError(
-                f"ExpDataSN {pdu.exp_data_sn} after {task.data_ins} Data-In PDUs", section="11.4.8"
-            )
-        if pdu.bidirectional_underflow or pdu.bidirectional_overflow:
-            count = pdu.bidirectional_residual_count
-            task.read_residual = count if pdu.bidirectional_underflow else -count
-    task.data_in = memoryview(task.buffer)[: task.highest]
+    whole = bool(pdu.status) or task.received == task.highest
+    rules.insist(Rule.DATA_GAP, whole, "data that leave holes, or overlap", "11.7.6")

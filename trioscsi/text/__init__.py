@@ -15,11 +15,12 @@ from trioscsi.text.keys import KEYS
 from trioscsi.text.negotiation import Negotiation
 from trioscsi.text.offer import Offer
 from trioscsi.text.parameters import Parameters
-from trioscsi.text.rules import parse
+from trioscsi.text.rules import Breach, parse
 from trioscsi.text.states import KeyState
 
 __all__ = [
     "KEYS",
+    "Breach",
     "Collector",
     "Key",
     "KeyState",

@@ -17,6 +17,7 @@ from trioscsi.text.rules import (
     REJECT,
     RESERVED,
     RULES,
+    Breach,
     parse,
     write,
 )
@@ -55,6 +56,8 @@ class Negotiation:
     offer: Offer
     leading: bool = True
     parameters: Parameters = attrs.field(factory=Parameters)
+    overlooked: frozenset[Breach] = frozenset()
+    """What the peer may do wrong: nothing, but for a side that breaks rules on purpose."""
     send_targets: str | None = attrs.field(default=None, init=False)
     """The value of SendTargets; None: it was not sent."""
     security: list[Pair] = attrs.field(factory=list, init=False)
@@ -97,6 +100,8 @@ class Negotiation:
                 if RULES[KEYS[name].kind].decided(proposal):
                     self._record(KEYS[name], proposal)
         end = self.so_far
+        if Breach.BURSTS in self.overlooked:
+            return end
         self._check_bursts(end)
         self._check_digests(end)
         return end.constrained()
@@ -130,7 +135,7 @@ class Negotiation:
         pairs = []
         for key in KEYS.values():
             if stage in key.stages and self._wants(key, stage):
-                value = self._offered(key)
+                value = self._proposed(key)
                 if key.kind is Kind.DECLARATION:
                     self._declared.add(key.name)
                     self._record(key, value, self.side)
@@ -151,22 +156,33 @@ class Negotiation:
         if self.side.other not in key.senders:
             raise PeerError(f"the {self.side.other.value} sent {name}", section=key.section)
         if stage not in key.stages:
-            raise PeerError(f"{name} in stage {stage.name}", section="6.3")
+            self._breach(Breach.OUT_OF_STAGE, f"{name} in stage {stage.name}", "6.3")
         answered = self.states[name] is KeyState.PROPOSED or key.kind is Kind.EXCHANGE
         if value in RESERVED and not answered:
-            raise PeerError(f"{name} proposed as {value}", section="6.2")
+            self._breach(Breach.RESERVED, f"{name} proposed as {value}", "6.2")
+            return None
+        if self.states[name] is KeyState.SETTLED and Breach.SENT_TWICE in self.overlooked:
+            return None
+        if key.syntax is Syntax.BOOLEAN and Breach.LOWER_CASE in self.overlooked:
+            value = value.capitalize()
         return _HANDLERS[key.kind](self, key, value)
 
     def _unknown(self, name: str, value: str) -> str | None:
         self.states.advance(name, KeyEvent.DECLARATION)
         if value in (REJECT, IRRELEVANT):
-            raise PeerError(f"{name} proposed as {value}", section="6.2")
+            self._breach(Breach.RESERVED, f"{name} proposed as {value}", "6.2")
+            return None
         return None if value == NOT_UNDERSTOOD else NOT_UNDERSTOOD
 
     def _declaration(self, key: Key, value: str) -> None:
         if not key.repeatable:
             self.states.advance(key.name, KeyEvent.DECLARATION)
-        declared = parse(key, value)
+        try:
+            declared = parse(key, value)
+        except PeerError:
+            if Breach.INADMISSIBLE in self.overlooked:
+                return
+            raise
         if key.use is Use.LEADING_ONLY and not self.leading:
             self._check_repeated(key, declared)
         elif key.repeatable:
@@ -208,10 +224,19 @@ class Negotiation:
         if value in (REJECT, IRRELEVANT) or (value == NOT_UNDERSTOOD and key.newer):
             return
         if value == NOT_UNDERSTOOD:
-            raise PeerError(f"{key.name} was not understood", section="6.2")
-        selected = parse(key, value)
+            self._breach(Breach.NOT_UNDERSTOOD, f"{key.name} was not understood", "6.2")
+            return
+        try:
+            selected = parse(key, value)
+        except PeerError:
+            if Breach.INADMISSIBLE in self.overlooked:
+                return
+            raise
         if not RULES[key.kind].admits(self._proposals[key.name], selected):
-            raise PeerError(f"{key.name}={value} does not answer our proposal", section="6.2")
+            reason = f"{key.name}={value} does not answer our proposal"
+            self._breach(Breach.INADMISSIBLE, reason, "6.2")
+            if key.kind is Kind.LIST:
+                return
         self._record(key, selected)
 
     def _obsolete(self, key: Key, _: str) -> str:
@@ -249,6 +274,12 @@ class Negotiation:
         # No offer at all is a marker, which this side always declines.
         return False if key.offer is None else getattr(self.offer, key.offer)
 
+    def _proposed(self, key: Key) -> Any:
+        # With error recovery and sequences in order there is one R2T at most (section 13.19).
+        offer = self.offer
+        one_r2t = offer.error_recovery_level > 0 and offer.data_sequence_in_order
+        return 1 if one_r2t and key.name == "MaxOutstandingR2T" else self._offered(key)
+
     def _acceptable(self, key: Key) -> Any:
         offered = self._offered(key)
         if not key.depends:
@@ -273,6 +304,11 @@ class Negotiation:
         )
 
     # --- Results
+
+    def _breach(self, breach: Breach, reason: str, section: str) -> None:
+        """The peer has broken a rule: raise PeerError, unless that is overlooked."""
+        if breach not in self.overlooked:
+            raise PeerError(reason, section=section)
 
     def _record(self, key: Key, value: Any, sender: Side | None = None) -> None:
         self._results |= result(key, value, sender)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import operator
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,18 @@ IRRELEVANT = "Irrelevant"
 NOT_UNDERSTOOD = "NotUnderstood"
 RESERVED = frozenset({REJECT, IRRELEVANT, NOT_UNDERSTOOD})
 """Constants that answer and are never proposed (section 6.2)."""
+
+
+class Breach(enum.Enum):
+    """What a peer may do wrong in a negotiation; each ends it, unless this side overlooks it."""
+
+    SENT_TWICE = "A key comes twice in one negotiation."
+    RESERVED = "A reserved constant is proposed."
+    OUT_OF_STAGE = "A key comes in a stage where it has no place."
+    INADMISSIBLE = "An answer or a declaration is none that the key, or the proposal, admits."
+    NOT_UNDERSTOOD = "A key of RFC 3720 is answered with NotUnderstood."
+    LOWER_CASE = "A boolean is written in another case."
+    BURSTS = "FirstBurstLength comes out above MaxBurstLength."
 
 
 @attrs.frozen

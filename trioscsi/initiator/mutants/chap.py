@@ -17,4 +17,8 @@ MUTANTS: tuple[Deviation, ...] = (
     row("chap-reflected", "9.2.1", "answers its own challenge", Rule.FRESH_CHALLENGE),
     row("chap-led", "12.1.3", "uses an algorithm that it has not offered", Rule.OFFERED_ALGORITHM),
     row("chap-patient", "12.1.3", "answers a challenge that is too long", Rule.CHALLENGE_LENGTH),
+    row("chap-rejected", "7.12", "goes on without the authentication that was rejected", Rule.AGREED_METHOD),
+    row("chap-unproven", "12.1.3", "goes on with a target that has left its proof out", Rule.PROVEN_TARGET),
+    row("chap-any-step", "12.1.3", "answers a challenge without an identifier", Rule.CHAP_STEPS),
+    row("chap-short-secret", "9.2.1", "uses a secret of less than 96 bits", Rule.LONG_SECRETS),
 )  # fmt: skip

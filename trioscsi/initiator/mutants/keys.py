@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trioscsi.initiator.deviations import Deviation
+from trioscsi.initiator.deviations import Deviation, Rule
 from trioscsi.initiator.mutants.rows import besides, key, row
 
 MUTANTS: tuple[Deviation, ...] = (
@@ -17,4 +17,12 @@ MUTANTS: tuple[Deviation, ...] = (
     row("key-without-name", "6.1", "says a value without a key", pair=key("MaxConnections", ("", "1"))),
     row("key-marker", "13.25", "proposes markers, which are obsolete", pair=besides("MaxBurstLength", ("IFMarker", "Yes"))),
     row("key-segment", "13.12", "declares segments below 512 bytes", pair=key("MaxRecvDataSegmentLength", ("MaxRecvDataSegmentLength", "100"))),
+    row("keys-twice-taken", "6.3", "takes a key that comes twice", Rule.KEYS_ONCE),
+    row("keys-reserved-taken", "6.2", "takes a reserved constant that is proposed", Rule.NO_RESERVED_PROPOSALS),
+    row("keys-any-stage", "6.3", "takes a key that has no place in its stage", Rule.KEYS_IN_STAGE),
+    row("keys-any-value", "6.2", "takes an answer that it has not offered", Rule.ADMISSIBLE_VALUES),
+    row("keys-misunderstood", "6.2", "takes NotUnderstood for an answer to any key", Rule.UNDERSTOOD_KEYS),
+    row("keys-any-case", "6.1", "takes yes for Yes", Rule.PRINTED_BOOLEANS),
+    row("keys-any-bursts", "13.14", "takes a FirstBurstLength above MaxBurstLength", Rule.ORDERED_BURSTS),
+    row("keys-unanswered", "6.2", "answers no key that the target proposes", Rule.ANSWER_KEYS),
 )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trioscsi.initiator.deviations import Deviation, changing, following, repeating
+from trioscsi.initiator.deviations import Deviation, Rule, changing, following, repeating
 from trioscsi.initiator.mutants.rows import cut, key, operational, plus, row
 from trioscsi.pdu import LoginRequest, ScsiCommand
 from trioscsi.serial import add
@@ -27,4 +27,16 @@ MUTANTS: tuple[Deviation, ...] = (
     row("login-late-name", "6.3", "says who it is behind other keys only", pair=key("InitiatorName", ("X-com.example.first", "1"))),
     row("login-no-null", "6.1", "does not end its text with a null", changing(LoginRequest, data=cut(1))),
     row("login-command", "4.2.4", "sends a command before full feature phase", following(LoginRequest, by=lambda pdu, _: ScsiCommand(itt=add(pdu.itt)))),
+    row("login-any-pdu", "4.2.4", "takes other PDUs for nothing during the login", Rule.ONLY_LOGIN_RESPONSES),
+    row("login-any-tag", "6.3", "takes the response to another login for its own", Rule.SAME_LOGIN),
+    row("login-any-version", "11.13.2", "speaks a version that it has not offered", Rule.OFFERED_VERSION),
+    row("login-any-stage", "6.3", "takes a response for another stage", Rule.SAME_STAGE),
+    row("login-led-on", "11.13.6", "moves on though it has not asked to", Rule.ASKED_TRANSIT),
+    row("login-led-astray", "6.3", "moves on though the target names another stage", Rule.NEXT_STAGE),
+    row("login-continues", "11.13.7", "takes T and C together", Rule.TRANSIT_OR_CONTINUE),
+    row("login-counts-not", "6.3", "takes two responses to one request", Rule.ONE_RESPONSE),
+    row("login-unsettled", "6.3", "leaves a stage with keys that want an answer", Rule.SETTLED_TRANSIT),
+    row("login-stays", "11.13.5", "goes on after a refusal", Rule.REFUSAL_ENDS),
+    row("login-unmoved", "11.13.5", "does not follow a redirection", Rule.FOLLOW_REDIRECTION),
+    row("login-patient", "8.1.2", "waits for ever for a response", Rule.LOGIN_TIME),
 )  # fmt: skip

@@ -16,4 +16,11 @@ MUTANTS: tuple[Deviation, ...] = (
     row("tag-reused", "11.2.1.8", "gives a tag to two tasks", Rule.UNIQUE_TAGS),
     row("tag-reserved", "11.2.1.8", "gives a command the reserved tag", changing(ScsiCommand, itt=NO_TASK)),
     row("all-immediate", "11.2.1.1", "sends every request as an immediate one", changing(*REQUESTS, immediate=True)),
+    row("immediate-waits", "4.2.2.1", "sends no immediate request while the window is closed", Rule.IMMEDIATE_PASSES),
+    row("window-shrinks", "4.2.2.1", "believes a MaxCmdSN below one that has come", Rule.NEWEST_WINDOW),
+    row("window-contradicts", "4.2.2.1", "believes a MaxCmdSN below ExpCmdSN - 1", Rule.CONSISTENT_WINDOW),
+    row("status-missed", "7.9", "goes on though a status is missing", Rule.STATUS_GAP),
+    row("status-again", "7.9", "takes a status twice", Rule.STATUS_ONCE),
+    row("stray-panic", "4.2.5.3", "ends the session when something has a tag that nothing has", Rule.STRAYS_DISCARDED),
+    row("any-connection", "4.2.5.1", "takes what comes by another connection than its task's", Rule.OWN_CONNECTION),
 )  # fmt: skip
