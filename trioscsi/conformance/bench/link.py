@@ -11,6 +11,7 @@ import socket
 import struct
 from collections.abc import Callable
 from copy import copy
+from math import inf
 from typing import Any, Protocol, TypeVar
 
 import attrs
@@ -56,8 +57,12 @@ _RESET = struct.pack("ii", 1, 0)
 class Left(Exception):
     """A side has closed the connection while a scenario waited for something on it."""
 
-    def __init__(self, side: Side) -> None:
-        super().__init__(f"the {side.value} has closed the connection")
+    def __init__(self, side: Side, *, logged_out: bool) -> None:
+        super().__init__(
+            "the initiator has logged out"
+            if logged_out
+            else f"the {side.value} has closed the connection"
+        )
         self.side = side
 
 
@@ -109,6 +114,7 @@ class Link:
         self._faults: list[Fault] = []
         self._damages: list[Damage] = []
         self._closed: set[Side] = set()
+        self._patience = trio.CancelScope()
         self.numbers = Numbers()
         self.segment: int | None = None
         """Bytes that are handed to TCP at once; None: a PDU."""
@@ -121,9 +127,13 @@ class Link:
 
     async def run(self) -> None:
         """Read from both sides until both are closed; to be run beside the scenario."""
-        async with trio.open_nursery() as nursery:
-            for side in Side:
-                nursery.start_soon(self._read, side)
+        try:
+            async with trio.open_nursery() as nursery:
+                for side in Side:
+                    nursery.start_soon(self._read, side)
+        finally:
+            for stream in self._ends.values():
+                stream.socket.close()
 
     # What a scenario waits for.
 
@@ -154,47 +164,53 @@ class Link:
     async def login(self) -> Parameters:
         """Let the login through; what was agreed."""
         while not self.known.logged_in:
-            await self._step()
+            move = await self._next()
+            assert move is not None
+            await self._pass(move)
         return self.known.parameters
 
     async def run_for(self, seconds: float) -> None:
         """Let everything through for some time, or until the connection is closed."""
-        with trio.move_on_after(seconds):
-            await self.rest()
+        await self._carry(trio.current_time() + seconds)
 
     async def rest(self) -> None:
-        """Let everything through until a side closes the connection."""
-        while not self._closed:
-            try:
-                await self._step()
-            except Left:
-                return
+        """Let everything through until a side closes the connection, or `interrupt` is called."""
+        await self._carry(inf)
+
+    def interrupt(self) -> None:
+        """Let `rest` return, with no PDU on its way."""
+        self._patience.cancel()
 
     async def is_ended(self, within: float = 5.0) -> bool:
-        """Whether the initiator closes the connection, without one more PDU on it."""
-        with trio.move_on_after(within):
-            while not self._closed:
-                move = await self._moves.receive()
-                if move.sender is Side.INITIATOR:
-                    if move.piece is not None:
-                        self._note(move.piece)
-                        await self._pass(move)
-                        return False
-                    await self._close_for(move.sender)
-                # What the target says in between is not heard any more.
+        """Whether the initiator closes the connection, without one more PDU on it.
+
+        What the target says meanwhile is not sent.
+        """
+        until = trio.current_time() + within
+        while not self._closed:
+            move = await self._receive(until)
+            if move is None:
+                return False
+            if move.sender is Side.INITIATOR:
+                if move.piece is not None:
+                    self._note(move.piece)
+                    await self._pass(move)
+                    return False
+                await self._close_for(move.sender)
         return Side.INITIATOR in self._closed
 
     async def is_given_up(self, within: float = 10.0) -> bool:
         """Whether the initiator closes the connection or logs out of it; all else goes through."""
-        with trio.move_on_after(within):
-            while not self._closed:
-                try:
-                    pdu = await self._step()
-                except Left as left:
-                    return left.side is Side.INITIATOR
-                if isinstance(pdu, LogoutRequest):
-                    return True
-        return Side.INITIATOR in self._closed
+        until = trio.current_time() + within
+        while not (self._closed or self.has_logged_out):
+            try:
+                move = await self._next(until)
+            except Left:
+                break
+            if move is None:
+                return False
+            await self._pass(move)
+        return self.has_logged_out or Side.INITIATOR in self._closed
 
     @property
     def is_open(self) -> bool:
@@ -301,40 +317,51 @@ class Link:
         *,
         keep: bool,
     ) -> Any:
-        with trio.move_on_after(float("inf") if within is None else within):
-            while True:
-                move = await self._next()
-                pdu = _pdu(move)
-                if isinstance(pdu, classes) and (where is None or where(pdu)):
-                    if keep:
-                        self._keep(move, pdu)
-                    else:
-                        await self._pass(move)
-                    return pdu
-                await self._pass(move)
+        until = inf if within is None else trio.current_time() + within
+        while (move := await self._next(until)) is not None:
+            pdu = _pdu(move)
+            if isinstance(pdu, classes) and (where is None or where(pdu)):
+                if keep:
+                    self._keep(move, pdu)
+                else:
+                    await self._pass(move)
+                return pdu
+            await self._pass(move)
         names = " or ".join(cls.__name__ for cls in classes)
         raise Silence(f"no {names} within {within or 0:g} seconds")
 
-    async def _step(self) -> Any:
-        """Let one PDU through; returns it."""
-        move = await self._next()
-        await self._pass(move)
-        return _pdu(move)
+    async def _carry(self, until: float) -> None:
+        while not self._closed:
+            try:
+                move = await self._next(until)
+            except Left:
+                return
+            if move is None:
+                return
+            await self._pass(move)
 
     def _check_open(self) -> None:
         if self._closed:
-            raise Left(next(iter(self._closed)))
+            raise Left(next(iter(self._closed)), logged_out=self.has_logged_out)
 
-    async def _next(self) -> _Move:
-        """What has come next; raises Left at the end."""
+    async def _next(self, until: float = inf) -> _Move | None:
+        """What has come next, or None at that time; raises Left at the end."""
         self._check_open()
-        move = await self._moves.receive()
+        move = await self._receive(until)
+        if move is None:
+            return None
         if move.piece is None:
             await self._close_for(move.sender)
-            raise Left(move.sender)
-        if move.sender is Side.INITIATOR:
+            self._check_open()
+        elif move.sender is Side.INITIATOR:
             self._note(move.piece)
         return move
+
+    async def _receive(self, until: float) -> _Move | None:
+        """The only place where a wait may be broken off: a PDU that goes on does so whole."""
+        with trio.CancelScope(deadline=until) as self._patience:
+            return await self._moves.receive()
+        return None
 
     def _note(self, piece: Piece) -> None:
         """A PDU has come from the initiator."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
@@ -58,6 +59,7 @@ class Play:
         self._spawn = spawn
         """Lets a connection go on by itself."""
         self._come: list[Link] = []
+        self._left: list[Link] = []
         self._stirred = trio.Event()
         self._ending: Ending | None = None
         self.over = False
@@ -68,14 +70,16 @@ class Play:
     async def connection(self, within: float | None = None) -> Link:
         """The next connection of the initiator, before anything has gone over it.
 
-        Raises DriverEnded if there will be none, and TooSlowError after ``within`` seconds.
+        Those that there are go on meanwhile.  Raises DriverEnded if there will be none, and
+        Silence after ``within`` seconds.
         """
-        with trio.fail_after(float("inf") if within is None else within):
-            while not self._come:
-                if self._ending is not None:
-                    raise DriverEnded(f"the initiator was done: {self._ending}")
-                await self._stir()
-        return self._come.pop(0)
+        until = inf if within is None else trio.current_time() + within
+        await self._wait(lambda: bool(self._come) or self._ending is not None, until)
+        if self._come:
+            return self._come.pop(0)
+        if self._ending is None:
+            raise Silence(f"no connection within {within or 0:g} seconds")
+        raise DriverEnded(f"the initiator was done: {self._ending}")
 
     async def session(self, within: float | None = None) -> Link:
         """The next connection that has logged in to the target; discoveries go through.
@@ -92,24 +96,27 @@ class Play:
 
     async def has_no_other(self, within: float) -> bool:
         """Whether no further connection comes for some time; one that comes is kept."""
-        with trio.move_on_after(within):
-            while not self._come and self._ending is None:
-                await self._stir()
+        until = trio.current_time() + within
+        await self._wait(lambda: bool(self._come) or self._ending is not None, until)
         return not self._come
 
     def leave(self, link: Link) -> None:
         """Let everything through on a connection from here on."""
-        self._spawn(link)
+        if link not in self._left:
+            self._left.append(link)
+            self._spawn(link)
 
     async def ending(self, within: float | None = None) -> Ending:
         """Wait until the initiator is done; all connections go on meanwhile.
 
-        Raises TooSlowError if that takes longer than ``within`` seconds.
+        Raises Silence if that takes longer than ``within`` seconds.
         """
         self.let_go()
-        with trio.fail_after(float("inf") if within is None else within):
+        with trio.move_on_after(inf if within is None else within):
             while self._ending is None:
-                await self._stir()
+                await self._stirred.wait()
+        if self._ending is None:
+            raise Silence(f"the initiator was not done within {within or 0:g} seconds")
         return self._ending
 
     def let_go(self) -> None:
@@ -196,5 +203,14 @@ class Play:
         self._stirred.set()
         self._stirred = trio.Event()
 
-    async def _stir(self) -> None:
-        await self._stirred.wait()
+    async def _wait(self, happened: Callable[[], bool], until: float) -> None:
+        """Wait for something to happen, while all connections go on."""
+        held = [link for link in self.links if link not in self._come and link not in self._left]
+        async with trio.open_nursery() as nursery:
+            for link in held:
+                nursery.start_soon(link.rest)
+            with trio.move_on_at(until):
+                while not happened():
+                    await self._stirred.wait()
+            for link in held:
+                link.interrupt()

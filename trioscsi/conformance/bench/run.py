@@ -84,7 +84,6 @@ class _Performance:
         self._ladder = Ladder()
         self._interrupted, self._faulty = "", False
         self._ending: Ending | None = None
-        self._left: set[int] = set()
 
     async def run(self) -> Outcome:
         began = trio.current_time()
@@ -171,9 +170,7 @@ class _Performance:
         await link.run()
 
     def _leave(self, link: Link) -> None:
-        if link.number not in self._left:
-            self._left.add(link.number)
-            self._nursery.start_soon(link.rest)
+        self._nursery.start_soon(link.rest)
 
     async def _drive(self, where: Where) -> None:
         self._ending = await self._driver.drive(self._scenario.drive, where)

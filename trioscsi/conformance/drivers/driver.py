@@ -73,13 +73,21 @@ class Where:
 class Driver(Protocol):
     """One kind of initiator."""
 
-    name: str
-    drives: frozenset[Drive]
-    """What it can be made to do."""
-    abilities: frozenset[Ability]
-    """What it can do besides."""
-    reaches_us_at: str
-    """The host under which it finds the stage, and what is told to it of addresses."""
+    @property
+    def name(self) -> str:
+        """What it is called in reports."""
+
+    @property
+    def drives(self) -> frozenset[Drive]:
+        """What it can be made to do."""
+
+    @property
+    def abilities(self) -> frozenset[Ability]:
+        """What it can do besides."""
+
+    @property
+    def reaches_us_at(self) -> str:
+        """The host under which it finds the stage, and what is told to it of addresses."""
 
     async def drive(self, drive: Drive, where: Where) -> Ending:
         """Make the initiator do something, and wait until it is done; cancelled if too slow."""

@@ -1,0 +1,274 @@
+from __future__ import annotations
+
+import sys
+from collections.abc import Awaitable, Callable
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from tests.conformance.playing import QUIET, played, played_by
+from trioscsi.conformance import Level, Rule, Verdict
+from trioscsi.conformance.bench.link import ping
+from trioscsi.conformance.bench.outcome import Outcome
+from trioscsi.conformance.bench.play import NotExercised, Play
+from trioscsi.conformance.bench.run import perform_all
+from trioscsi.conformance.bench.scenario import Ability, Drive, Scenario, Stimulus
+from trioscsi.conformance.drivers.command import CommandDriver
+from trioscsi.conformance.drivers.driver import How
+from trioscsi.conformance.drivers.in_house import InHouse
+from trioscsi.pdu import DataIn, LoginResponse, NopOut, ScsiCommand
+
+RULE = Rule("7143-11.18-1")
+Act = Callable[[Play], Awaitable[None]]
+
+
+def scene(act: Act, drive: Drive = Drive.LOGIN, **more: object) -> Scenario:
+    return Scenario(id="XX-01", says="It works.", rule=RULE, drive=drive, act=act, **more)  # type: ignore[arg-type]
+
+
+def outcome_of(act: Act, drive: Drive = Drive.LOGIN, **more: object) -> Outcome:
+    return played(scene(act, drive, **more))
+
+
+async def passes(play: Play) -> None:
+    link = await play.session()
+    play.check(link.known.logged_in, "not logged in")
+
+
+async def fails(play: Play) -> None:
+    await play.session()
+    play.check(False, "wrong")
+
+
+async def says_nothing(play: Play) -> None:
+    await play.session()
+
+
+# Verdicts.
+
+
+def test_what_was_put_to_the_test_and_kept_passes():
+    outcome = outcome_of(passes)
+    assert (outcome.verdict, outcome.ending.how) == (Verdict.PASS, How.DONE)
+
+
+def test_what_was_not_kept_is_as_bad_as_its_level():
+    assert outcome_of(fails).verdict is Verdict.FAIL
+    should = Rule("7143-11.18-2", Level.SHOULD)
+
+    async def act(play: Play) -> None:
+        await play.session()
+        play.inform(False, "odd")
+        play.check(False, "bad", should)
+
+    outcome = outcome_of(act)
+    assert (outcome.verdict, outcome.says) == (Verdict.WARN, "bad")
+
+
+def test_what_was_never_put_to_the_test_is_not_exercised():
+    assert outcome_of(says_nothing).verdict is Verdict.NOT_EXERCISED
+
+
+def test_a_scenario_may_say_that_it_cannot_be_played():
+    async def act(play: Play) -> None:
+        await play.connection()
+        raise NotExercised("no such key")
+
+    outcome = outcome_of(act)
+    assert (outcome.verdict, outcome.says) == (Verdict.NOT_EXERCISED, "no such key")
+
+
+def test_an_initiator_that_leaves_too_early_is_not_judged():
+    async def act(play: Play) -> None:
+        link = await play.session()
+        play.check(True, "")
+        await link.take(NopOut)
+
+    outcome = outcome_of(act)
+    assert (outcome.verdict, outcome.says) == (
+        Verdict.INCONCLUSIVE,
+        "the initiator has logged out",
+    )
+
+
+def test_an_initiator_that_ought_to_answer_and_leaves_without_a_logout_has_failed():
+    async def act(play: Play) -> None:
+        link = await play.session()
+        await link.reset()
+        await play.expect(link, NopOut, breach="no answer")
+
+    assert outcome_of(act).verdict is Verdict.FAIL
+
+
+def test_no_connection_at_all_is_told():
+    async def act(play: Play) -> None:
+        await play.session()
+        await play.session()
+
+    outcome = outcome_of(act)
+    assert outcome.verdict is Verdict.NOT_EXERCISED
+    assert outcome.says.startswith("the initiator was done")
+
+
+def test_silence_is_told_and_is_no_pass():
+    async def act(play: Play) -> None:
+        link = await play.session()
+        await link.take(NopOut, within=1)
+
+    outcome = outcome_of(act, Drive.IDLE)
+    assert (outcome.verdict, outcome.says) == (
+        Verdict.NOT_EXERCISED,
+        "no NopOut within 1 seconds",
+    )
+
+
+def test_a_scenario_ends_within_its_bound():
+    async def act(play: Play) -> None:
+        await play.session()
+        await trio.sleep_forever()
+
+    outcome = outcome_of(act, limit=3.0)
+    assert outcome.says == "it was not over after 3 seconds"
+    assert 3 <= outcome.seconds < 20
+
+
+def test_a_fault_of_a_scenario_ends_it_alone(caplog):
+    async def act(play: Play) -> None:
+        raise ZeroDivisionError
+
+    outcome = outcome_of(act)
+    assert outcome.verdict is Verdict.INCONCLUSIVE
+    assert "ZeroDivisionError" in outcome.says
+    assert caplog.records
+
+
+def test_what_an_initiator_cannot_do_is_not_tried():
+    driver = CommandDriver("nothing", {})
+    outcome = played_by(scene(passes), driver)
+    assert outcome.verdict is Verdict.NOT_EXERCISED
+    assert outcome.says == "nothing cannot be made to log in, and out again"
+    driver = CommandDriver.of(["true"])
+    outcome = played_by(scene(passes, needs=frozenset({Ability.CHAP})), driver)
+    assert outcome.says == "true cannot prove who it is by CHAP"
+
+
+# Initiators that behave badly.
+
+
+def command(script: str) -> CommandDriver:
+    return CommandDriver.of([sys.executable, "-c", script, "{host}", "{port}"])
+
+
+@pytest.mark.parametrize(
+    ("script", "how"),
+    [
+        ("import time; time.sleep(60)", How.HUNG),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", How.CRASHED),
+        ("raise SystemExit(3)", How.FAILED),
+        ("pass", How.DONE),
+    ],
+)
+def test_initiators_that_hang_crash_or_never_connect_end_their_scenario(script: str, how: How):
+    outcome = trio.run(perform_one, scene(passes, limit=2.0), command(script))
+    assert outcome.verdict is Verdict.NOT_EXERCISED
+    assert outcome.ending.how is how
+
+
+def test_a_command_that_cannot_be_started_is_told():
+    outcome = trio.run(perform_one, scene(passes), CommandDriver.of(["/no/such/command"]))
+    assert outcome.ending.says == "/no/such/command: No such file or directory"
+
+
+def test_an_initiator_that_floods_ends_its_scenario():
+    flood = (
+        "import socket, sys\n"
+        "s = socket.create_connection((sys.argv[1], int(sys.argv[2])))\n"
+        "try:\n"
+        "    while True: s.sendall(bytes(65536))\n"
+        "except OSError: pass\n"
+    )
+    outcome = trio.run(perform_one, scene(passes, limit=2.0), command(flood))
+    assert outcome.verdict is Verdict.NOT_EXERCISED
+
+
+async def perform_one(scenario: Scenario, driver: CommandDriver) -> Outcome:
+    (outcome,) = await perform_all([scenario], driver)
+    return outcome
+
+
+# The stage.
+
+
+def test_the_target_goes_on_where_the_scenario_has_had_its_word():
+    async def act(play: Play) -> None:
+        link = await play.session()
+        await link.say(ping(ttt=3), ping(ttt=4))
+        for ttt in (3, 4):
+            answer = await play.expect(link, NopOut, breach="no answer")
+            play.check(answer.ttt == ttt, "another tag")
+        ending = await play.ending()
+        play.check(ending.how is How.DONE, str(ending))
+
+    outcome = outcome_of(act, Drive.WRITE)
+    assert (outcome.verdict, outcome.own) == (Verdict.PASS, [])
+
+
+def test_a_command_may_be_answered_by_the_scenario_and_the_next_by_the_target():
+    async def act(play: Play) -> None:
+        link = await play.session()
+        command = await link.take(ScsiCommand)
+        await link.answer(command, status=8)  # BUSY
+        ending = await play.ending()
+        play.check(ending.how is How.FAILED, str(ending))
+
+    outcome = outcome_of(act)
+    assert (outcome.verdict, outcome.own) == (Verdict.PASS, [])
+
+
+def test_wrong_data_are_noticed():
+    async def act(play: Play) -> None:
+        link = await play.session()
+        data = await link.take(DataIn, where=lambda pdu: len(pdu.data) > 100)
+        await link.forward(data, data=bytes(len(data.data)))
+        ending = await play.ending()
+        play.check(ending.how is not How.WRONG_DATA, str(ending))
+
+    assert outcome_of(act, Drive.READ).verdict is Verdict.FAIL
+
+
+def test_a_breach_by_the_target_has_to_be_declared():
+    async def act(play: Play) -> None:
+        link = await play.connection()
+        await link.take(LoginResponse, where=lambda pdu: pdu.transit)
+        await link.say(ping())
+        play.check(True, "")
+
+    assert outcome_of(act).own
+    assert not outcome_of(act, stimulus=Stimulus.BREACH).own
+    assert not outcome_of(act, breaches=frozenset({"7143-4.2.4-3"})).own
+
+
+def test_the_ladder_has_both_sides():
+    outcome = outcome_of(passes)
+    senders = [line.sender for line in outcome.ladder]
+    assert len(set(senders)) == 2
+    assert [line.number for line in outcome.ladder] == list(range(len(senders)))
+    assert not outcome.unlisted
+
+
+def test_outcomes_come_in_the_order_of_the_scenarios():
+    told: list[str] = []
+    scenarios = [
+        Scenario(id=name, says="It works.", rule=RULE, drive=Drive.LOGIN, act=act)
+        for name, act in (("XX-01", passes), ("XX-02", fails))
+    ]
+
+    async def run() -> list[Outcome]:
+        return await perform_all(
+            scenarios, InHouse(), at_once=2, tell=lambda outcome: told.append(outcome.scenario.id)
+        )
+
+    outcomes = trio.run(run, clock=MockClock(autojump_threshold=QUIET))
+    assert [outcome.verdict for outcome in outcomes] == [Verdict.PASS, Verdict.FAIL]
+    assert sorted(told) == ["XX-01", "XX-02"]

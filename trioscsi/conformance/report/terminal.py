@@ -1,0 +1,56 @@
+"""A report as lines on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from trioscsi.conformance.bench.outcome import Outcome
+from trioscsi.conformance.monitors import MONITORS
+from trioscsi.conformance.report.report import Report
+from trioscsi.conformance.verdicts import Verdict
+
+_SHOWN = frozenset({Verdict.FAIL, Verdict.WARN, Verdict.INFO})
+_WIDTH = max(map(len, Verdict))
+
+
+def row(name: str, verdict: Verdict, section: str, says: str) -> str:
+    """One line: id, verdict, section of the RFC, and a sentence."""
+    return f"{name:<6} {verdict:<{_WIDTH}}  {section:<9} {says}".rstrip()
+
+
+def progress(outcome: Outcome) -> str:
+    """What is said of a scenario when it is over."""
+    scenario = outcome.scenario
+    says = scenario.says if outcome.verdict is Verdict.PASS else f"{scenario.says} [{outcome.says}]"
+    return row(scenario.id, outcome.verdict, scenario.section, says)
+
+
+def lines(report: Report) -> Iterator[str]:
+    """What was found, when all is over: breaches with their proof, then counts."""
+    for outcome in report.outcomes:
+        if outcome.verdict in _SHOWN:
+            yield ""
+            yield row(outcome.scenario.id, outcome.verdict, outcome.scenario.section, "")
+            yield f"  expected  {outcome.scenario.says}"
+            for each in outcome.breaches:
+                rule = each.remark.rule
+                yield f"  found     {each.remark.breach} ({rule.level.name}, {rule.id})"
+            yield f"  driver    {outcome.ending}"
+    found = [watched for watched in report.monitors.values() if watched.verdict in _SHOWN]
+    for watched in found:
+        scenario, finding = watched.findings[0]
+        times = sum(watched.broken.values())
+        yield ""
+        yield row(watched.id, watched.verdict, finding.rule.section, MONITORS[watched.id].says)
+        yield f"  found     {finding.says} ({finding.rule.id}), {times} times, first in {scenario}"
+        yield f"  proof     {finding.evidence}: {finding.evidence.header.hex()}"
+    yield ""
+    yield (
+        report.initiator
+        + ": "
+        + ", ".join(f"{count} {verdict}" for verdict, count in report.summary.items() if count)
+    )
+    counts = [watched.verdict for watched in report.monitors.values()]
+    yield "monitors: " + ", ".join(
+        f"{counts.count(verdict)} {verdict}" for verdict in Verdict if verdict in counts
+    )
