@@ -9,9 +9,12 @@ from trioscsi.pdu import (
     LoginResponse,
     NopOut,
     Pdu,
+    ReadyToTransfer,
     Reject,
     ScsiCommand,
     ScsiResponse,
+    TaskManagementRequest,
+    TaskManagementResponse,
     encode,
 )
 from trioscsi.pdu.sense import join
@@ -46,6 +49,14 @@ def test_every_pdu_is_named(cls: type[Pdu]) -> None:
         (DataIn(has_status=True), "SCSI Data-In, GOOD"),
         (DataIn(), "SCSI Data-In"),
         (ScsiResponse(status=0x77), "SCSI Response, status 0x77"),
+        (
+            ReadyToTransfer(buffer_offset=512, desired_data_transfer_length=1024),
+            "Ready To Transfer, 1024 bytes wanted from 512",
+        ),
+        (TaskManagementRequest(function=1), "Task Management Request, ABORT_TASK"),
+        (TaskManagementRequest(function=77), "Task Management Request, function 0x4d"),
+        (TaskManagementResponse(), "Task Management Response, COMPLETE"),
+        (TaskManagementResponse(response=77), "Task Management Response, response 0x4d"),
         (Reject(reason=4), "Reject, PROTOCOL_ERROR"),
         (Reject(reason=0x77), "Reject, reason 0x77"),
     ],

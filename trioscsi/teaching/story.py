@@ -86,15 +86,48 @@ class Settled:
 Event = Began | Spoke | Happened | Commented | Settled
 
 
-@attrs.define
-class _Talk:
+class Talk:
     """What has been understood of one connection so far."""
 
-    table: Table = attrs.field(factory=Table)
-    text: dict[bool, bytearray] = attrs.field(
-        factory=lambda: {True: bytearray(), False: bytearray()}
-    )
-    first: int | None = None
+    def __init__(self) -> None:
+        self._table = Table()
+        self._text = {True: bytearray(), False: bytearray()}
+        self._first: int | None = None
+
+    def hear(self, connection: Connection, heard: Heard) -> Iterator[Event]:
+        """Something that was heard of the connection, which is always the same one."""
+        if self._first is None:
+            self._first = heard.time
+        time = heard.time - self._first
+        if isinstance(heard, Remark):
+            yield Happened(connection, time, heard.from_initiator, heard.text)
+            return
+        explained = explain(heard.cut.header, heard.cut.data, missing=heard.cut.missing)
+        yield Spoke(connection, time, heard.from_initiator, heard.cut, explained)
+        yield from self._negotiation(connection, heard, explained.pdu)
+
+    def _negotiation(self, connection: Connection, said: Said, pdu: Pdu | None) -> Iterator[Event]:
+        """Keep the keys of a login; when it is over, what was negotiated."""
+        if not isinstance(pdu, TEXTS):
+            return
+        text = self._text[said.from_initiator]
+        text += said.cut.data[: _MOST_TEXT - len(text)]
+        if pdu.continue_:
+            return
+        pairs, _ = pairs_in(bytes(text))
+        text.clear()
+        side = Side.INITIATOR if said.from_initiator else Side.TARGET
+        for name, value in pairs:
+            self._table.hear(side, name, value)
+        ends = isinstance(pdu, LoginResponse) and (
+            bool(pdu.status_class) or (pdu.transit and pdu.nsg == 3)
+        )
+        if ends:
+            _learn(connection, self._table)
+        over = ends or (isinstance(pdu, TextResponse) and pdu.final)
+        if over and self._table.rows:
+            yield Settled(connection, tuple(self._table.lines), tuple(self._table.rows))
+            self._table = Table()
 
 
 class Story:
@@ -102,7 +135,7 @@ class Story:
 
     def __init__(self) -> None:
         self._onlooker = Onlooker()
-        self._talks: WeakKeyDictionary[Connection, _Talk] = WeakKeyDictionary()
+        self._talks: WeakKeyDictionary[Connection, Talk] = WeakKeyDictionary()
         self.packets = 0
         self.others = 0
         """Packets that have no TCP in them."""
@@ -133,42 +166,9 @@ class Story:
             self.connections = max(self.connections, connection.number)
             yield Began(connection)
             return
-        talk = self._talks.setdefault(connection, _Talk())
-        if talk.first is None:
-            talk.first = heard.time
-        time = heard.time - talk.first
-        if isinstance(heard, Remark):
-            yield Happened(connection, time, heard.from_initiator, heard.text)
-            return
-        self.pdus += 1
-        explained = explain(heard.cut.header, heard.cut.data, missing=heard.cut.missing)
-        yield Spoke(connection, time, heard.from_initiator, heard.cut, explained)
-        yield from self._negotiation(connection, heard, explained.pdu, talk)
-
-    def _negotiation(
-        self, connection: Connection, said: Said, pdu: Pdu | None, talk: _Talk
-    ) -> Iterator[Event]:
-        """Keep the keys of a login; when it is over, what was negotiated."""
-        if not isinstance(pdu, TEXTS):
-            return
-        text = talk.text[said.from_initiator]
-        text += said.cut.data[: _MOST_TEXT - len(text)]
-        if pdu.continue_:
-            return
-        pairs, _ = pairs_in(bytes(text))
-        text.clear()
-        side = Side.INITIATOR if said.from_initiator else Side.TARGET
-        for name, value in pairs:
-            talk.table.hear(side, name, value)
-        ends = isinstance(pdu, LoginResponse) and (
-            bool(pdu.status_class) or (pdu.transit and pdu.nsg == 3)
-        )
-        if ends:
-            _learn(connection, talk.table)
-        over = ends or (isinstance(pdu, TextResponse) and pdu.final)
-        if over and talk.table.rows:
-            yield Settled(connection, tuple(talk.table.lines), tuple(talk.table.rows))
-            talk.table = Table()
+        talk = self._talks.setdefault(connection, Talk())
+        self.pdus += isinstance(heard, Said)
+        yield from talk.hear(connection, heard)
 
 
 def _learn(connection: Connection, heard: Table) -> None:

@@ -11,10 +11,15 @@ from trioscsi.pdu import (
     LoginResponse,
     LoginStatus,
     Pdu,
+    ReadyToTransfer,
     Reject,
     RejectReason,
     ScsiCommand,
     ScsiResponse,
+    TaskFunction,
+    TaskManagementRequest,
+    TaskManagementResponse,
+    TaskResult,
 )
 from trioscsi.scsi import Status
 from trioscsi.teaching import commands
@@ -84,6 +89,14 @@ def _matters(pdu: Pdu, cut: Cut) -> Iterable[str]:
             yield " ".join(
                 sense[name] for name in ("sense key", "additional sense code") if name in sense
             )
+    elif isinstance(pdu, ReadyToTransfer):
+        yield f"{pdu.desired_data_transfer_length} bytes wanted from {pdu.buffer_offset}"
+    elif isinstance(pdu, TaskManagementRequest):
+        known = pdu.function in set(TaskFunction)
+        yield TaskFunction(pdu.function).name if known else f"function 0x{pdu.function:02x}"
+    elif isinstance(pdu, TaskManagementResponse):
+        known = pdu.response in set(TaskResult)
+        yield TaskResult(pdu.response).name if known else f"response 0x{pdu.response:02x}"
     elif isinstance(pdu, Reject):
         known = pdu.reason in set(RejectReason)
         yield RejectReason(pdu.reason).name if known else f"reason 0x{pdu.reason:02x}"
