@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.interop.serving import NAME, Serving, serving
-from tests.interop.tools import run
+from tests.interop.suites import Run, Site, Suite, check, running
+from tests.interop.tools import run, tool
 
 SUITES = [  # as "iscsi-test-cu --list" names them
     "SCSI.CompareAndWrite",
@@ -73,6 +72,22 @@ SANITIZING = [
     "SCSI.Sanitize.Readonly",
     "SCSI.Sanitize.Reservations",
 ]
+THIN = [
+    *SANITIZING,
+    "SCSI.GetLBAStatus.BeyondEol",
+    "SCSI.GetLBAStatus.Simple",
+    "SCSI.Inquiry",
+    "SCSI.ReadCapacity16",
+    "SCSI.Unmap",
+    "SCSI.WriteSame10",
+    "SCSI.WriteSame16",
+]
+MULTIPATH = [
+    "SCSI.MultipathIO.CompareAndWrite",
+    "SCSI.MultipathIO.CompareAndWriteAsync",
+    "SCSI.MultipathIO.Reset",
+    "SCSI.MultipathIO.Simple",
+]
 SUITES_OF_A_READ_ONLY_DISK = [
     "SCSI.Inquiry",
     "SCSI.Mandatory",
@@ -90,132 +105,65 @@ SUITES_OF_THE_TRANSPORT = [
     "iSCSI.iSCSIcmdsn",
     "iSCSI.iSCSIdatasn",
 ]
+SUITES_OF_A_CD_ROM = [
+    "SCSI.Inquiry",
+    "SCSI.Read10",
+    "SCSI.Read12",
+    "SCSI.ReadCapacity10",
+    "SCSI.StartStopUnit",
+]
+
+DISKS = {
+    "512": "memory:100MiB",
+    "4096": "memory:100MiB?block_size=4096&physical_block_size=16384",
+    # Logical blocks that are physical ones.
+    "whole-512": "memory:100MiB?physical_block_size=512",
+    "whole-4096": "memory:100MiB?block_size=4096&physical_block_size=4096",
+    "file-512": "{folder}/512.img?size=100MiB&block_size=512",
+    "file-4096": "{folder}/4096.img?size=100MiB&block_size=4096",
+    "read-only": "readonly+memory:100MiB",
+    "cd": "cdrom+memory:4MiB",
+    # With two paths the tool compares a block more than it has zeroed: each has a fresh disk.
+    **dict.fromkeys(MULTIPATH, "memory:100MiB"),
+}
+SECRET, OTHER_SECRET = "of-some-length", "another-of-some-length"
+
+
+def on(names: list[str], *disks: str) -> pytest.MarkDecorator:
+    """A test of these suites on each of these disks."""
+    suites = [Suite(name, disk) for disk in disks for name in names]
+    return pytest.mark.parametrize("suite", suites, ids=str)
 
 
 @pytest.fixture(scope="module")
-def read_only(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
-    log = tmp_path_factory.mktemp("read-only") / "log"
-    with serving(log, "--read-only", "memory:100MiB") as server:
-        yield server
-
-
-@pytest.fixture
-def fresh(tmp_path: Path) -> Iterator[Serving]:
-    """A disk without anything on it: the tool compares a block more than it has zeroed before."""
-    with serving(tmp_path / "log", "memory:100MiB") as server:
-        yield server
+def secrets(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Options for a server that asks for proof."""
+    file = tmp_path_factory.mktemp("secrets") / "secrets"
+    file.touch(mode=0o600)
+    file.write_text(f"alice {SECRET}\ndisk {OTHER_SECRET}\n")
+    return ["--chap-file", str(file), "--mutual-chap", "disk", "--discovery-chap"]
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
-    """Disks whose logical blocks are physical ones."""
-    log = tmp_path_factory.mktemp("whole") / "log"
-    with serving(
-        log,
-        "memory:100MiB?physical_block_size=512",
-        "memory:100MiB?block_size=4096&physical_block_size=4096",
-    ) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def filed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
-    """Two disks in files, of 512 and of 4096 bytes a block."""
-    folder = tmp_path_factory.mktemp("filed")
-    disks = (f"{folder}/{size}.img?size=100MiB&block_size={size}" for size in (512, 4096))
-    with serving(folder / "log", *disks) as server:
-        yield server
-
-
-@pytest.fixture(scope="module", autouse=True)
-def interrupted(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[subprocess.Popen[str] | None]:
-    """A sanitize that is interrupted in all ways; the tool then sleeps, for a minute."""
-    name = test_libiscsi_finds_that_a_sanitize_outlasts_all_resets.__name__
-    if shutil.which("iscsi-test-cu") is None or not any(
-        item.name == name for item in request.session.items
-    ):
-        yield None
-        return
-    log = tmp_path_factory.mktemp("slow") / "log"
-    with (
-        serving(log, "slow+memory:8MiB?write_ms=1000") as server,
-        subprocess.Popen(
-            ["iscsi-test-cu", *FLAGS, "--test=SCSI.Sanitize.Reset", server.url],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        ) as process,
-    ):
-        yield process
-        process.kill()
-
-
-def run_suite(suite: str, *paths: str) -> None:
-    check(run("iscsi-test-cu", *FLAGS, f"--test={suite}", *paths))
-
-
-def check(output: str) -> None:
-    summary = re.search(r"^ +tests +\d+ +(\d+) +(\d+) +(\d+)", output, re.MULTILINE)
-    assert summary is not None, output
-    ran, passed, failed = map(int, summary.groups())
-    assert ran > 0, output
-    assert (passed, failed) == (ran, 0), output
-
-
-@pytest.mark.parametrize("unit", [0, 1], ids=["512", "4096"])
-@pytest.mark.parametrize("suite", SUITES)
-def test_a_suite_of_libiscsi_finds_no_fault(server: Serving, suite: str, unit: int) -> None:
-    run_suite(suite, server.unit(unit))
-
-
-@pytest.mark.parametrize("unit", [0, 1], ids=["512", "4096"])
-def test_libiscsi_finds_no_fault_with_the_status_of_blocks(whole: Serving, unit: int) -> None:
-    # Where several make a physical block, it expects an answer to begin with other blocks than
-    # those that it asked for: see specs/deviations.md.
-    run_suite("SCSI.GetLBAStatus", whole.unit(unit))
-
-
-@pytest.mark.parametrize("unit", [0, 1], ids=["512", "4096"])
-@pytest.mark.parametrize("suite", SANITIZING)
-def test_libiscsi_finds_no_fault_with_sanitizing(server: Serving, suite: str, unit: int) -> None:
-    run_suite(suite, server.unit(unit))
-
-
-@pytest.mark.parametrize("unit", [0, 1], ids=["512", "4096"])
-@pytest.mark.parametrize(
-    "suite",
-    [
-        *SANITIZING,
-        "SCSI.GetLBAStatus.BeyondEol",
-        "SCSI.GetLBAStatus.Simple",
-        "SCSI.Inquiry",
-        "SCSI.ReadCapacity16",
-        "SCSI.Unmap",
-        "SCSI.WriteSame10",
-        "SCSI.WriteSame16",
-    ],
-)
-def test_libiscsi_finds_no_fault_with_thin_disks_in_files(
-    filed: Serving, suite: str, unit: int
-) -> None:
-    run_suite(suite, filed.unit(unit))
-
-
-@pytest.mark.parametrize("suite", SUITES_OF_THE_TRANSPORT)
-def test_a_suite_of_libiscsi_finds_no_fault_with_the_transport(server: Serving, suite: str) -> None:
-    run_suite(suite, server.url)
-
-
-@pytest.mark.parametrize("test", ["Simple", "Reset", "CompareAndWrite", "CompareAndWriteAsync"])
-def test_libiscsi_finds_no_fault_with_two_paths(fresh: Serving, test: str) -> None:
-    run_suite(f"SCSI.MultipathIO.{test}", fresh.url, fresh.url)
-
-
-@pytest.mark.parametrize("suite", SUITES_OF_A_READ_ONLY_DISK)
-def test_libiscsi_finds_no_fault_with_a_read_only_disk(read_only: Serving, suite: str) -> None:
-    run_suite(suite, read_only.url)
+def libiscsi(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, secrets: list[str]
+) -> Iterator[Run]:
+    """The suites that the tests ask for; they have begun."""
+    tool("iscsi-test-cu")
+    asked = [
+        value
+        for item in request.session.items
+        if isinstance(item, pytest.Function) and hasattr(item, "callspec")
+        for value in item.callspec.params.values()
+        if isinstance(value, Suite)
+    ]
+    sites = [
+        Site({"slow": "slow+memory:8MiB?write_ms=1000"}),
+        Site({"guarded": "memory:100MiB"}, secrets, f"alice%{SECRET}@"),
+        Site(DISKS, number=3),
+    ]
+    with running(asked, sites, tmp_path_factory.mktemp("libiscsi")) as run:
+        yield run
 
 
 def test_iscsi_ls_shows_the_target_and_its_units(server: Serving) -> None:
@@ -225,6 +173,12 @@ def test_iscsi_ls_shows_the_target_and_its_units(server: Serving) -> None:
         ["Lun:0", "Type:DIRECT_ACCESS"],
         ["Lun:1", "Type:DIRECT_ACCESS"],
     ]
+
+
+def test_iscsi_ls_shows_an_image_of_a_disc_as_what_it_is(tmp_path: Path) -> None:
+    (tmp_path / "install.iso").write_bytes(bytes(4 << 20))
+    with serving(tmp_path / "log", str(tmp_path / "install.iso")) as server:
+        assert "Type:MMC" in run("iscsi-ls", "-s", f"iscsi://{server.portal}")
 
 
 def test_iscsi_inq_understands_the_standard_inquiry_data(server: Serving) -> None:
@@ -252,17 +206,10 @@ def test_iscsi_readcapacity16_reads_the_capacity(
     assert f"RETURNED LOGICAL BLOCK ADDRESS:{(100 << 20) // block_size - 1}\n" in output
 
 
-SECRET, OTHER_SECRET = "of-some-length", "another-of-some-length"
-
-
 @pytest.fixture(scope="module")
-def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
-    folder = tmp_path_factory.mktemp("guarded")
-    secrets = folder / "secrets"
-    secrets.touch(mode=0o600)
-    secrets.write_text(f"alice {SECRET}\ndisk {OTHER_SECRET}\n")
-    options = ["--chap-file", str(secrets), "--mutual-chap", "disk", "--discovery-chap"]
-    with serving(folder / "log", *options, "memory:100MiB") as server:
+def guarded(tmp_path_factory: pytest.TempPathFactory, secrets: list[str]) -> Iterator[Serving]:
+    log = tmp_path_factory.mktemp("guarded") / "log"
+    with serving(log, *secrets, "memory:100MiB") as server:
         yield server
 
 
@@ -289,25 +236,53 @@ def test_libiscsi_is_refused_without_the_right_secret(guarded: Serving, secret: 
             run(*command)
 
 
-@pytest.mark.parametrize("suite", SUITES_OF_THE_TRANSPORT)
-def test_a_suite_of_libiscsi_finds_no_fault_behind_chap(guarded: Serving, suite: str) -> None:
-    run_suite(suite, with_secret(guarded.url))
+@on(["SCSI.Sanitize.Reset"], "slow")
+def test_libiscsi_finds_that_a_sanitize_outlasts_all_resets(libiscsi: Run, suite: Suite) -> None:
+    check(libiscsi.said(suite))
 
 
-def test_libiscsi_finds_that_a_sanitize_outlasts_all_resets(
-    interrupted: subprocess.Popen[str] | None,
-) -> None:
-    if interrupted is None:
-        run("iscsi-test-cu", "--list")  # it is missing: this says so
-        return
-    check(interrupted.communicate(timeout=150)[0])
+@on(SUITES, "4096", "512")
+def test_a_suite_of_libiscsi_finds_no_fault(libiscsi: Run, suite: Suite) -> None:
+    check(libiscsi.said(suite))
 
 
-@pytest.mark.parametrize(
-    "suite", ["Inquiry", "Read10", "Read12", "ReadCapacity10", "StartStopUnit"]
-)
-def test_a_suite_of_libiscsi_finds_no_fault_with_a_cd_rom(tmp_path: Path, suite: str) -> None:
-    (tmp_path / "install.iso").write_bytes(bytes(4 << 20))
-    with serving(tmp_path / "log", str(tmp_path / "install.iso")) as server:
-        assert "Type:MMC" in run("iscsi-ls", "-s", f"iscsi://{server.portal}")
-        run_suite(f"SCSI.{suite}", server.url)
+# Where several blocks make a physical block, it expects an answer to begin with other blocks than
+# those that it asked for: see specs/deviations.md.
+@on(["SCSI.GetLBAStatus"], "whole-4096", "whole-512")
+def test_libiscsi_finds_no_fault_with_the_status_of_blocks(libiscsi: Run, suite: Suite) -> None:
+    check(libiscsi.said(suite))
+
+
+@on(SANITIZING, "4096", "512")
+def test_libiscsi_finds_no_fault_with_sanitizing(libiscsi: Run, suite: Suite) -> None:
+    check(libiscsi.said(suite))
+
+
+@on(THIN, "file-4096", "file-512")
+def test_libiscsi_finds_no_fault_with_thin_disks_in_files(libiscsi: Run, suite: Suite) -> None:
+    check(libiscsi.said(suite))
+
+
+@on(SUITES_OF_THE_TRANSPORT, "512")
+def test_a_suite_of_libiscsi_finds_no_fault_with_the_transport(libiscsi: Run, suite: Suite) -> None:
+    check(libiscsi.said(suite))
+
+
+@pytest.mark.parametrize("suite", [Suite(name, name, paths=2) for name in MULTIPATH], ids=str)
+def test_libiscsi_finds_no_fault_with_two_paths(libiscsi: Run, suite: Suite) -> None:
+    check(libiscsi.said(suite))
+
+
+@on(SUITES_OF_A_READ_ONLY_DISK, "read-only")
+def test_libiscsi_finds_no_fault_with_a_read_only_disk(libiscsi: Run, suite: Suite) -> None:
+    check(libiscsi.said(suite))
+
+
+@on(SUITES_OF_A_CD_ROM, "cd")
+def test_a_suite_of_libiscsi_finds_no_fault_with_a_cd_rom(libiscsi: Run, suite: Suite) -> None:
+    check(libiscsi.said(suite))
+
+
+@on(SUITES_OF_THE_TRANSPORT, "guarded")
+def test_a_suite_of_libiscsi_finds_no_fault_behind_chap(libiscsi: Run, suite: Suite) -> None:
+    check(libiscsi.said(suite))

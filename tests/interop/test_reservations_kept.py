@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
 from pathlib import Path
 from random import Random
 from threading import Timer
-from typing import Self
 
 import attrs
 
+from tests.interop.restarts import Restarts
 from tests.interop.writer import Writer
 from trioscsi.pdu import DataIn
 from trioscsi.scsi import transport_id
@@ -114,51 +110,11 @@ class Registrant(Writer):
         raise AssertionError(pdu)
 
 
-class Restarts:
-    """A server that is started and killed again and again."""
-
-    def __init__(self, folder: Path) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.interop.storm", str(folder)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        self._pid = 0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.kill()
-        self._process.communicate(timeout=10)
-
-    def start(self) -> int:
-        """Start a server; its port."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write("\n")
-        self._process.stdin.flush()
-        self._pid, port = map(int, self._process.stdout.readline().split())
-        return port
-
-    def kill(self) -> None:
-        """Kill the server that was started last, if it is not yet."""
-        pid, self._pid = self._pid, 0
-        if pid:
-            os.kill(pid, signal.SIGKILL)
-
-    @property
-    def killed(self) -> bool:
-        """Whether no server is left."""
-        return not self._pid
-
-
 def test_what_was_acknowledged_survives_a_kill_at_any_moment(tmp_path: Path) -> None:
     random = Random(4711)
     state = after = State()
     steps = done_in_flight = 0
-    with Restarts(tmp_path) as server:
+    with Restarts(tmp_path, "memory:1MiB") as server:
         for _ in range(ROUNDS):
             with Registrant(server.start()) as initiator:
                 found = initiator.found()

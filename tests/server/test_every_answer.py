@@ -97,12 +97,15 @@ class World:
 
 @pytest.fixture
 def patient_clock() -> MockClock:
-    """Jumps like trio's, but only after the kernel has had the time to hand bytes over."""
+    """Jumps like trio's, but only after the kernel has had the time to hand bytes over.
+
+    It is the clock of the tests that ask for it themselves.
+    """
     return MockClock(autojump_threshold=0.05)
 
 
 @pytest.fixture
-async def world(nursery: trio.Nursery, patient_clock: MockClock) -> AsyncIterator[World]:
+async def world(nursery: trio.Nursery) -> AsyncIterator[World]:
     held = Held()
     targets = {
         each: Target(
@@ -313,7 +316,9 @@ REJECTS: Mapping[RejectReason, Situation] = {
 
 
 @pytest.mark.parametrize("reason", RejectReason, ids=lambda reason: reason.name)
-async def test_every_reason_to_reject_has_its_situation(world: World, reason: RejectReason) -> None:
+async def test_every_reason_to_reject_has_its_situation(
+    world: World, patient_clock: MockClock, reason: RejectReason
+) -> None:
     reject = await REJECTS[reason](world)
     assert RejectReason(reject.reason) is reason
 
@@ -433,7 +438,9 @@ EVENTS: Mapping[AsyncEvent, Situation] = {
 
 
 @pytest.mark.parametrize("event", AsyncEvent, ids=lambda event: event.name)
-async def test_every_event_has_its_situation(world: World, event: AsyncEvent) -> None:
+async def test_every_event_has_its_situation(
+    world: World, patient_clock: MockClock, event: AsyncEvent
+) -> None:
     peer = await EVENTS[event](world)
     message = await peer.receive()
     assert isinstance(message, AsyncMessage)

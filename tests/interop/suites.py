@@ -1,0 +1,110 @@
+"""libiscsi's suites for targets, several at a time.
+
+Most of them keep one core busy and some sleep for seconds, so they are run side by side, each for
+itself at a server: no suite sees what another does to a disk.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from queue import SimpleQueue
+
+import attrs
+
+from tests.interop.serving import Serving, serving
+from tests.interop.tools import run
+
+FLAGS = ("--dataloss", "--allow-sanitize", "--normal", "--fail")
+_TIME = 400
+"""Seconds that a suite may take, on a machine that has other things to do."""
+
+
+@attrs.frozen
+class Suite:
+    """A suite, as "iscsi-test-cu --list" names it, and the disk that it tests.
+
+    ``paths`` is how many times it is given the disk.
+    """
+
+    name: str
+    disk: str
+    paths: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.name.partition('.')[2]}-{self.disk}"
+
+
+@attrs.frozen
+class Site:
+    """A server to test: its options and its disks, by name.
+
+    There are ``number`` of them, so that so many suites run at a time.  ``credentials`` go into the
+    URL.
+    """
+
+    disks: Mapping[str, str]
+    options: Sequence[str] = ()
+    credentials: str = ""
+    number: int = 1
+
+
+class Run:
+    """What the suites said, or are going to say."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        self._stack = stack
+        self._said: dict[Suite, Future[str]] = {}
+
+    def said(self, suite: Suite) -> str:
+        """What a suite printed, once it is done."""
+        return self._said[suite].result()
+
+    def begin(self, suites: Sequence[Suite], site: Site, folder: Path) -> None:
+        """Begin to run those suites that test a disk of this site."""
+        wanted = [suite for suite in suites if suite.disk in site.disks]
+        if not wanted:
+            return
+        idle: SimpleQueue[Serving] = SimpleQueue()
+        for number in range(site.number):
+            place = folder / str(number)
+            place.mkdir(parents=True)
+            disks = [disk.format(folder=place) for disk in site.disks.values()]
+            server = serving(place / "log", *site.options, *disks)
+            idle.put(self._stack.enter_context(server))
+        pool = ThreadPoolExecutor(max_workers=site.number)
+        self._stack.callback(pool.shutdown, cancel_futures=True)
+        for suite in wanted:
+            self._said[suite] = pool.submit(_perform, suite, site, idle)
+
+
+def _perform(suite: Suite, site: Site, idle: SimpleQueue[Serving]) -> str:
+    server = idle.get()
+    try:
+        url = server.unit(list(site.disks).index(suite.disk))
+        paths = [url.replace("iscsi://", f"iscsi://{site.credentials}")] * suite.paths
+        return run("iscsi-test-cu", *FLAGS, f"--test={suite.name}", *paths, timeout=_TIME)
+    finally:
+        idle.put(server)
+
+
+@contextmanager
+def running(suites: Sequence[Suite], sites: Sequence[Site], folder: Path) -> Iterator[Run]:
+    """Suites that are being run, in this order as far as there are servers for them."""
+    with ExitStack() as stack:
+        run = Run(stack)
+        for number, site in enumerate(sites):
+            run.begin(suites, site, folder / str(number))
+        yield run
+
+
+def check(output: str) -> None:
+    """Every test of a suite was run, and passed."""
+    summary = re.search(r"^ +tests +\d+ +(\d+) +(\d+) +(\d+)", output, re.MULTILINE)
+    assert summary is not None, output
+    ran, passed, failed = map(int, summary.groups())
+    assert ran > 0, output
+    assert (passed, failed) == (ran, 0), output
