@@ -8,6 +8,7 @@
     ├── BackendError          storage failed; becomes sense data
     │   └── OutOfSpace        thinly provisioned storage is full
     ├── PortalError           an address cannot be listened at
+    ├── ControlError          a control socket cannot be reached, or refuses a request
     ├── CaptureError          a packet capture cannot be written, or is none
     ├── NameServiceError      an iSNS server refused, or said what nobody understands
     ├── LoginFailure          a target has refused our initiator, or cannot be reached
@@ -79,6 +80,10 @@ class OutOfSpace(BackendError):
 
 class PortalError(TrioscsiError):
     """The address of a portal is not ours, is taken, or is unknown."""
+
+
+class ControlError(TrioscsiError):
+    """A control socket cannot be reached, or what was asked of it cannot be done."""
 
 
 class CaptureError(TrioscsiError):

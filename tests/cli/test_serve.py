@@ -112,6 +112,16 @@ def test_chap_asks_for_a_proof(built: list[Target], monkeypatch: pytest.MonkeyPa
     assert authentication.mutual.name == "disk"
 
 
+def test_a_control_socket_is_served_and_shown(
+    built: list[Target], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "control"
+    assert invoke("memory:1MiB", "--control", str(path)).exit_code == 0
+    assert built[0].control == path
+    module._announce(built[0], [("127.0.0.1", 3260)])
+    assert f"trioscsi watch --control {path}\n" in capsys.readouterr().out
+
+
 def test_disks_may_be_read_only(built: list[Target]) -> None:
     assert invoke("--read-only", "memory:1MiB").exit_code == 0
     assert built[0].performer.target.units[0].read_only

@@ -115,6 +115,12 @@ _LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}
     help="Write every byte of all connections here, for Wireshark or trioscsi explain; secrets of"
     " CHAP are taken out, data are not.",
 )
+@click.option(
+    "--control",
+    metavar="PATH",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A Unix socket at which trioscsi watch sees what happens; only its owner can open it.",
+)
 @click.option("-v", "--verbose", is_flag=True, help="Log what initiators do, too.")
 def serve(
     disks: tuple[str, ...],
@@ -135,6 +141,7 @@ def serve(
     state: Path | None,
     registrations_by_name: bool,
     trace: Path | None,
+    control: Path | None,
     verbose: bool,
 ) -> None:
     """Serve disks over iSCSI: LUN 0, 1, ... in order.
@@ -176,6 +183,7 @@ def serve(
             mutual_chap=secrets.mutual,
             discovery_chap=secrets.chap if discovery_chap else None,
             trace=trace,
+            control=control,
         )
         trio.run(_serve, target)
     except* TrioscsiError as group:
@@ -225,6 +233,8 @@ def _announce(target: Target, addresses: list[Address]) -> None:
         f"       qemu-img info {url}\n"
         f"       iscsiadm -m discovery -t sendtargets -p {portals[0]}"
     )
+    if target.control is not None:
+        click.echo(f"       trioscsi watch --control {target.control}")
 
 
 def _everywhere() -> list[str]:

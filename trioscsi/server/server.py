@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import platform
 import socket
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from math import inf
 from pathlib import Path
 from types import MappingProxyType
@@ -58,6 +59,8 @@ class Server:
     without ``discovery`` nobody may ask which targets there are.
     ``trace`` is the pcapng file that is written of all connections, or a
     `trioscsi.server.tracing.Trace` that is told of them.
+    ``control`` is the path of a Unix socket at which programs of the same user may watch
+    (specs/control.md).
     """
 
     def __init__(
@@ -71,8 +74,10 @@ class Server:
         name_server: str | None = None,
         discovery: bool = True,
         trace: Trace | str | Path | None = None,
+        control: str | Path | None = None,
     ) -> None:
         self._trace = trace
+        self._control = None if control is None else Path(control)
         self._feed: Feed | None = None
         self._tracing: Trace | None = None
         """The same, while it is served."""
@@ -120,11 +125,12 @@ class Server:
     ) -> None:
         """Serve until cancelled, or until `stop` has done its work.
 
-        Raises PortalError if a portal cannot be listened at, and CaptureError if the trace cannot
-        be written.
+        Raises PortalError if a portal or the control socket cannot be listened at, and CaptureError
+        if the trace cannot be written.
         """
         with ExitStack() as stack:
             self._tracing = stack.enter_context(opened(self._trace))
+            control = self._open_control(stack)
             listeners = {
                 stack.enter_context(listener): Open(portal, listener.getsockname()[:2])
                 for portal in self._portals
@@ -141,6 +147,8 @@ class Server:
                     )
                     for target in self._targets.values():
                         conversations.start_soon(self._attend, target, name=target.name)
+                    if control is not None:
+                        conversations.start_soon(control, name="control socket")
                     if self._name_service is not None:
                         conversations.start_soon(self._name_service.run, name="name service")
                     async with trio.open_nursery() as doors:
@@ -157,6 +165,15 @@ class Server:
                     for listener in listeners:
                         listener.close()
                     await trio.sleep_forever()
+
+    def _open_control(self, stack: ExitStack) -> Callable[[], Awaitable[None]] | None:
+        """What answers at the control socket, if there is one."""
+        if self._control is None:
+            return None
+        from trioscsi.server.control import Control
+        from trioscsi.server.control.door import listening
+
+        return partial(Control(self.feed).serve, stack.enter_context(listening(self._control)))
 
     async def stop(self, grace: float = 5.0) -> None:
         """Let nobody in, ask initiators to log out, wait ``grace`` seconds at most, then close."""

@@ -71,6 +71,7 @@ class Target:
     ``trace`` is a pcapng file that is written of all connections, for Wireshark and for
     ``trioscsi explain``, or a `trioscsi.server.tracing.Trace` that is told of them.  It holds what
     is read and written; secrets are taken out.
+    ``control`` is the path of a Unix socket at which ``trioscsi watch`` sees what happens.
     Raises UsageError for names, numbers and sizes that no target can have.
     """
 
@@ -96,6 +97,7 @@ class Target:
         name_server: str | None = None,
         views: Mapping[str, View] | None = None,
         trace: Trace | str | Path | None = None,
+        control: str | Path | None = None,
         redirect: Redirect | Moved | str | Mapping[str, Moved | str] | None = None,
         unit_events: bool = True,
         **negotiation: Any,
@@ -104,6 +106,8 @@ class Target:
         proof = authentication(chap, mutual_chap, chap_algorithms)
         self._discovery_chap, self._mutual_chap = discovery_chap, mutual_chap
         self._name_server, self._trace = name_server, trace
+        self.control = None if control is None else Path(control)
+        """Where the control socket is while this is served."""
         self.alias = alias
         self._portals = parse_portals([listen] if isinstance(listen, str | Portal) else listen)
         self.limits = limits or Limits()
@@ -188,7 +192,7 @@ class Target:
         """Serve until cancelled, or until `stop` has done its work.
 
         ``task_status.started`` hands over the addresses that are listened at.  Raises PortalError
-        if one cannot be, and CaptureError if the trace cannot be written.
+        if one cannot be, or the control socket, and CaptureError if the trace cannot be written.
         """
         self._server = Server(
             [self],
@@ -198,6 +202,7 @@ class Target:
             mutual_chap=self._mutual_chap,
             name_server=self._name_server,
             trace=self._trace,
+            control=self.control,
         )
         await self._server.serve(task_status)
 
