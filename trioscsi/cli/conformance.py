@@ -19,6 +19,7 @@ from trioscsi.conformance.bench.selftest import selftest as try_mutants
 from trioscsi.conformance.drivers.command import CommandDriver
 from trioscsi.conformance.drivers.driver import Driver
 from trioscsi.conformance.drivers.in_house import InHouse
+from trioscsi.conformance.drivers.recipes import RECIPES
 from trioscsi.conformance.report import Report
 from trioscsi.conformance.report.as_json import as_json
 from trioscsi.conformance.report.junit import as_junit
@@ -48,7 +49,9 @@ def conformance() -> None:
     "  trioscsi conformance run --recipe in-house --json report.json"
 )
 @click.argument("words", metavar="[SCENARIO ...] [-- COMMAND]", nargs=-1, type=click.UNPROCESSED)
-@click.option("--recipe", type=click.Choice(["in-house"]), help="A driver that is built in.")
+@click.option(
+    "--recipe", type=click.Choice(["in-house", *RECIPES]), help="A driver that is built in."
+)
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the report.")
 @click.option("--junit", type=click.Path(path_type=Path), help="Write it as JUnit XML.")
 @click.pass_context
@@ -69,7 +72,7 @@ def run(
     scenarios = _chosen(names)
     if (recipe is None) is (not command):
         raise click.UsageError("either a --recipe, or a command behind --")
-    driver: Driver = InHouse() if recipe else CommandDriver.of(command)
+    driver = _driver(recipe, command)
     outcomes = _play(scenarios, driver)
     report = Report(driver.name, outcomes)
     for line in lines(report):
@@ -77,6 +80,12 @@ def run(
     _write(json_file, as_json(report))
     _write(junit, as_junit(report))
     context.exit(1 if report.failed else 0)
+
+
+def _driver(recipe: str | None, command: Sequence[str]) -> Driver:
+    if recipe is None:
+        return CommandDriver.of(command)
+    return RECIPES.get(recipe) or InHouse()
 
 
 def _split(words: tuple[str, ...]) -> tuple[list[str], list[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ from trioscsi.scsi.sense import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncGenerator, Sequence
 
     from trioscsi.scsi.device import LogicalUnit
     from trioscsi.scsi.nexus import Nexus
@@ -132,12 +133,13 @@ class LbaStatus(Procedure):
         most = min(max(room, 1), _ENOUGH)
         descriptors: list[bytes] = []
         condition = _END_OF_MEDIUM
-        async for extent in self._extents(storage):
-            if extent.mapped in self.wanted:
-                descriptors += _descriptors(extent, most - len(descriptors))
-            if len(descriptors) == most:
-                condition = _FULL
-                break
+        async with aclosing(self._extents(storage)) as extents:
+            async for extent in extents:
+                if extent.mapped in self.wanted:
+                    descriptors += _descriptors(extent, most - len(descriptors))
+                if len(descriptors) == most:
+                    condition = _FULL
+                    break
         body = b"".join(descriptors)
         head = LBA_STATUS_HEADER.encode(
             parameter_data_length=LBA_STATUS_HEADER.length - 4 + len(body),
@@ -146,7 +148,7 @@ class LbaStatus(Procedure):
         )
         return Reply((head + body)[: self.allocation_length])
 
-    async def _extents(self, storage: Storage) -> AsyncIterator[Extent]:
+    async def _extents(self, storage: Storage) -> AsyncGenerator[Extent, None]:
         lba = self.lba
         while lba < self.end:
             for extent in await storage.extents(lba, self.end - lba):

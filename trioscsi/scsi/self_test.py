@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import enum
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -149,10 +150,11 @@ class SelfTest(Procedure):
     async def _test(self, storage: Storage, result: Result) -> None:
         lba, finding = 0, Finding.ABORTED_OTHERWISE
         try:
-            async for lba, blocks in self._places(storage):
-                if result.finding is not Finding.IN_PROGRESS:
-                    return
-                await storage.read(lba, blocks)
+            async with aclosing(self._places(storage)) as places:
+                async for lba, blocks in places:
+                    if result.finding is not Finding.IN_PROGRESS:
+                        return
+                    await storage.read(lba, blocks)
             finding = Finding.PASSED
         except BackendError:
             finding, result.failed_at = Finding.FAILED, lba
@@ -160,7 +162,7 @@ class SelfTest(Procedure):
             if result.finding is Finding.IN_PROGRESS:
                 result.finding = finding
 
-    async def _places(self, storage: Storage) -> AsyncIterator[tuple[int, int]]:
+    async def _places(self, storage: Storage) -> AsyncGenerator[tuple[int, int], None]:
         """What to read, step by step: a few blocks, or with an extended test all that is stored.
 
         The unit may become smaller meanwhile.

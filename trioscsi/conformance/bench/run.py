@@ -26,8 +26,8 @@ from trioscsi.text import Side
 log = logging.getLogger("trioscsi")
 
 IQN = "iqn.2025-12.local:stage"
-USER, SECRET = "bench", "a secret of the bench"
-TARGET_USER, TARGET_SECRET = "stage", "the other secret there"
+USER, SECRET = "bench", "secret-of-the-bench"
+TARGET_USER, TARGET_SECRET = "stage", "secret-of-the-stage"
 SIZE = 4 * 2**20
 """Bytes of the disk."""
 _REST = 10.0

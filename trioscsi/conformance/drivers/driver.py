@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from typing import Any, Protocol
+from urllib.parse import quote, urlencode
 
 import attrs
 
@@ -65,9 +66,11 @@ class Where:
 
     @property
     def url(self) -> str:
-        """As libiscsi and QEMU take it, without target CHAP."""
-        login = f"{self.user}%{self.secret}@" if self.user else ""
-        return f"iscsi://{login}{self.portal}/{self.iqn}/{self.lun}"
+        """As libiscsi and QEMU take it."""
+        login = f"{quote(self.user)}%{quote(self.secret or '')}@" if self.user else ""
+        query = {"target_user": self.target_user, "target_password": self.target_secret}
+        more = f"?{urlencode(query)}" if self.target_user else ""
+        return f"iscsi://{login}{self.portal}/{self.iqn}/{self.lun}{more}"
 
 
 class Driver(Protocol):
