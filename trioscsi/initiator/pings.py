@@ -36,8 +36,10 @@ class Pings:
         if pdu.ttt != NO_TASK:
             valid = not is_impossible(pdu.lun)
             rules.insist(Rule.PING_LUN, valid, f"a ping with the LUN {pdu.lun:016x}", "7.7")
-        if pdu.ttt != NO_TASK and rules.keep(Rule.ANSWER_PING):
-            self.say_nothing(lun=pdu.lun, ttt=pdu.ttt)
+            if rules.keep(Rule.ANSWER_PING):
+                self.say_nothing(lun=pdu.lun, ttt=pdu.ttt)
+        elif not rules.keep(Rule.SILENT_PING):
+            self.say_nothing()
 
     def say_nothing(self, *, lun: int = 0, ttt: int = NO_TASK) -> None:
         """A NOP-Out that wants no answer: it carries ExpStatSN (section 11.18)."""

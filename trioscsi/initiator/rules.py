@@ -85,6 +85,7 @@ class Rule(enum.Enum):
     # Everything else.
     KNOWN_OPCODES = "A PDU that a target does not send ends the session."
     ANSWER_PING = "A NOP-In with a Target Transfer Tag is answered."
+    SILENT_PING = "A NOP-In without a Target Transfer Tag is not answered."
     PING_TAGS = "A NOP-In with both tags ends the session."
     PING_LUN = "A ping with a LUN that is none ends the session."
     PING_TIME = "A ping that is not answered in time ends the connection."

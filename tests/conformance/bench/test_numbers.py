@@ -131,3 +131,14 @@ def test_the_window_is_wide_as_long_as_nobody_has_said_how_wide():
     numbers.heard(LoginRequest(cmd_sn=7))
     assert numbers.window_end == 39
     assert logged_in(7).window_end == 14
+
+
+def test_a_window_that_was_closed_stays_where_it_was():
+    numbers = logged_in(7)
+    numbers.ceiling = numbers.window_end
+    response = ScsiResponse(stat_sn=1, exp_cmd_sn=12, max_cmd_sn=19)
+    assert passed(numbers, response).max_cmd_sn == 14
+    assert own(numbers, NopIn(ttt=1)).max_cmd_sn == 14
+    numbers.ceiling = None
+    response = ScsiResponse(stat_sn=2, exp_cmd_sn=12, max_cmd_sn=19)
+    assert passed(numbers, response).max_cmd_sn == 19

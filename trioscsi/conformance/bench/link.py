@@ -120,6 +120,8 @@ class Link:
         """Bytes that are handed to TCP at once; None: a PDU."""
         self.has_logged_out = False
         """Whether the initiator has sent a Logout Request."""
+        self.count = 0
+        """How many PDUs the initiator has sent."""
         self.heard: list[Any] = []
         """The last hundred PDUs of the initiator."""
         self.on_request: Callable[[Any], None] | None = None
@@ -199,6 +201,10 @@ class Link:
                 await self._close_for(move.sender)
         return Side.INITIATOR in self._closed
 
+    async def is_dropped(self, within: float = 10.0) -> bool:
+        """Whether the initiator closes the connection without a logout; all else goes through."""
+        return await self.is_given_up(within) and not self.has_logged_out
+
     async def is_given_up(self, within: float = 10.0) -> bool:
         """Whether the initiator closes the connection or logs out of it; all else goes through."""
         until = trio.current_time() + within
@@ -211,6 +217,11 @@ class Link:
                 return False
             await self._pass(move)
         return self.has_logged_out or Side.INITIATOR in self._closed
+
+    def since(self, count: int) -> list[Any]:
+        """What the initiator has sent since it had sent so many PDUs (``count`` then)."""
+        new = self.count - count
+        return self.heard[-new:] if new else []
 
     @property
     def is_open(self) -> bool:
@@ -271,6 +282,14 @@ class Link:
         """Take all faults away."""
         self._faults.clear()
         self._damages.clear()
+
+    def close_window(self) -> None:
+        """Grant no CmdSN any more beyond those that are granted: the window runs out (4.2.2.1)."""
+        self.numbers.ceiling = self.numbers.window_end
+
+    def open_window(self) -> None:
+        """Let the target say again how far the window goes."""
+        self.numbers.ceiling = None
 
     def skip_status(self, count: int = 1) -> None:
         """Leave out so many StatSN."""
@@ -369,6 +388,7 @@ class Link:
         pdu = _pdu(_Move(Side.INITIATOR, piece))
         if pdu is not None:
             self.numbers.heard(pdu)
+            self.count += 1
             self.heard = [*self.heard[-99:], pdu]
             self.has_logged_out |= isinstance(pdu, LogoutRequest)
             if self.on_request is not None:

@@ -34,6 +34,8 @@ class Numbers:
     exp_cmd_sn: int = 0
     """Of the next command that is not immediate, as far as commands have come."""
     max_cmd_sn: int | None = None
+    ceiling: int | None = None
+    """The last CmdSN that is granted, whatever the target says; None: what it says."""
     _statuses: int = 0
     """By how much StatSN is ahead of the target's."""
     _together: bool = False
@@ -90,7 +92,7 @@ class Numbers:
             pdu.stat_sn = add(pdu.stat_sn, self._statuses)
         if not isinstance(pdu, LoginResponse) or not pdu.status_class:
             pdu.exp_cmd_sn = add(pdu.exp_cmd_sn, self._commands)
-            pdu.max_cmd_sn = add(pdu.max_cmd_sn, self._commands)
+            pdu.max_cmd_sn = self._granted(add(pdu.max_cmd_sn, self._commands))
 
     def withheld(self, pdu: Pdu) -> None:
         """An answer of the target does not go on, for now."""
@@ -104,7 +106,7 @@ class Numbers:
         if not isinstance(pdu, DataIn) or pdu.has_status:
             pdu.stat_sn = self.stat_sn
         pdu.exp_cmd_sn = self.exp_cmd_sn
-        pdu.max_cmd_sn = self.window_end
+        pdu.max_cmd_sn = self._granted(self.window_end)
         if carries_status(pdu):
             self._statuses += 1
 
@@ -119,6 +121,9 @@ class Numbers:
         """Leave out so many StatSN: as if statuses had been lost."""
         self.stat_sn = add(self.stat_sn or 0, count)
         self._statuses += count
+
+    def _granted(self, number: int) -> int:
+        return number if self.ceiling is None or less(number, self.ceiling) else self.ceiling
 
     @property
     def window_end(self) -> int:

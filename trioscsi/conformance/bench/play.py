@@ -173,6 +173,10 @@ class Play:
         """The rule asks that the initiator ends the connection with no PDU more on it."""
         return self.check(await link.is_ended(within), breach)
 
+    async def expect_drop(self, link: Link, breach: str, within: float = 10.0) -> bool:
+        """The rule asks that the initiator closes the connection at once, not by a logout."""
+        return self.check(await link.is_dropped(within), breach)
+
     async def expect_recovery(self, link: Link, breach: str, within: float = 30.0) -> bool:
         """The rule asks that the initiator gives the connection up: it closes it or logs out."""
         return self.check(await link.is_given_up(within), breach)

@@ -21,6 +21,8 @@ MUCH = 512
 """Blocks that are much: more than two bursts of any scenario."""
 _SECONDS = 6.0
 _DEPTH = 8
+_WITHOUT_PINGS = Limits(ping_interval=0)
+_WITH_PINGS = Limits(ping_interval=1, ping_time=2)
 
 
 class WrongData(Exception):
@@ -54,12 +56,14 @@ class InHouse:
             return Ending(How.CRASHED, str(error))
         return Ending(How.DONE)
 
-    def connect(self, where: Where) -> AbstractAsyncContextManager[Session]:
+    def connect(
+        self, where: Where, limits: Limits = _WITHOUT_PINGS
+    ) -> AbstractAsyncContextManager[Session]:
         """A session, to be used with ``async with``."""
         return connect(
             url_of(where),
             deviation=self._deviation,
-            limits=Limits(ping_interval=0),
+            limits=limits,
             **where.offer,
         )
 
@@ -145,9 +149,11 @@ async def _idle(driver: InHouse, where: Where) -> None:
 
 
 async def _ping(driver: InHouse, where: Where) -> None:
-    async with driver.connect(where) as session:
+    async with driver.connect(where, _WITH_PINGS) as session:
         if await session.ping(b"ping") != b"ping":
             raise WrongData("a ping came back with other data")
+        await trio.sleep(12)
+        await read_pattern(session, 0, 1)
 
 
 _DRIVES: Mapping[Drive, Do] = {

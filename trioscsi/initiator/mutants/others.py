@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trioscsi.initiator.deviations import Deviation, Rule, changing, following, repeating
+from trioscsi.initiator.deviations import Deviation, Rule, changing, dropping, following, repeating
 from trioscsi.initiator.mutants.rows import (
     flip_data_digest,
     flip_header_digest,
@@ -11,6 +11,7 @@ from trioscsi.initiator.mutants.rows import (
     solicited,
 )
 from trioscsi.pdu import (
+    NO_TASK,
     LoginRequest,
     LogoutRequest,
     NopOut,
@@ -27,6 +28,9 @@ MUTANTS: tuple[Deviation, ...] = (
     row("ping-lun", "11.18.3", "answers a ping with another LUN", changing(NopOut, when=solicited, lun=1 << 48)),
     row("ping-both-tags", "11.18.1", "answers a ping with a task tag", changing(NopOut, when=solicited, itt=77)),
     row("ping-counted", "11.18.1", "answers a ping without I", changing(NopOut, when=solicited, immediate=False)),
+    row("ping-once", "11.18", "answers every second ping alone", dropping(NopOut, when=lambda pdu: solicited(pdu) and pdu.ttt % 2 == 1)),
+    row("ping-own-tag", "11.18.2", "pings with a transfer tag", changing(NopOut, when=lambda pdu: pdu.itt != NO_TASK, ttt=7)),
+    row("ping-unasked", "11.18", "answers what wants no answer", Rule.SILENT_PING),
     row("text-f-and-c", "11.10.2", "sets F and C together", changing(TextRequest, final=True, continue_=True)),
     row("text-tag", "11.10.4", "begins an exchange as if it went on", changing(TextRequest, ttt=7)),
     row("text-open", "11.10.1", "never ends an exchange", changing(TextRequest, final=False)),
