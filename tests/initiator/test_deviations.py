@@ -67,6 +67,18 @@ def test_bytes_are_changed_where_they_leave():
     assert (answer[0], len(answer)) == (0x80, 48)
 
 
+def test_what_comes_may_be_heard_otherwise():
+    deviation = Deviation(
+        id="x",
+        section="11.19",
+        says="Does not hear pings.",
+        hears=dropping(NopIn, when=lambda pdu: pdu.ttt == 5),
+    )
+    script = logged_in(deviation=deviation)
+    assert script.say(NopIn(ttt=5)) == []
+    assert [pdu.ttt for pdu in script.say(NopIn(ttt=6))] == [6]
+
+
 def test_what_is_said_in_a_login_may_differ():
     deviation = Deviation(
         id="x",

@@ -257,6 +257,15 @@ class InitiatorConnection(Line):
         return self._full_feature
 
     def _hear(self, received: Received) -> None:
+        deviation = self.session.deviation
+        if deviation is None or deviation.hears is None:
+            self._take(received)
+            return
+        for each in deviation.hears(received, self):
+            if not self.closed:
+                self._take(each)
+
+    def _take(self, received: Received) -> None:
         if self._login is not None:
             self._login.hear(received)
         else:

@@ -1,9 +1,9 @@
 """How an initiator breaks a rule on purpose: the hook for the bench, and for whoever tests targets.
 
-A `Deviation` is one fault.  It may change, drop or repeat PDUs where they leave (``alter``), and it
-may switch off a rule where the initiator decides (``breaks``): one for what it sends, or one for
-what it does not let a target do.  An initiator without a deviation asks nobody;
-`trioscsi.initiator.mutants` has a table of named ones.
+A `Deviation` is one fault.  It may change, drop or repeat PDUs where they leave (``alter``) or are
+heard (``hears``), and it may switch off a rule where the initiator decides (``breaks``): one for
+what it sends, or one for what it does not let a target do.  An initiator without a deviation asks
+nobody; `trioscsi.initiator.mutants` has a table of named ones.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Deviation", "Rule", "changing", "dropping", "following", "repeating"]
 
 Alter: TypeAlias = Callable[[Any, "InitiatorConnection"], Iterable[Pdu]]
-"""Gives what leaves instead of a PDU."""
+"""Gives what leaves (or is heard) instead of a PDU."""
 
 
 @attrs.frozen(kw_only=True)
@@ -37,6 +37,8 @@ class Deviation:
     """What the initiator does wrong, in one sentence."""
     breaks: frozenset[Rule] = frozenset()
     alter: Alter | None = None
+    hears: Alter | None = None
+    """Gives what is heard instead of a PDU of the target."""
     wire: Callable[[bytes, Any], bytes] | None = None
     """Gives the bytes that leave instead of those of a PDU."""
     pair: Callable[[str, str], Iterable[tuple[str, str]]] | None = None

@@ -142,3 +142,9 @@ def test_a_window_that_was_closed_stays_where_it_was():
     numbers.ceiling = None
     response = ScsiResponse(stat_sn=2, exp_cmd_sn=12, max_cmd_sn=19)
     assert passed(numbers, response).max_cmd_sn == 19
+
+
+def test_a_window_that_contradicts_itself_is_not_one_that_was_granted():
+    numbers = logged_in(cmd_sn=5)
+    numbers.said(NopIn(stat_sn=1, exp_cmd_sn=200, max_cmd_sn=100))
+    assert numbers.window_end == 12

@@ -114,7 +114,10 @@ class Numbers:
         """Note the numbers of what goes to the initiator."""
         if carries_status(pdu):
             self.stat_sn = add(pdu.stat_sn)
-        if self.max_cmd_sn is None or less(self.max_cmd_sn, pdu.max_cmd_sn):
+        contradicts_itself = less(pdu.max_cmd_sn, add(pdu.exp_cmd_sn, -1))
+        if self.max_cmd_sn is None or (
+            less(self.max_cmd_sn, pdu.max_cmd_sn) and not contradicts_itself
+        ):
             self.max_cmd_sn = pdu.max_cmd_sn
 
     def skip(self, count: int) -> None:

@@ -10,12 +10,12 @@ import attrs
 import trio
 
 from trioscsi.conformance.bench.link import Left, Link, Silence
+from trioscsi.conformance.drivers.driver import Ending, How
 from trioscsi.conformance.verdicts import Level, Remark, Rule
-from trioscsi.pdu import Pdu
+from trioscsi.pdu import Pdu, ScsiCommand, TaskManagementRequest
 
 if TYPE_CHECKING:
     from trioscsi.conformance.bench.scenario import Scenario
-    from trioscsi.conformance.drivers.driver import Ending
 
 P = TypeVar("P", bound=Pdu)
 
@@ -168,6 +168,44 @@ class Play:
     def inform(self, kept: object, breach: str) -> bool:
         """As `check`, where no rule binds the initiator: it is noted, not held against it."""
         return self.check(kept, breach, attrs.evolve(self.scenario.rule, level=Level.NOTE))
+
+    async def expect_success(self, breach: str, within: float = 15.0) -> bool:
+        """The rule asks that the initiator does what it was made to do, and with the right data."""
+        ending = await self._ending_within(within)
+        if ending.how is How.UNKNOWN:
+            return True
+        return self.check(ending.how is How.DONE, f"{breach} ({ending})")
+
+    async def expect_no_success(
+        self, link: Link, command: ScsiCommand, breach: str, within: float = 15.0
+    ) -> bool:
+        """The rule asks that what became of a command does not pass for its success.
+
+        The initiator may report an error, have the command aborted, or do it once more.
+        """
+        before, connections = list(link.heard), len(self.links)
+        ending = await self._ending_within(within)
+        again = len(self.links) > connections or any(
+            isinstance(pdu, TaskManagementRequest) or pdu.cdb == command.cdb
+            for pdu in link.heard
+            if isinstance(pdu, ScsiCommand | TaskManagementRequest)
+            and not any(pdu is other for other in before)
+        )
+        good = ending.how is How.FAILED or (again and ending.survived)
+        if ending.how is How.UNKNOWN and not again:
+            return True
+        return self.check(good, f"{breach} ({ending})")
+
+    async def expect_survival(self, breach: str, within: float = 15.0) -> bool:
+        """The rule asks that the initiator neither hangs, nor crashes, nor takes wrong data."""
+        ending = await self._ending_within(within)
+        return self.check(ending.survived, f"{breach} ({ending})")
+
+    async def _ending_within(self, seconds: float) -> Ending:
+        try:
+            return await self.ending(seconds)
+        except Silence:
+            return Ending(How.HUNG)
 
     async def expect_end(self, link: Link, breach: str, within: float = 10.0) -> bool:
         """The rule asks that the initiator ends the connection with no PDU more on it."""

@@ -11,7 +11,7 @@ import trio
 from trioscsi.conformance.bench.play import PATTERN
 from trioscsi.conformance.bench.scenario import Ability, Drive
 from trioscsi.conformance.drivers.driver import Ending, How, Where
-from trioscsi.errors import CommandFailed, LoginFailure, SessionLost, UsageError
+from trioscsi.errors import CommandFailed, LoginFailure, SessionLost, UsageError, leaves
 from trioscsi.initiator.client import Session, connect, discover
 from trioscsi.initiator.deviations import Deviation
 from trioscsi.initiator.url import Url
@@ -46,15 +46,16 @@ class InHouse:
 
     async def drive(self, drive: Drive, where: Where) -> Ending:
         """See `Driver`."""
+        ending = Ending(How.DONE)
         try:
             await _DRIVES[drive](self, where)
-        except WrongData as error:
-            return Ending(How.WRONG_DATA, str(error))
-        except (LoginFailure, SessionLost, CommandFailed) as error:
-            return Ending(How.FAILED, str(error))
-        except UsageError as error:
-            return Ending(How.CRASHED, str(error))
-        return Ending(How.DONE)
+        except* (LoginFailure, SessionLost, CommandFailed) as group:
+            ending = Ending(How.FAILED, str(next(leaves(group))))
+        except* UsageError as group:
+            ending = Ending(How.CRASHED, str(next(leaves(group))))
+        except* WrongData as group:
+            ending = Ending(How.WRONG_DATA, str(next(leaves(group))))
+        return ending
 
     def connect(
         self, where: Where, limits: Limits = _WITHOUT_PINGS

@@ -1,0 +1,84 @@
+"""What a scenario may expect of the end of what an initiator was made to do."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+
+from tests.conformance.playing import played_by
+from trioscsi.conformance import Rule, Verdict
+from trioscsi.conformance.bench.play import Play
+from trioscsi.conformance.bench.scenario import Ability, Drive, Scenario
+from trioscsi.conformance.drivers.driver import Ending, How, Where
+from trioscsi.conformance.drivers.in_house import InHouse
+from trioscsi.pdu import ScsiCommand, ScsiResponse
+
+_RULE = Rule("7143-7.9-1")
+
+
+class Ends:
+    """Our initiator, of which nobody knows but what this says; perhaps it tries once more."""
+
+    name = "one that ends"
+    drives = frozenset(Drive)
+    abilities = frozenset[Ability]()
+    reaches_us_at = "127.0.0.1"
+
+    def __init__(self, how: How, times: int = 1) -> None:
+        self._how, self._times = how, times
+
+    async def drive(self, drive: Drive, where: Where) -> Ending:
+        for _ in range(self._times):
+            await InHouse().drive(drive, where)
+        if self._how is How.HUNG:
+            await trio.sleep_forever()
+        return Ending(self._how)
+
+
+async def success(play: Play) -> None:
+    await play.session()
+    await play.expect_success("it fails")
+
+
+async def survival(play: Play) -> None:
+    await play.session()
+    await play.expect_survival("it does not survive")
+
+
+async def no_success(play: Play) -> None:
+    link = await play.session()
+    command = await link.take(ScsiCommand)
+    await link.say(ScsiResponse(itt=command.itt, response=1))
+    await play.expect_no_success(link, command, "it passes for good")
+
+
+def verdict(act, how: How, times: int = 1) -> Verdict:
+    scene = Scenario(id="XX-01", says="It ends.", rule=_RULE, drive=Drive.LOGIN, act=act)
+    return played_by(scene, Ends(how, times)).verdict
+
+
+@pytest.mark.parametrize("how", set(How) - {How.DONE, How.UNKNOWN})
+def test_success_is_doing_all_that_was_asked_for(how: How):
+    assert verdict(success, How.DONE) is Verdict.PASS
+    assert verdict(success, how) is Verdict.FAIL
+
+
+def test_an_end_that_says_nothing_is_no_pass():
+    assert verdict(success, How.UNKNOWN) is Verdict.NOT_EXERCISED
+    assert verdict(no_success, How.UNKNOWN) is Verdict.NOT_EXERCISED
+
+
+@pytest.mark.parametrize("how", [How.HUNG, How.CRASHED, How.WRONG_DATA])
+def test_who_hangs_crashes_or_takes_wrong_data_has_not_survived(how: How):
+    assert verdict(survival, How.FAILED) is Verdict.PASS
+    assert verdict(survival, how) is Verdict.FAIL
+
+
+def test_what_went_wrong_may_be_reported_or_done_again():
+    assert verdict(no_success, How.FAILED) is Verdict.PASS
+    assert verdict(no_success, How.DONE, times=2) is Verdict.PASS
+
+
+@pytest.mark.parametrize("how", [How.DONE, How.WRONG_DATA, How.HUNG])
+def test_what_went_wrong_may_not_pass_for_good(how: How):
+    assert verdict(no_success, how) is Verdict.FAIL

@@ -1,0 +1,310 @@
+"""The data of commands, cut and asked for as a scenario wants it (RFC 7143 sections 11.7 and 11.8).
+
+What the target behind the stage says to a command is taken, and said again in other PDUs; what an
+initiator writes is asked for by the scenario and given to the target afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import copy
+from typing import Any
+
+import attrs
+
+from trioscsi.conformance.bench.link import Left, Link, Silence, r2t
+from trioscsi.conformance.bench.play import NotExercised, Play
+from trioscsi.pdu import (
+    NO_TASK,
+    DataIn,
+    DataOut,
+    ReadyToTransfer,
+    ScsiCommand,
+    ScsiResponse,
+)
+
+TTT = 0x100
+"""The Target Transfer Tag of the first R2T of a scenario."""
+_READS = frozenset({0x08, 0x28, 0x88, 0xA8})
+_WRITES = frozenset({0x0A, 0x2A, 0x8A, 0xAA})
+
+
+def reads_blocks(pdu: Any) -> bool:
+    """Whether a command reads from the medium."""
+    return pdu.cdb[0] in _READS
+
+
+def writes_blocks(pdu: Any) -> bool:
+    """Whether a command writes to the medium."""
+    return pdu.cdb[0] in _WRITES
+
+
+@attrs.define(eq=False)
+class Reading:
+    """A command that reads, and what the target has answered; the initiator knows nothing of it."""
+
+    link: Link
+    command: ScsiCommand
+    data: bytes
+    response: ScsiResponse
+
+    def piece(self, start: int, end: int, data_sn: int, **fields: Any) -> DataIn:
+        """A Data-In with a part of the data."""
+        values = {"itt": self.command.itt, "data_sn": data_sn, "buffer_offset": start, **fields}
+        return DataIn(**{"data": self.data[start:end], **values})
+
+    def cut(self, *sizes: int) -> list[DataIn]:
+        """The data in PDUs: the first ones of these sizes, the others as long as they may be.
+
+        F ends each sequence of MaxBurstLength, and the last one.
+        """
+        agreed = self.link.parameters
+        burst = agreed.max_burst_length
+        most = min(agreed.initiator_max_recv_data_segment_length, burst)
+        pdus: list[DataIn] = []
+        start = sequence = 0
+        while start < len(self.data):
+            size = sizes[len(pdus)] if len(pdus) < len(sizes) else most
+            end = min(start + min(size, most, burst - sequence), len(self.data))
+            pdus.append(self.piece(start, end, len(pdus)))
+            start, sequence = end, sequence + end - start
+            if sequence == burst or end == len(self.data):
+                pdus[-1].final, sequence = True, 0
+        return pdus
+
+    def cut_into(self, count: int) -> list[DataIn]:
+        """The data in about so many PDUs, each of whole words."""
+        size = max(len(self.data) // count & ~3, 4)
+        return self.cut(*[size] * (count - 1))
+
+    def with_status(self, pdu: DataIn) -> DataIn:
+        """A last Data-In that ends the command as well."""
+        response = self.response
+        pdu.final = pdu.has_status = True
+        pdu.status, pdu.residual_count = response.status, response.residual_count
+        pdu.underflow, pdu.overflow = response.underflow, response.overflow
+        return pdu
+
+    def status(self, data_ins: int, **changes: Any) -> ScsiResponse:
+        """The response after so many Data-In."""
+        response = copy(self.response)
+        for name, value in {"exp_data_sn": data_ins, **changes}.items():
+            setattr(response, name, value)
+        return response
+
+    async def say(self, pdus: list[DataIn], **changes: Any) -> None:
+        """Send Data-In PDUs, and the response behind them."""
+        await self.link.say(*pdus, self.status(len(pdus), **changes))
+
+    async def goes_on(self) -> None:
+        """Say what the target has said, as if nothing were; unless the connection is closed."""
+        if self.link.is_open:
+            await self.say(self.cut())
+
+
+async def take_reading(link: Link, command: ScsiCommand) -> Reading:
+    """What the target answers to a command that it was given."""
+    data = bytearray()
+    while True:
+        pdu: Any = await link.take(DataIn, ScsiResponse, where=lambda pdu: pdu.itt == command.itt)
+        if isinstance(pdu, ScsiResponse):
+            return Reading(link, command, bytes(data), pdu)
+        data[pdu.buffer_offset :] = pdu.data
+        if pdu.has_status:
+            response = ScsiResponse(
+                itt=pdu.itt,
+                status=pdu.status,
+                underflow=pdu.underflow,
+                overflow=pdu.overflow,
+                residual_count=pdu.residual_count,
+            )
+            return Reading(link, command, bytes(data), response)
+
+
+async def reading(
+    play: Play, at_least: int = 64, where: Callable[[Any], bool] = lambda pdu: True
+) -> Reading:
+    """The first command of the initiator that brings so much data, whichever it is.
+
+    Raises DriverEnded if there is none.
+    """
+    while True:
+        link = await play.session()
+        try:
+            return await next_reading(link, at_least, where)
+        except Left:
+            continue  # it had other things to do on this connection
+
+
+async def next_reading(
+    link: Link, at_least: int = 64, where: Callable[[Any], bool] = lambda pdu: True
+) -> Reading:
+    """The same, on one connection.  Raises Left if the initiator closes it before."""
+    while True:
+        command = await link.see(
+            ScsiCommand,
+            where=lambda pdu: (
+                pdu.read
+                and not pdu.write
+                and pdu.expected_data_transfer_length >= at_least
+                and where(pdu)
+            ),
+        )
+        found = await take_reading(link, command)
+        if len(found.data) >= at_least and not found.response.status:
+            return found
+        await found.goes_on()
+
+
+@attrs.define(eq=False)
+class Writing:
+    """A command that writes, which has not gone on, and the data that have come for it so far."""
+
+    link: Link
+    command: ScsiCommand
+    unasked: list[DataOut]
+    """Its unsolicited Data-Out."""
+    data: bytearray
+    r2t_sn: int = 0
+    ttt: int = TTT
+
+    @property
+    def length(self) -> int:
+        """All bytes that the command writes."""
+        return self.command.expected_data_transfer_length
+
+    @property
+    def missing(self) -> int:
+        """Bytes that have not come."""
+        return self.length - len(self.data)
+
+    def r2t(self, offset: int, length: int, **changes: Any) -> ReadyToTransfer:
+        """The next R2T; its tag is ``ttt + r2t_sn``."""
+        pdu = r2t(self.command, offset, length, self.ttt + self.r2t_sn, self.r2t_sn)
+        self.r2t_sn += 1
+        for name, value in changes.items():
+            setattr(pdu, name, value)
+        return pdu
+
+    async def ask(self, offset: int, length: int, **changes: Any) -> ReadyToTransfer:
+        """Send the next R2T."""
+        pdu = self.r2t(offset, length, **changes)
+        await self.link.say(pdu)
+        return pdu
+
+    async def burst(self, asked: ReadyToTransfer, within: float = 5.0) -> list[DataOut]:
+        """The Data-Out that answer an R2T: until F, or until they are as long as asked for."""
+        pdus: list[DataOut] = []
+        length = 0
+        while length < asked.desired_data_transfer_length:
+            pdu = await self.link.take(DataOut, where=self.is_mine, within=within)
+            pdus.append(pdu)
+            length += len(pdu.data)
+            self.put(pdu)
+            if pdu.final:
+                break
+        return pdus
+
+    def is_mine(self, pdu: Any) -> bool:
+        """Whether a PDU has the tag of the command."""
+        return bool(pdu.itt == self.command.itt)
+
+    def put(self, pdu: DataOut) -> None:
+        """Put data in their place."""
+        end = min(pdu.buffer_offset + len(pdu.data), self.length)
+        if end > len(self.data):
+            self.data.extend(bytes(end - len(self.data)))
+        self.data[pdu.buffer_offset : end] = pdu.data[: max(end - pdu.buffer_offset, 0)]
+
+    async def ask_for_rest(self) -> None:
+        """Ask for what is missing, in bursts as long as they may be."""
+        most = self.link.parameters.max_burst_length
+        while self.missing:
+            await self.burst(await self.ask(len(self.data), min(most, self.missing)))
+
+    async def carry_out(self) -> None:
+        """Have the target do the command with the data that have come, and tell how it went."""
+        link, command = self.link, self.command
+        await link.forward(copy(command), data=b"", final=True)
+        most = link.parameters.target_max_recv_data_segment_length
+        while True:
+            pdu: Any = await link.take(ReadyToTransfer, ScsiResponse, where=self.is_mine)
+            if isinstance(pdu, ScsiResponse):
+                await link.say(pdu)
+                return
+            start, stop = pdu.buffer_offset, pdu.buffer_offset + pdu.desired_data_transfer_length
+            for data_sn, offset in enumerate(range(start, stop, most)):
+                end = min(offset + most, stop)
+                answer = DataOut(
+                    final=end == stop,
+                    lun=pdu.lun,
+                    itt=pdu.itt,
+                    ttt=pdu.ttt,
+                    exp_stat_sn=command.exp_stat_sn,
+                    data_sn=data_sn,
+                    buffer_offset=offset,
+                    data=bytes(self.data[offset:end]),
+                )
+                await link.forward(answer)
+
+
+async def writing(
+    play: Play, at_least: int = 512, where: Callable[[Any], bool] = writes_blocks
+) -> Writing:
+    """The first command that writes so much; raises DriverEnded if there is none."""
+    while True:
+        link = await play.session()
+        try:
+            return await next_writing(link, at_least, where)
+        except Left:
+            continue  # it had other things to do on this connection
+
+
+async def next_writing(
+    link: Link, at_least: int = 512, where: Callable[[Any], bool] = writes_blocks
+) -> Writing:
+    """The same, on one connection.  Raises Left if the initiator closes it before."""
+    command = await link.take(
+        ScsiCommand,
+        where=lambda pdu: (
+            pdu.write and pdu.expected_data_transfer_length >= at_least and where(pdu)
+        ),
+    )
+    return await unsolicited(link, command)
+
+
+async def unsolicited(link: Link, command: ScsiCommand) -> Writing:
+    """A command that was taken, with the data that come for it unasked."""
+    found = Writing(link, command, [], bytearray(command.data))
+    most = min(link.parameters.first_burst_length, found.length)
+    is_over = command.final
+    while not is_over:
+        pdu = await link.take(
+            DataOut, where=lambda pdu: found.is_mine(pdu) and pdu.ttt == NO_TASK, within=5
+        )
+        found.unasked.append(pdu)
+        found.put(pdu)
+        is_over = pdu.final or len(found.data) > most
+    return found
+
+
+async def gather(
+    link: Link,
+    count: int,
+    where: Callable[[Any], bool],
+    within: float = 2.0,
+) -> list[ScsiCommand]:
+    """Commands that an initiator gives before it has the answer to any: at most so many.
+
+    Raises NotExercised if it gives one at a time.
+    """
+    commands = [await link.take(ScsiCommand, where=where)]
+    while len(commands) < count:
+        try:
+            commands.append(await link.take(ScsiCommand, where=where, within=within))
+        except Silence:
+            break
+    if len(commands) < 2:
+        await link.forward(commands[0])
+        raise NotExercised("it gives one command at a time")
+    return commands

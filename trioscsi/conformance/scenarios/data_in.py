@@ -1,0 +1,379 @@
+"""DI: what is read (RFC 7143 sections 4.2.2.4, 7.9 and 11.7)."""
+
+from __future__ import annotations
+
+from itertools import zip_longest
+
+from trioscsi.conformance.bench.play import NotExercised, Play
+from trioscsi.conformance.bench.scenario import Ability, Drive, Scenarios, Stimulus
+from trioscsi.conformance.bench.transfers import (
+    gather,
+    reading,
+    reads_blocks,
+    take_reading,
+)
+from trioscsi.conformance.verdicts import Level, Rule
+from trioscsi.pdu import DataIn, SnackRequest
+
+SCENARIOS = Scenarios()
+scenario = SCENARIOS.scenario
+
+_TAKEN = Rule("7143-11.7-1")
+_SEQUENCES = Rule("7143-11.7.1-3")
+_SEGMENT = Rule("7143-11.7.1-1", Level.NOTE)
+_EMPTY = Rule("7143-11.7.7-2")
+_DECLARED = Rule("7143-13.12-2")
+_MISSING = Rule("7143-7.9-1")
+_DUPLICATES = Rule("7143-7.9-2")
+_ANY_ORDER = Rule("7143-13.18-1")
+_IN_ORDER = Rule("7143-13.19-1", Level.NOTE)
+_WITHIN = Rule("7143-11.7.6-1", Level.NOTE)
+_A_IGNORED = Rule("7143-11.7.2-3")
+_FORMAT = Rule("7143-7.7-1")
+_TAGS = Rule("7143-4.2.5.3-1")
+
+_FAILS = "a read fails"
+
+
+@scenario(
+    "DI-01",
+    "Data that come in several PDUs, with the status in one of its own, are all taken.",
+    _TAKEN,
+    Drive.READ,
+    mutants=("data-in-first-only",),
+)
+async def several_pdus(play: Play) -> None:
+    found = await reading(play)
+    await found.say(found.cut_into(5))
+    await play.expect_success(_FAILS)
+
+
+@scenario(
+    "DI-02",
+    "The status of a read may be in its last Data-In.",
+    _TAKEN,
+    Drive.READ,
+    mutants=("data-in-status-missed",),
+    unh=("FFP 10.1",),
+)
+async def status_in_data(play: Play) -> None:
+    found = await reading(play)
+    pdus = found.cut_into(2)
+    await found.link.say(*pdus[:-1], found.with_status(pdus[-1]))
+    await play.expect_success(_FAILS)
+
+
+@scenario(
+    "DI-03",
+    "Data come in several sequences, each with its own F bit, and DataSN counts on.",
+    _SEQUENCES,
+    Drive.READ,
+    target={"max_burst_length": 4096, "first_burst_length": 4096},
+    mutants=("data-in-one-sequence",),
+)
+async def several_sequences(play: Play) -> None:
+    agreed = 4096
+    found = await reading(play, agreed + 4, reads_blocks)
+    pdus = found.cut(*[1024] * (len(found.data) // 1024))
+    assert sum(pdu.final for pdu in pdus) > 1
+    await found.say(pdus)
+    await play.expect_success(_FAILS)
+
+
+@scenario(
+    "DI-04",
+    "A Data-In without data in the middle of the others does no harm.",
+    _EMPTY,
+    Drive.READ,
+    mutants=("data-in-empty-lost",),
+    unh=("FFP 11.1.2",),
+)
+async def empty_segment(play: Play) -> None:
+    found = await reading(play)
+    await found.say(found.cut(32, 0))
+    await play.expect_success(_FAILS)
+
+
+@scenario(
+    "DI-05",
+    "Segments that are no whole words come with padding, which is not data.",
+    _TAKEN,
+    Drive.READ,
+    mutants=("data-in-words",),
+)
+async def odd_sizes(play: Play) -> None:
+    found = await reading(play, 64)
+    await found.say(found.cut(1, 3, 511))
+    await play.expect_success(_FAILS)
+
+
+@scenario(
+    "DI-06",
+    "A segment may be as long as the initiator has declared.",
+    _DECLARED,
+    Drive.READ,
+    initiator={"max_recv_data_segment_length": 8192},
+    target={"max_burst_length": 2**24 - 1},
+    mutants=("data-in-longest-lost",),
+)
+async def longest_segment(play: Play) -> None:
+    link = await play.session()
+    most = link.parameters.initiator_max_recv_data_segment_length
+    pdu = await link.see(DataIn, where=lambda pdu: len(pdu.data) == most)
+    play.note(f"a segment of {len(pdu.data)} bytes")
+    await play.expect_success(_FAILS)
+
+
+@scenario(
+    "DI-07",
+    "A segment that is longer than the initiator has declared overruns nothing.",
+    _SEGMENT,
+    Drive.READ,
+    stimulus=Stimulus.BREACH,
+    initiator={"max_recv_data_segment_length": 4096},
+)
+async def segment_too_long(play: Play) -> None:
+    link = await play.session()
+    most = link.parameters.initiator_max_recv_data_segment_length
+    command, pdu = None, None
+    while command is None:
+        pdu = await link.take(DataIn, where=lambda pdu: len(pdu.data) == most and not pdu.final)
+        command = link.known.task(pdu.itt)
+    more = await link.take(DataIn, where=lambda other: other.itt == pdu.itt)
+    pdu.data = bytes(pdu.data) + bytes(more.data)
+    pdu.final = more.final
+    await link.say(pdu)
+    await play.expect_survival("a segment that is too long does harm")
+
+
+@scenario(
+    "DI-08",
+    "A read of which one Data-In is missing does not pass for a good one.",
+    _MISSING,
+    Drive.READ,
+    stimulus=Stimulus.BREACH,
+    mutants=("data-missed",),
+)
+async def gap(play: Play) -> None:
+    found = await reading(play)
+    pdus = found.cut_into(4)
+    await found.link.say(*pdus[:1], *pdus[2:], found.status(len(pdus)))
+    await play.expect_no_success(
+        found.link, found.command, "a read succeeds although a Data-In is missing"
+    )
+
+
+@scenario(
+    "DI-09",
+    "A Data-In whose DataSN has come before is discarded.",
+    _DUPLICATES,
+    Drive.READ,
+    needs=(Ability.CHECKS_DATA,),
+    breaches=("7143-4.2.2.4-2", "7143-13.19-1", "7143-11.4.5.2-1", "7143-11.4.8-1"),
+    mutants=("data-again",),
+)
+async def duplicate(play: Play) -> None:
+    found = await reading(play)
+    pdus = found.cut_into(4)
+    length = len(pdus[1].data)
+    other = found.piece(pdus[1].buffer_offset, 0, 1, data=bytes(length))
+    await found.link.say(*pdus[:3], other, *pdus[3:], found.status(len(pdus)))
+    await play.expect_success("the data of a Data-In that came twice are taken")
+
+
+@scenario(
+    "DI-10",
+    "Data-In that come as 1, 0, 2 are handled as if one were lost.",
+    _MISSING,
+    Drive.READ,
+    stimulus=Stimulus.BREACH,
+    mutants=("data-missed",),
+)
+async def reordered(play: Play) -> None:
+    found = await reading(play)
+    pdus = found.cut_into(4)
+    pdus[0].data_sn, pdus[1].data_sn = 1, 0
+    await found.say(pdus)
+    await play.expect_no_success(
+        found.link, found.command, "a read succeeds although DataSN is out of order"
+    )
+
+
+@scenario(
+    "DI-11",
+    "A status that counts more Data-In than have come tells of missing data.",
+    _MISSING,
+    Drive.READ,
+    stimulus=Stimulus.BREACH,
+    mutants=("data-uncounted",),
+)
+async def count_too_high(play: Play) -> None:
+    found = await reading(play)
+    pdus = found.cut_into(3)
+    await found.link.say(*pdus, found.status(len(pdus) + 1))
+    await play.expect_no_success(
+        found.link, found.command, "a read succeeds although ExpDataSN says that data are missing"
+    )
+
+
+@scenario(
+    "DI-12",
+    "With DataPDUInOrder=No the data of a sequence may come in any order.",
+    _ANY_ORDER,
+    Drive.READ,
+    needs=(Ability.CHECKS_DATA,),
+    target={"data_pdu_in_order": False},
+    initiator={"data_pdu_in_order": False},
+    mutants=("data-in-appended",),
+)
+async def any_order(play: Play) -> None:
+    found = await reading(play, where=reads_blocks)
+    if found.link.parameters.data_pdu_in_order:
+        raise NotExercised("it does not agree to DataPDUInOrder=No")
+    pdus = found.cut(8, 16, 4)
+    burst = [pdu for pdu in pdus if pdu.data_sn <= next(p.data_sn for p in pdus if p.final)]
+    mixed = [*reversed(burst), *pdus[len(burst) :]]
+    for data_sn, pdu in enumerate(mixed):
+        pdu.data_sn, pdu.final = data_sn, pdu.final and pdu not in burst
+    mixed[len(burst) - 1].final = True
+    await found.say(mixed)
+    await play.expect_success(_FAILS)
+
+
+@scenario(
+    "DI-13",
+    "Data that overlap others, and leave a hole, do not pass for good ones.",
+    _IN_ORDER,
+    Drive.READ,
+    stimulus=Stimulus.BREACH,
+    mutants=("data-beside",),
+)
+async def overlap(play: Play) -> None:
+    found = await reading(play)
+    pdus = found.cut_into(4)
+    pdus[2].buffer_offset -= 4
+    await found.say(pdus)
+    await play.expect_no_success(found.link, found.command, "data that overlap are taken")
+
+
+@scenario(
+    "DI-14",
+    "Data beyond what a command expects overrun nothing.",
+    _WITHIN,
+    Drive.READ,
+    stimulus=Stimulus.BREACH,
+)
+async def beyond_the_end(play: Play) -> None:
+    found = await reading(play)
+    pdus = found.cut_into(2)
+    pdus[-1].final = False
+    end = found.command.expected_data_transfer_length
+    pdus.append(found.piece(end, 0, len(pdus), data=bytes(512), final=True))
+    await found.say(pdus)
+    await play.expect_survival("data beyond the end do harm")
+
+
+@scenario(
+    "DI-15",
+    "At error recovery level 0 an A bit is ignored.",
+    _A_IGNORED,
+    Drive.READ,
+    breaches=("7143-11.7.2-1",),
+    mutants=("data-in-acknowledged",),
+)
+async def acknowledgment_is_not_due(play: Play) -> None:
+    found = await reading(play)
+    if found.link.parameters.error_recovery_level:
+        raise NotExercised("it has negotiated another error recovery level")
+    pdus = found.cut_into(3)
+    for pdu in pdus:
+        pdu.acknowledge, pdu.ttt, pdu.lun = True, 5, found.command.lun
+    await found.say(pdus)
+    await play.expect_success(_FAILS)
+    asked = any(isinstance(pdu, SnackRequest) for pdu in found.link.heard)
+    play.check(not asked, "the A bit is answered with a SNACK")
+
+
+@scenario(
+    "DI-16",
+    "A Data-In with a status and without F is a format error, which ends the session.",
+    _FORMAT,
+    Drive.READ,
+    stimulus=Stimulus.BREACH,
+    mutants=("status-without-f",),
+)
+async def status_without_final(play: Play) -> None:
+    found = await reading(play)
+    pdus = found.cut_into(2)
+    found.with_status(pdus[-1]).final = False
+    await found.link.say(*pdus)
+    await play.expect_end(found.link, "the connection goes on", within=5)
+
+
+@scenario(
+    "DI-17",
+    "Data with a tag that nothing has go to no task.",
+    _TAGS,
+    Drive.READ,
+    stimulus=Stimulus.BREACH,
+    mutants=("data-in-astray",),
+)
+async def unknown_tag(play: Play) -> None:
+    found = await reading(play)
+    stray = found.piece(0, 0, 0, itt=found.command.itt ^ 0x1000, data=b"stray..." * 8, final=True)
+    await found.link.say(stray)
+    if found.link.is_open:
+        await found.say(found.cut_into(2))
+    await play.expect_survival("data with an unknown tag do harm")
+
+
+@scenario(
+    "DI-18",
+    "Data that come after the status of their command do no harm.",
+    Rule("7143-4.2.5.3-1", Level.NOTE),
+    Drive.READ,
+    stimulus=Stimulus.BREACH,
+)
+async def data_after_status(play: Play) -> None:
+    found = await reading(play)
+    pdus = found.cut_into(2)
+    late = found.piece(0, 0, len(pdus), data=bytes(len(pdus[0].data)), final=True)
+    await found.link.say(*pdus, found.status(len(pdus)), late)
+    await play.expect_survival("data after the status do harm")
+
+
+@scenario(
+    "DI-19",
+    "Data that come slowly are waited for.",
+    Rule("7143-11.7-1", Level.NOTE),
+    Drive.READ,
+)
+async def slow_data(play: Play) -> None:
+    found = await reading(play)
+    pdus = found.cut_into(4)
+    for pdu in pdus:
+        await found.link.say(pdu)
+        await found.link.run_for(1)
+    await found.link.say(found.status(len(pdus)))
+    await play.expect_success("the initiator does not wait for data that come slowly")
+
+
+@scenario(
+    "DI-20",
+    "The data of several reads may come by turns.",
+    _TAGS,
+    Drive.PARALLEL_READ,
+    mutants=("data-in-astray",),
+)
+async def reads_by_turns(play: Play) -> None:
+    link = await play.session()
+    found = []
+    for command in await gather(link, 8, reads_blocks):
+        await link.forward(command)
+        found.append(await take_reading(link, command))
+    turns = [each.cut_into(4) for each in found]
+    for turn in zip_longest(*turns):
+        await link.say(*[pdu for pdu in turn if pdu is not None])
+    for each, pdus in zip(found, turns, strict=True):
+        await link.say(each.status(len(pdus)))
+    await play.expect_success(_FAILS)
