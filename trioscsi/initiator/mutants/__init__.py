@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from trioscsi.initiator.deviations import Deviation
-from trioscsi.initiator.mutants import chap, data, keys, login, numbers, others
+from trioscsi.initiator.mutants import chap, data, keys, login, numbers, others, receiving
 
 MUTANTS: Mapping[str, Deviation] = {
     each.id: each
-    for module in (login, keys, chap, numbers, data, others)
+    for module in (login, keys, chap, numbers, data, receiving, others)
     for each in module.MUTANTS
 }
 """All of them, by id."""

@@ -1,0 +1,85 @@
+"""What an initiator makes of the data and statuses that come: one fault a row (sections 4.2 and 11)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from trioscsi.initiator.connection import InitiatorConnection
+from trioscsi.initiator.deviations import Alter, Deviation, changing, dropping
+from trioscsi.initiator.mutants.rows import row
+from trioscsi.initiator.requests import Task
+from trioscsi.pdu import NO_TASK, DataIn, Pdu, SnackRequest, SnackType
+
+
+def _tasks(connection: InitiatorConnection) -> list[Task]:
+    return [each for each in connection.session.requests.values() if isinstance(each, Task)]
+
+
+def _task(pdu: Any, connection: InitiatorConnection) -> Task | None:
+    found = connection.session.requests.get(getattr(pdu, "itt", NO_TASK))
+    return found if isinstance(found, Task) else None
+
+
+def _for_oldest(*classes: type[Pdu]) -> Alter:
+    """Take PDUs for those of the task that waits longest."""
+
+    def hear(pdu: Any, connection: InitiatorConnection) -> Iterable[Pdu]:
+        tasks, is_one = _tasks(connection), isinstance(pdu, classes)
+        if is_one and tasks:
+            pdu.itt = tasks[0].itt
+        return (pdu,)
+
+    return hear
+
+
+def _after_burst_lost(pdu: Any, connection: InitiatorConnection) -> Iterable[Pdu]:
+    burst = connection.parameters.max_burst_length
+    return () if isinstance(pdu, DataIn) and pdu.buffer_offset >= burst else (pdu,)
+
+
+def _longest_lost(pdu: Any, connection: InitiatorConnection) -> Iterable[Pdu]:
+    most = connection.parameters.initiator_max_recv_data_segment_length
+    return () if isinstance(pdu, DataIn) and len(pdu.data) >= most else (pdu,)
+
+
+def _one_behind_the_other(pdu: Any, connection: InitiatorConnection) -> Iterable[Pdu]:
+    task = _task(pdu, connection)
+    if isinstance(pdu, DataIn) and task is not None:
+        pdu.buffer_offset = task.received
+    return (pdu,)
+
+
+def _as_due(pdu: Any, connection: InitiatorConnection) -> Iterable[Pdu]:
+    task = _task(pdu, connection)
+    if isinstance(pdu, DataIn) and task is not None:
+        pdu.data_sn = task.data_sn
+    return (pdu,)
+
+
+def _later_status_missed(pdu: Any, _connection: InitiatorConnection) -> Iterable[Pdu]:
+    if isinstance(pdu, DataIn) and pdu.data_sn:
+        pdu.has_status = False
+    return (pdu,)
+
+
+def _acknowledged(pdu: Any, connection: InitiatorConnection) -> Iterable[Pdu]:
+    if isinstance(pdu, DataIn) and pdu.acknowledge:
+        snack = SnackRequest(type=SnackType.DATA_ACK, lun=pdu.lun, ttt=pdu.ttt)
+        snack.exp_stat_sn = connection.statuses.acknowledged
+        connection.send(snack)
+    return (pdu,)
+
+
+MUTANTS: tuple[Deviation, ...] = (
+    row("data-in-first-only", "11.7", "takes one Data-In of each command", hears=dropping(DataIn, when=lambda pdu: pdu.data_sn > 0)),
+    row("data-in-status-missed", "11.7", "looks for a status in the first Data-In alone", hears=_later_status_missed),
+    row("data-in-one-sequence", "11.7.1", "takes one sequence of data of each command", hears=_after_burst_lost),
+    row("data-in-empty-lost", "11.7.7", "does not count Data-In without data", hears=dropping(DataIn, when=lambda pdu: not pdu.data)),
+    row("data-in-words", "11.7.7", "takes whole words only", hears=changing(DataIn, data=lambda pdu: pdu.data[: len(pdu.data) & ~3])),
+    row("data-in-longest-lost", "13.12", "takes less than it has declared", hears=_longest_lost),
+    row("data-in-appended", "13.18", "puts data one behind the other, whatever their offset", hears=_one_behind_the_other),
+    row("data-in-any-number", "7.9", "does not look at DataSN", hears=_as_due),
+    row("data-in-acknowledged", "11.7.2", "acknowledges data at level 0", hears=_acknowledged),
+    row("data-in-astray", "4.2.5.3", "takes any data for those of its oldest task", hears=_for_oldest(DataIn)),
+)  # fmt: skip
