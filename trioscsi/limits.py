@@ -14,6 +14,9 @@ LOGIN_SEGMENT = 8192
 TRACE_BACKLOG = 64 * 2**20
 """Bytes of a trace that wait for the disk; beyond it, packets are left out."""
 
+REFUSALS_EXPLAINED, REFUSALS_INTERVAL = 20, 10.0
+"""How many refusals are explained in so many seconds; of others only the number is told."""
+
 
 @attrs.frozen(kw_only=True)
 class Limits:

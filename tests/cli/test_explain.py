@@ -114,3 +114,8 @@ def test_a_capture_without_connections_is_told(tmp_path: Path) -> None:
 
 def test_help_has_examples() -> None:
     assert "trioscsi explain trace.pcapng" in invoke("--help").stdout
+
+
+def test_a_peer_cannot_command_the_terminal() -> None:
+    request = b"".join(encode(LoginRequest(data=b"InitiatorName=\x1b[2J\0")))
+    assert "\x1b" not in invoke(request.hex()).stdout

@@ -17,7 +17,10 @@ from tests.interop.serving import NAME, Serving, serving
 from tests.interop.writer import Writer
 from trioscsi import MemoryDisk, Target
 from trioscsi.cli import commands
+from trioscsi.errors import LoginFailure
+from trioscsi.initiator.client import connect
 from trioscsi.pdu import AsyncEvent, AsyncMessage
+from trioscsi.teaching.explainer import Explainer
 
 module = import_module("trioscsi.cli.serve")  # "serve" in trioscsi.cli is the command
 
@@ -170,6 +173,31 @@ def test_what_initiators_do_is_logged_on_demand(built: list[Target]) -> None:
     assert log.level == logging.WARNING
     invoke("memory:1MiB", "--verbose")
     assert log.level == logging.INFO
+
+
+def test_refusals_are_explained_on_demand(built: list[Target], tmp_path: Path) -> None:
+    assert invoke("--listen", "127.0.0.1:0", "memory:1MiB").exit_code == 0
+    path = tmp_path / "trace.pcapng"
+    arguments = ("--explain-refusals", "--trace", str(path), "memory:1MiB")
+    assert invoke("--listen", "127.0.0.1:0", *arguments).exit_code == 0
+    assert built[0]._trace == []
+    traced, explainer = built[1]._trace  # type: ignore[misc]
+    assert traced == path
+    assert isinstance(explainer, Explainer)
+
+
+def test_a_refusal_is_explained_on_standard_error(tmp_path: Path) -> None:
+    async def log_in(url: str) -> None:
+        with pytest.raises(LoginFailure):
+            async with connect(url):
+                pass
+
+    with serving(tmp_path / "log", "--explain-refusals", "memory:1MiB") as server:
+        trio.run(log_in, f"iscsi://{server.portal}/{NAME}.other/0")
+    explained = server.log.read_text()
+    assert "Login Request, stage 0 to 1: " in explained
+    assert "  answer  Login Response, NOT_FOUND" in explained
+    assert f"  key     TargetName={NAME}.other" in explained
 
 
 def test_on_a_terminal_the_log_is_coloured(

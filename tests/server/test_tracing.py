@@ -18,7 +18,7 @@ from trioscsi.errors import CaptureError
 from trioscsi.machines import Transition
 from trioscsi.pdu import encode
 from trioscsi.server.listener import Address
-from trioscsi.server.tracing import Buffer, opened
+from trioscsi.server.tracing import Buffer, Traced, opened
 
 HERE = "127.0.0.1:0"
 Event = tuple[str, object]
@@ -213,6 +213,21 @@ async def test_a_trace_that_cannot_be_written_is_told_at_once(tmp_path: Path) ->
         await target.serve()
 
 
-def test_without_a_trace_nothing_is_opened() -> None:
-    with opened(None) as trace:
+@pytest.mark.parametrize("nothing", [None, []])
+def test_without_a_trace_nothing_is_opened(nothing: list[Traced] | None) -> None:
+    with opened(nothing) as trace:
         assert trace is None
+
+
+def test_several_traces_are_told_of_the_same(tmp_path: Path) -> None:
+    first, second, path = Told(), Told(), tmp_path / "trace.pcapng"
+    ends = ("192.0.2.1", 5), ("192.0.2.2", 3260), ("192.0.2.2", 3260)
+    with opened([first, path, second]) as traces:
+        assert traces is not None
+        tap = traces.connect(*ends)
+        tap.received(b"abc")
+        tap.note("so")
+        tap.close()
+    assert first.events == second.events
+    assert [name for name, _ in first.events] == ["connect", "received", "note", "close"]
+    assert b"abc" in path.read_bytes()

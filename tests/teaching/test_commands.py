@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from trioscsi.scsi import AdditionalSense, FieldPointer, Sense, SenseKey
 from trioscsi.scsi.disk import DISK
-from trioscsi.scsi.sense import Progress
-from trioscsi.teaching.commands import explain_cdb, explain_sense
+from trioscsi.scsi.sense import Progress, invalid_field
+from trioscsi.teaching.commands import explain_cdb, explain_sense, pointed_at, sense_key
 
 
 def test_a_cdb_is_read_by_the_table_of_commands() -> None:
@@ -74,3 +74,37 @@ def test_no_bytes_are_too_odd(data: bytes) -> None:
 @given(st.sampled_from([0x70, 0x71, 0x72, 0x73]), st.binary(max_size=60))
 def test_no_sense_data_are_too_odd(code: int, data: bytes) -> None:
     assert dict(explain_sense(bytes([code]) + data))
+
+
+READ = bytes.fromhex("28000000100000000800") + bytes(6)
+
+
+@pytest.mark.parametrize("descriptor", [False, True])
+@pytest.mark.parametrize(
+    ("pointer", "expected"),
+    [
+        (FieldPointer(8), "transfer length, byte 8"),
+        (FieldPointer(1, 3), "fua, byte 1"),
+        (FieldPointer(1, 0), "byte 1"),
+    ],
+)
+def test_sense_data_point_at_a_field(
+    descriptor: bool, pointer: FieldPointer, expected: str
+) -> None:
+    sense = Sense(SenseKey.ILLEGAL_REQUEST, 0x2400, specific=pointer)
+    assert pointed_at(READ, sense.encode(descriptor=descriptor)) == expected
+    assert sense_key(sense.encode(descriptor=descriptor)) == SenseKey.ILLEGAL_REQUEST
+
+
+def test_sense_data_need_not_point_at_a_field() -> None:
+    nothing = Sense(SenseKey.ILLEGAL_REQUEST, 0x2000).encode()
+    assert pointed_at(READ, nothing) == ""
+    assert pointed_at(b"\xee", invalid_field(2).encode()) == ""
+    assert pointed_at(READ, b"") == ""
+    assert sense_key(b"") == sense_key(b"abcd") == 0
+
+
+@given(st.binary(max_size=20), st.binary(max_size=40))
+def test_no_sense_data_are_too_odd_to_point(cdb: bytes, sense: bytes) -> None:
+    assert isinstance(pointed_at(cdb, sense), str)
+    assert 0 <= sense_key(sense) < 16

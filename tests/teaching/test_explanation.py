@@ -27,7 +27,7 @@ from trioscsi.pdu import (
 )
 from trioscsi.pdu.sense import join
 from trioscsi.scsi.sense import invalid_field
-from trioscsi.teaching.explanation import Ladder, explain_cut, table
+from trioscsi.teaching.explanation import Ladder, explain_cut, printable, table
 from trioscsi.teaching.splitting import Digests, Splitter
 
 
@@ -184,3 +184,8 @@ def test_no_capture_is_too_odd(random: Random) -> None:
         packets += [attrs.evolve(packet, data=bytes(data))] * random.choice([0, 1, 1, 1, 2])
     random.shuffle(packets)
     ladder(packets, fields=True)
+
+
+def test_what_a_terminal_would_obey_is_not_printed() -> None:
+    assert printable("a\x1b[2Jb\x07") == "a\ufffd[2Jb\ufffd"
+    assert printable("a b") == "a b"

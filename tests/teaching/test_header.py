@@ -7,7 +7,7 @@ import pytest
 
 from trioscsi.pdu import CLASSES, LoginRequest, Pdu
 from trioscsi.teaching.fields import places, title
-from trioscsi.teaching.header import FORMATS, mermaid, svg
+from trioscsi.teaching.header import FORMATS, marked, mermaid, svg
 from trioscsi.teaching.header import text as draw
 
 EVERY = pytest.mark.parametrize("cls", CLASSES.values(), ids=lambda cls: cls.__name__)
@@ -63,3 +63,13 @@ def test_a_packet_diagram_leaves_no_bit_out(cls: type[Pdu]) -> None:
 
 def test_the_formats_are_those_that_can_show_a_layout() -> None:
     assert list(FORMATS) == ["text", "svg", "mermaid"]
+
+
+def test_fields_are_marked_in_the_lines_that_hold_them() -> None:
+    assert list(marked(LoginRequest, {"transit", "cid"})) == [
+        "  0|.|I|  Opcode   |T|C|.. |CSG|NSG|  Version Max  |  Version Min  |",
+        "                    ^",
+        " 20|              CID              |           Reserved            |",
+        "    ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^",
+    ]
+    assert list(marked(LoginRequest, ())) == []

@@ -13,7 +13,7 @@ import click
 from trioscsi.capture import read_capture
 from trioscsi.capture.reading import MAGIC_NUMBERS
 from trioscsi.errors import CaptureError
-from trioscsi.teaching.explanation import Ladder, explain_cut
+from trioscsi.teaching.explanation import Ladder, explain_cut, printable
 from trioscsi.teaching.splitting import Digests, Splitter
 
 _PIECE = 65_536
@@ -147,6 +147,6 @@ def _explain_capture(file: _Again, fields: bool, connection: int | None) -> None
 
 def _put(lines: Iterable[str]) -> None:
     """Print lines, in colours on a terminal."""
-    for line in lines:
+    for line in (printable(line) for several in lines for line in several.split("\n")):
         colour = next((colour for pattern, colour in _STYLES if pattern.search(line)), None)
         click.echo(click.style(line, fg=colour) if colour else line)

@@ -6,6 +6,7 @@ import logging
 import signal
 import socket
 import sys
+from functools import partial
 from pathlib import Path
 
 import click
@@ -17,7 +18,9 @@ from trioscsi.cli.systemd import inherited_sockets, notify
 from trioscsi.errors import TrioscsiError, UsageError, leaves
 from trioscsi.server.listener import Address, format_address
 from trioscsi.server.portals import Portal
+from trioscsi.server.refusals import ADVICE
 from trioscsi.server.target import Target
+from trioscsi.server.tracing import Traced
 
 _DEFAULT_NAME = "iqn.2025-12.local:trioscsi"
 _DEFAULT_DISK = "memory:1GiB"
@@ -121,6 +124,12 @@ _LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}
     type=click.Path(dir_okay=False, path_type=Path),
     help="A Unix socket at which trioscsi watch sees what happens; only its owner can open it.",
 )
+@click.option(
+    "--explain-refusals",
+    is_flag=True,
+    help="Explain on standard error what is refused and why: logins, PDUs, commands, task"
+    " management; with the fields that it is about, the rule, and what can be done.",
+)
 @click.option("-v", "--verbose", is_flag=True, help="Log what initiators do, too.")
 def serve(
     disks: tuple[str, ...],
@@ -142,6 +151,7 @@ def serve(
     registrations_by_name: bool,
     trace: Path | None,
     control: Path | None,
+    explain_refusals: bool,
     verbose: bool,
 ) -> None:
     """Serve disks over iSCSI: LUN 0, 1, ... in order.
@@ -182,7 +192,7 @@ def serve(
             chap=secrets.chap,
             mutual_chap=secrets.mutual,
             discovery_chap=secrets.chap if discovery_chap else None,
-            trace=trace,
+            trace=_traces(trace, explain_refusals=explain_refusals),
             control=control,
         )
         trio.run(_serve, target)
@@ -192,6 +202,16 @@ def serve(
         if isinstance(failure, UsageError):
             raise click.UsageError(str(failure))
         raise click.ClickException(str(failure))
+
+
+def _traces(path: Path | None, *, explain_refusals: bool) -> list[Traced]:
+    """Who is told of all connections."""
+    traces: list[Traced] = [] if path is None else [path]
+    if explain_refusals:
+        from trioscsi.teaching.explainer import Explainer  # most servers do not draw
+
+        traces.append(Explainer(partial(click.echo, err=True), ADVICE))
+    return traces
 
 
 async def _serve(target: Target) -> None:

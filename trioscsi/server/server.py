@@ -40,7 +40,7 @@ from trioscsi.server.perform import Performer
 from trioscsi.server.portals import Listen, Open, Portal, parse_portals, reachable
 from trioscsi.server.reactor import Reactor
 from trioscsi.server.refusals import Refusals
-from trioscsi.server.tracing import Tap, Trace, opened, together
+from trioscsi.server.tracing import Tap, Trace, Traced, opened, together
 
 if TYPE_CHECKING:
     from trioscsi.server.target import Target
@@ -58,7 +58,7 @@ class Server:
     ``name_server`` is an iSNS server, ``HOST:PORT``, at which targets and portals are registered;
     without ``discovery`` nobody may ask which targets there are.
     ``trace`` is the pcapng file that is written of all connections, or a
-    `trioscsi.server.tracing.Trace` that is told of them.
+    `trioscsi.server.tracing.Trace` that is told of them, or several of these.
     ``control`` is the path of a Unix socket at which programs of the same user may watch
     (specs/control.md).
     """
@@ -73,7 +73,7 @@ class Server:
         mutual_chap: tuple[str, Password] | None = None,
         name_server: str | None = None,
         discovery: bool = True,
-        trace: Trace | str | Path | None = None,
+        trace: Traced | Sequence[Traced] | None = None,
         control: str | Path | None = None,
     ) -> None:
         self._trace = trace

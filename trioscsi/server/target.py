@@ -29,7 +29,7 @@ from trioscsi.server.portals import Listen, Portal, parse_portals
 from trioscsi.server.refusals import Refusal
 from trioscsi.server.server import DEFAULT_LISTEN, Server
 from trioscsi.server.storage import Unit
-from trioscsi.server.tracing import Trace
+from trioscsi.server.tracing import Traced
 from trioscsi.server.watch import SpaceWatch
 
 
@@ -69,8 +69,8 @@ class Target:
     the unit attention; there are initiators in boot ROMs that cannot bear one.
 
     ``trace`` is a pcapng file that is written of all connections, for Wireshark and for
-    ``trioscsi explain``, or a `trioscsi.server.tracing.Trace` that is told of them.  It holds what
-    is read and written; secrets are taken out.
+    ``trioscsi explain``, or a `trioscsi.server.tracing.Trace` that is told of them, or several.
+    A capture holds what is read and written; secrets are taken out.
     ``control`` is the path of a Unix socket at which ``trioscsi watch`` sees what happens.
     Raises UsageError for names, numbers and sizes that no target can have.
     """
@@ -96,7 +96,7 @@ class Target:
         discovery_chap: Credentials | None = None,
         name_server: str | None = None,
         views: Mapping[str, View] | None = None,
-        trace: Trace | str | Path | None = None,
+        trace: Traced | Sequence[Traced] | None = None,
         control: str | Path | None = None,
         redirect: Redirect | Moved | str | Mapping[str, Moved | str] | None = None,
         unit_events: bool = True,

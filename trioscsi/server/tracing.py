@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
@@ -99,17 +99,36 @@ def together(taps: Sequence[Tap]) -> Tap | None:
     return taps[0] if taps else None
 
 
+class Traces:
+    """Several traces, told one after the other."""
+
+    def __init__(self, traces: Iterable[Trace]) -> None:
+        self._traces = tuple(traces)
+
+    def connect(self, peer: Address, own: Address, portal: Address) -> Tap:
+        """See `Trace`."""
+        return Taps(trace.connect(peer, own, portal) for trace in self._traces)
+
+
+Traced: TypeAlias = Trace | str | Path
+"""A trace, or the path of a capture that is to be written."""
+
+
 @contextmanager
-def opened(trace: Trace | str | Path | None) -> Iterator[Trace | None]:
+def opened(trace: Traced | Sequence[Traced] | None) -> Iterator[Trace | None]:
     """The trace to tell of connections: for a path, a capture that is written there.
 
     Raises CaptureError if it cannot be.
     """
-    if trace is None or not isinstance(trace, str | Path):
+    if isinstance(trace, Sequence) and not isinstance(trace, str):
+        with ExitStack() as stack:
+            traces = [stack.enter_context(opened(each)) for each in trace]
+            yield Traces(each for each in traces if each is not None) if traces else None
+    elif trace is None or not isinstance(trace, str | Path):
         yield trace
-        return
-    capture = Capture(Spool(Path(trace)))
-    try:
-        yield capture
-    finally:
-        capture.close()
+    else:
+        capture = Capture(Spool(Path(trace)))
+        try:
+            yield capture
+        finally:
+            capture.close()

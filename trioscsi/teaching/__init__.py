@@ -9,6 +9,7 @@ General layout:
 - ``story``: what happens in a capture; ``summary``: a PDU in one line; ``explanation``: all of that
   as lines of text; ``sequence``: a session as a picture;
 - ``live``: connections as a feed of messages, while they go on;
+- ``refusals``: what was refused and by which of the ``broken_rules``; ``explainer`` tells of it;
 - ``telling``: connections as lines to read, while they go on;
 - ``opcodes``: the commands of a disk as a page.
 """

@@ -77,6 +77,30 @@ def _where(refusal: Refusal) -> str:
     return f"bit {pointer.bit} of byte {pointer.byte}"
 
 
+def sense_key(sense: bytes) -> int:
+    """The sense key of sense data in either format; 0 if they are in none."""
+    code = sense[0] & 0x7F if sense else 0
+    place = {**dict.fromkeys(_FIXED, 2), **dict.fromkeys(_DESCRIPTORS, 1)}.get(code)
+    return sense[place] & 0x0F if place is not None and len(sense) > place else 0
+
+
+def pointed_at(cdb: bytes, sense: bytes) -> str:
+    """The field of a CDB that sense data point at, with its place; empty if they do not."""
+    command, specific = command_of(cdb), b""
+    if len(sense) > 17 and sense[0] & 0x7F in _FIXED:
+        specific = sense[15:18]
+    elif sense[:1] and sense[0] & 0x7F in _DESCRIPTORS:
+        specific = next((body[2:5] for kind, body in _pieces(sense) if kind == 0x02), b"")
+    if command is None or len(specific) < 3 or specific[0] & 0xC0 != 0xC0:
+        return ""
+    byte, bit = int.from_bytes(specific[1:3]), specific[0] & 7 if specific[0] & 8 else 7
+    place = byte * 8 + 7 - bit
+    for name, field in command.layout.record.fields.items():
+        if 0 <= place - (field.byte * 8 + 7 - field.bit) < field.width:
+            return f"{name.replace('_', ' ')}, byte {byte}"
+    return f"byte {byte}"
+
+
 def _number(value: int) -> str:
     return str(value) if value < 10 else f"{value} (0x{value:x})"
 
@@ -134,12 +158,17 @@ def _specific(key: int, data: bytes) -> Iterator[tuple[str, str]]:
 
 
 def _descriptors(data: bytes) -> Iterator[tuple[str, str]]:
-    at, end = 8, min(len(data), 8 + (data[7] if len(data) > 7 else 0))
-    while at + 2 <= end:
-        kind, length = data[at], data[at + 1]
-        body = data[at + 2 : at + 2 + length]
+    for kind, body in _pieces(data):
         if kind == 0x02:
             yield from _specific(data[1] & 0x0F, body[2:5])
         else:
             yield _DESCRIPTOR_NAMES.get(kind, f"descriptor {kind:02X}h"), body.hex(" ")
+
+
+def _pieces(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """The descriptors of sense data: the type and what follows the length."""
+    at, end = 8, min(len(data), 8 + (data[7] if len(data) > 7 else 0))
+    while at + 2 <= end:
+        kind, length = data[at], data[at + 1]
+        yield kind, data[at + 2 : at + 2 + length]
         at += 2 + length

@@ -31,6 +31,11 @@ _SHOWN_DATA = 64
 """Bytes of data that are shown."""
 
 
+def printable(line: str) -> str:
+    """A line that a terminal can be shown, whatever a peer has put into it."""
+    return line if line.isprintable() else "".join(c if c.isprintable() else "\ufffd" for c in line)
+
+
 def table(rows: Sequence[Sequence[str]], indent: str = "  ") -> Iterator[str]:
     """Rows in columns; the first one is the head."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from xml.sax.saxutils import escape
 
 import attrs
@@ -68,6 +68,17 @@ def text(cls: type[Pdu]) -> str:
         lines.append(f"{start:>3}|{''.join(boxes)}")
         lines.append(f"   {edge}")
     return "\n".join([*lines, ""])
+
+
+def marked(cls: type[Pdu], names: Collection[str]) -> Iterator[str]:
+    """Those lines of the header that hold some fields, with marks below these."""
+    for start in range(0, BHS_LENGTH, 4):
+        boxes = list(_boxes(cls, start))
+        if any(box.name in names for box in boxes):
+            cells = (f"{box.label:^{box.width * _CELL - 1}}|" for box in boxes)
+            yield f"{start:>3}|{''.join(cells)}"
+            marks = (("^" if box.name in names else " ") * (box.width * _CELL - 1) for box in boxes)
+            yield f"    {' '.join(marks)}".rstrip()
 
 
 def mermaid(cls: type[Pdu]) -> str:
@@ -137,6 +148,7 @@ class _Box:
     first: int
     width: int
     tip: str = ""
+    name: str = ""
 
 
 def _boxes(cls: type[Pdu], start: int) -> Iterator[_Box]:
@@ -148,7 +160,7 @@ def _boxes(cls: type[Pdu], start: int) -> Iterator[_Box]:
         if first > at:
             yield _reserved(at, first - at)
         tip = f"{title(name)}: {FIELDS[cls.__name__].get(name, '')}".rstrip(": ")
-        yield _Box(_label(name, place, last - first, first), first, last - first, tip)
+        yield _Box(_label(name, place, last - first, first), first, last - first, tip, name)
         at = last
     if at < end:
         yield _reserved(at, end - at)

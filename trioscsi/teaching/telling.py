@@ -16,7 +16,7 @@ from typing import TypeAlias
 
 from trioscsi.capture.packets import Address
 from trioscsi.machines import MACHINES, Transition
-from trioscsi.teaching.explanation import table
+from trioscsi.teaching.explanation import printable, table
 from trioscsi.teaching.onlooker import Connection, Said
 from trioscsi.teaching.splitting import Splitter
 from trioscsi.teaching.story import Event, Settled, Spoke, Talk
@@ -51,6 +51,10 @@ class Teller:
         self.keys = keys
         self._count = 0
 
+    def say(self, line: str) -> None:
+        """Tell a line."""
+        self.tell(printable(line))
+
     def connect(self, peer: Address, own: Address, portal: Address) -> Told:
         """A connection has come in."""
         self._count += 1
@@ -83,11 +87,11 @@ class Told:
         wanted = transition.machine in self._teller.machines and not self._quiet
         if wanted and (transition.machine, transition.label) not in _SILENT:
             for line in transition_lines(transition):
-                self._teller.tell(f"{_INDENT}{line}")
+                self._teller.say(f"{_INDENT}{line}")
 
     def note(self, text: str) -> None:
         """What was refused and why, or what became of the connection."""
-        self._teller.tell(f"{_INDENT}{self._several}({text})")
+        self._teller.say(f"{_INDENT}{self._several}({text})")
 
     def settle(self) -> None:
         """All is told already."""
@@ -98,7 +102,7 @@ class Told:
             return
         self._ended = True
         how = "broken the connection off" if broken else "closed the connection"
-        self._teller.tell(f"  -->  {self._several}the initiator has {how}")
+        self._teller.say(f"  -->  {self._several}the initiator has {how}")
 
     def close(self) -> None:
         """The connection is closed on both sides."""
@@ -113,7 +117,7 @@ class Told:
         teller = self._teller
         if isinstance(event, Settled) and self._quiet:
             self._quiet = False
-            teller.tell(f"  <->  {self._several}a login")
+            teller.say(f"  <->  {self._several}a login")
         elif isinstance(event, Settled) and teller.keys:
             self._tell(("", *table(event.rows, indent=_INDENT), ""))
         elif isinstance(event, Spoke) and not self._quiet:
@@ -121,7 +125,7 @@ class Told:
 
     def _tell(self, lines: Iterator[str] | Sequence[str]) -> None:
         for line in lines:
-            self._teller.tell(line)
+            self._teller.say(line)
 
 
 def spoken_lines(event: Spoke, before: str = "") -> Iterator[str]:
