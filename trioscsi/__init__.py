@@ -54,6 +54,7 @@ from trioscsi.server.portals import Portal
 from trioscsi.server.refusals import Refusal
 from trioscsi.server.server import Server
 from trioscsi.server.target import Target
+from trioscsi.server.web.page import LivePage
 
 __all__ = [
     "BackendError",
@@ -62,6 +63,7 @@ __all__ = [
     "Failing",
     "FileDisk",
     "Limits",
+    "LivePage",
     "MemoryDisk",
     "Moved",
     "NullDisk",

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from trioscsi import UsageError
-from trioscsi.cli.secrets import Chosen, choose, read
+from trioscsi.cli.secrets import Chosen, choose, read, web_token
 
 ENVIRONMENT = {
     b"TRIOSCSI_CHAP_SECRET": b"from the environment",
@@ -97,4 +97,37 @@ def test_a_file_that_others_can_read_is_a_warning(
     assert not caplog.messages
     file.chmod(0o640)
     read(file)
+    assert caplog.messages == [f"{file} can be read by others than its owner: chmod 600 {file}"]
+
+
+# The token of the live page.
+
+
+def test_a_token_is_what_a_file_has_in_it(file: Path) -> None:
+    file.write_bytes(b"  some token\n")
+    assert web_token(file, {"TRIOSCSI_WEB_TOKEN": "another"}) == "some token"
+
+
+def test_without_a_file_a_token_comes_from_the_environment() -> None:
+    assert web_token(None, {"TRIOSCSI_WEB_TOKEN": "another"}) == "another"
+    assert web_token(None, {"TRIOSCSI_WEB_TOKEN": ""}) is None
+    assert web_token(None, {}) is None
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [(b" \n", "there is no token in it"), (b"\xff\xfe", "this is no text")],
+)
+def test_a_file_without_a_token_is_refused(file: Path, content: bytes, complaint: str) -> None:
+    file.write_bytes(content)
+    with pytest.raises(UsageError, match=complaint):
+        web_token(file)
+
+
+def test_a_token_that_others_can_read_is_a_warning(
+    file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file.write_bytes(b"some token")
+    file.chmod(0o644)
+    web_token(file)
     assert caplog.messages == [f"{file} can be read by others than its owner: chmod 600 {file}"]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import logging
 import signal
 import socket
+import urllib.request
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -15,7 +16,7 @@ from trio.testing import MockClock
 
 from tests.interop.serving import NAME, Serving, serving
 from tests.interop.writer import Writer
-from trioscsi import MemoryDisk, Target
+from trioscsi import LivePage, MemoryDisk, Target
 from trioscsi.cli import commands
 from trioscsi.errors import LoginFailure
 from trioscsi.initiator.client import connect
@@ -51,6 +52,10 @@ def invoke(*arguments: str) -> Result:
         (["--allow-from", "here"], "not an address, nor a network"),
         (["--advertise", "x:y"], "not HOST:PORT"),
         (["--mutual-chap", "disk"], "mutual CHAP needs CHAP"),
+        (["--web", "x:y"], "not HOST:PORT"),
+        (["--web", "0.0.0.0:80"], "the page at 0.0.0.0:80 would be open to whoever can reach it"),
+        (["--web", "127.0.0.1", "--web-token-file", "nowhere"], "nowhere: No such file"),
+        (["--web-token-file", "any"], "--web-token-file is for the page of --web HOST:PORT"),
     ],
 )
 def test_wrong_usage_is_one_line_and_status_2(arguments: list[str], reason: str) -> None:
@@ -123,6 +128,23 @@ def test_a_control_socket_is_served_and_shown(
     assert built[0].control == path
     module._announce(built[0], [("127.0.0.1", 3260)])
     assert f"trioscsi watch --control {path}\n" in capsys.readouterr().out
+
+
+def test_a_page_that_others_can_reach_has_its_token_from_a_file_or_the_environment(
+    built: list[Target], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    token = "a-token-of-some-length"
+    file = tmp_path / "token"
+    file.write_text(f"{token}\n")
+    file.chmod(0o600)
+    assert invoke("--web", "0.0.0.0:80", "--web-token-file", str(file)).exit_code == 0
+    monkeypatch.setenv("TRIOSCSI_WEB_TOKEN", token)
+    assert invoke("--web", "0.0.0.0:80").exit_code == 0
+    for target in built:
+        page = target._page
+        assert isinstance(page, LivePage)
+        assert page.token == token
+        assert page.address == ("0.0.0.0", 80)
 
 
 def test_disks_may_be_read_only(built: list[Target]) -> None:
@@ -270,6 +292,14 @@ def test_a_server_that_is_told_to_stop_asks_initiators_to_log_out(
             assert message.async_event == AsyncEvent.LOGOUT_REQUEST
         assert server.wait() == 0
         assert "Traceback" not in server.log.read_text()
+
+
+def test_where_the_page_is_is_said(tmp_path: Path) -> None:
+    arguments = ["memory:1MiB", "--web", "127.0.0.1:0"]
+    with serving(tmp_path / "log", *arguments) as server:
+        url = server.announced("watch")
+        with urllib.request.urlopen(url, timeout=10) as page:
+            assert b"<title>trioscsi</title>" in page.read()
 
 
 def test_the_first_line_says_where_the_disk_is(tmp_path: Path) -> None:

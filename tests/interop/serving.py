@@ -41,6 +41,12 @@ class Serving:
             self.kill()
             raise
 
+    def announced(self, word: str) -> str:
+        """What else it has said when it was ready, after this word."""
+        while not (line := self._line()).startswith(f"{word}: "):
+            assert line, f"nothing is said of {word}"
+        return line.removeprefix(f"{word}: ")
+
     def unit(self, number: int) -> str:
         """The URL of a logical unit."""
         return f"iscsi://{self.portal}/{NAME}/{number}"
@@ -83,9 +89,13 @@ class Serving:
     def _read_line(self) -> str:
         assert self.process.stdout is not None
         ready, _, _ = select.select([self.process.stdout], [], [], START_TIME)
-        line = self.process.stdout.readline().decode().rstrip() if ready else ""
+        line = self._line() if ready else ""
         assert line.startswith("ready: "), f"not ready: {line!r}, {self.log.read_text()}"
         return line
+
+    def _line(self) -> str:
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().decode().rstrip()
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""CHAP secrets for the command line: from the environment or a file, never from an argument.
+"""Secrets for the command line: from the environment or a file, never from an argument.
 
 Arguments can be read by anybody on the machine, for as long as a process lives.
 """
@@ -19,6 +19,7 @@ log = logging.getLogger("trioscsi")
 
 SECRET = "TRIOSCSI_CHAP_SECRET"
 MUTUAL_SECRET = "TRIOSCSI_MUTUAL_CHAP_SECRET"
+WEB_TOKEN = "TRIOSCSI_WEB_TOKEN"
 
 
 @attrs.frozen
@@ -53,11 +54,24 @@ def choose(
     return Chosen(chap, mutual)
 
 
-def read(file: Path) -> dict[str, bytes]:
-    """The names and secrets in a file: one pair a line, a space between; ``#`` begins a comment.
+def web_token(file: Path | None, environment: Mapping[str, str] = os.environ) -> str | None:
+    """The token of the live page: what the file has in it, or else what the environment says.
 
-    Raises UsageError if it cannot be read or understood.
+    Raises UsageError if the file cannot be read, or is no text or empty.
     """
+    if file is None:
+        return environment.get(WEB_TOKEN) or None
+    try:
+        token = _content(file).decode().strip()
+    except UnicodeDecodeError:
+        raise UsageError(f"{file}: this is no text") from None
+    if not token:
+        raise UsageError(f"{file}: there is no token in it")
+    return token
+
+
+def _content(file: Path) -> bytes:
+    """What is in a file that nobody else should be able to read."""
     try:
         content = file.read_bytes()
         mode = file.stat().st_mode
@@ -65,8 +79,16 @@ def read(file: Path) -> dict[str, bytes]:
         raise UsageError(f"{file}: {error.strerror}") from None
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
         log.warning("%s can be read by others than its owner: chmod 600 %s", file, file)
+    return content
+
+
+def read(file: Path) -> dict[str, bytes]:
+    """The names and secrets in a file: one pair a line, a space between; ``#`` begins a comment.
+
+    Raises UsageError if it cannot be read or understood.
+    """
     found: dict[str, bytes] = {}
-    for number, line in enumerate(content.splitlines(), 1):
+    for number, line in enumerate(_content(file).splitlines(), 1):
         name, _, secret = line.strip().partition(b" ")
         if not name or name.startswith(b"#"):
             continue

@@ -13,7 +13,7 @@ import click
 import trio
 
 from trioscsi.backends import BlockDevice, open_disk
-from trioscsi.cli.secrets import MUTUAL_SECRET, SECRET, choose
+from trioscsi.cli.secrets import MUTUAL_SECRET, SECRET, WEB_TOKEN, choose, web_token
 from trioscsi.cli.systemd import inherited_sockets, notify
 from trioscsi.errors import TrioscsiError, UsageError, leaves
 from trioscsi.server.listener import Address, format_address
@@ -21,6 +21,7 @@ from trioscsi.server.portals import Portal
 from trioscsi.server.refusals import ADVICE
 from trioscsi.server.target import Target
 from trioscsi.server.tracing import Traced
+from trioscsi.server.web.page import LivePage
 
 _DEFAULT_NAME = "iqn.2025-12.local:trioscsi"
 _DEFAULT_DISK = "memory:1GiB"
@@ -32,7 +33,8 @@ _LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 @click.command(
     epilog="\b\nExamples:\n  trioscsi serve disk.img\n"
     "  trioscsi serve 'file:new.img?size=10GiB' memory:1GiB --allow 'iqn.1993-08.org.debian:*'\n"
-    "  trioscsi serve --trace trace.pcapng"
+    "  trioscsi serve --trace trace.pcapng\n"
+    "  trioscsi serve --web 127.0.0.1:8080"
 )
 @click.argument("disks", metavar="[DISK]...", nargs=-1)
 @click.option(
@@ -130,6 +132,18 @@ _LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}
     help="Explain on standard error what is refused and why: logins, PDUs, commands, task"
     " management; with the fields that it is about, the rule, and what can be done.",
 )
+@click.option(
+    "--web",
+    metavar="HOST:PORT",
+    help="Show what happens in a browser, live; /metrics and /api are there, too.  Other hosts than"
+    f" the loopback interface need a token, from {WEB_TOKEN} or --web-token-file.",
+)
+@click.option(
+    "--web-token-file",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The token that whoever looks at the page or asks for metrics has to show.",
+)
 @click.option("-v", "--verbose", is_flag=True, help="Log what initiators do, too.")
 def serve(
     disks: tuple[str, ...],
@@ -152,6 +166,8 @@ def serve(
     trace: Path | None,
     control: Path | None,
     explain_refusals: bool,
+    web: str | None,
+    web_token_file: Path | None,
     verbose: bool,
 ) -> None:
     """Serve disks over iSCSI: LUN 0, 1, ... in order.
@@ -194,6 +210,7 @@ def serve(
             discovery_chap=secrets.chap if discovery_chap else None,
             trace=_traces(trace, explain_refusals=explain_refusals),
             control=control,
+            web=_page(web, web_token_file),
         )
         trio.run(_serve, target)
     except* TrioscsiError as group:
@@ -212,6 +229,14 @@ def _traces(path: Path | None, *, explain_refusals: bool) -> list[Traced]:
 
         traces.append(Explainer(partial(click.echo, err=True), ADVICE))
     return traces
+
+
+def _page(listen: str | None, token_file: Path | None) -> LivePage | None:
+    if listen is not None:
+        return LivePage(listen, web_token(token_file))
+    if token_file is not None:
+        raise UsageError("--web-token-file is for the page of --web HOST:PORT")
+    return None
 
 
 async def _serve(target: Target) -> None:
@@ -255,6 +280,8 @@ def _announce(target: Target, addresses: list[Address]) -> None:
     )
     if target.control is not None:
         click.echo(f"       trioscsi watch --control {target.control}")
+    for page in target.page_urls:
+        click.echo(f"watch: {page}")
 
 
 def _everywhere() -> list[str]:

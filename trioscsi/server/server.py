@@ -41,6 +41,7 @@ from trioscsi.server.portals import Listen, Open, Portal, parse_portals, reachab
 from trioscsi.server.reactor import Reactor
 from trioscsi.server.refusals import Refusals
 from trioscsi.server.tracing import Tap, Trace, Traced, opened, together
+from trioscsi.server.web.page import LivePage
 
 if TYPE_CHECKING:
     from trioscsi.server.target import Target
@@ -61,6 +62,7 @@ class Server:
     `trioscsi.server.tracing.Trace` that is told of them, or several of these.
     ``control`` is the path of a Unix socket at which programs of the same user may watch
     (specs/control.md).
+    ``web`` is where a page shows all that live: ``HOST:PORT``, or a `LivePage` with a token.
     """
 
     def __init__(
@@ -75,9 +77,12 @@ class Server:
         discovery: bool = True,
         trace: Traced | Sequence[Traced] | None = None,
         control: str | Path | None = None,
+        web: LivePage | str | None = None,
     ) -> None:
         self._trace = trace
         self._control = None if control is None else Path(control)
+        self._page = LivePage(web) if isinstance(web, str) else web
+        self._page_addresses: list[Address] = []
         self._feed: Feed | None = None
         self._tracing: Trace | None = None
         """The same, while it is served."""
@@ -125,12 +130,13 @@ class Server:
     ) -> None:
         """Serve until cancelled, or until `stop` has done its work.
 
-        Raises PortalError if a portal or the control socket cannot be listened at, and CaptureError
-        if the trace cannot be written.
+        Raises PortalError if a portal, the control socket or the page cannot be listened at, and
+        CaptureError if the trace cannot be written.
         """
         with ExitStack() as stack:
             self._tracing = stack.enter_context(opened(self._trace))
             control = self._open_control(stack)
+            page = self._open_page(stack)
             listeners = {
                 stack.enter_context(listener): Open(portal, listener.getsockname()[:2])
                 for portal in self._portals
@@ -149,6 +155,8 @@ class Server:
                         conversations.start_soon(self._attend, target, name=target.name)
                     if control is not None:
                         conversations.start_soon(control, name="control socket")
+                    if page is not None:
+                        await conversations.start(page, name="live page")
                     if self._name_service is not None:
                         conversations.start_soon(self._name_service.run, name="name service")
                     async with trio.open_nursery() as doors:
@@ -174,6 +182,22 @@ class Server:
         from trioscsi.server.control.door import listening
 
         return partial(Control(self.feed).serve, stack.enter_context(listening(self._control)))
+
+    def _open_page(self, stack: ExitStack) -> Callable[..., Awaitable[None]] | None:
+        """What serves the live page, if there is one."""
+        if self._page is None:
+            return None
+        # A server without a page does without all of this.
+        from trioscsi.server.web.serving import serve_page
+
+        doors = [stack.enter_context(door) for door in open_listeners(self._page.address)]
+        self._page_addresses = [door.getsockname()[:2] for door in doors]
+        return partial(serve_page, self, self._page, doors)
+
+    @property
+    def page_urls(self) -> list[str]:
+        """Where the live page is, while it is served."""
+        return [f"http://{format_address(address)}/" for address in self._page_addresses]
 
     async def stop(self, grace: float = 5.0) -> None:
         """Let nobody in, ask initiators to log out, wait ``grace`` seconds at most, then close."""

@@ -31,6 +31,7 @@ from trioscsi.server.server import DEFAULT_LISTEN, Server
 from trioscsi.server.storage import Unit
 from trioscsi.server.tracing import Traced
 from trioscsi.server.watch import SpaceWatch
+from trioscsi.server.web.page import LivePage
 
 
 class Target:
@@ -72,6 +73,8 @@ class Target:
     ``trioscsi explain``, or a `trioscsi.server.tracing.Trace` that is told of them, or several.
     A capture holds what is read and written; secrets are taken out.
     ``control`` is the path of a Unix socket at which ``trioscsi watch`` sees what happens.
+    ``web`` is where a page shows what happens on all connections while it happens, with metrics and
+    an API: ``HOST:PORT`` on the loopback interface, or a `LivePage` with a token.
     Raises UsageError for names, numbers and sizes that no target can have.
     """
 
@@ -98,6 +101,7 @@ class Target:
         views: Mapping[str, View] | None = None,
         trace: Traced | Sequence[Traced] | None = None,
         control: str | Path | None = None,
+        web: LivePage | str | None = None,
         redirect: Redirect | Moved | str | Mapping[str, Moved | str] | None = None,
         unit_events: bool = True,
         **negotiation: Any,
@@ -105,7 +109,7 @@ class Target:
         self.name = normalise(name)
         proof = authentication(chap, mutual_chap, chap_algorithms)
         self._discovery_chap, self._mutual_chap = discovery_chap, mutual_chap
-        self._name_server, self._trace = name_server, trace
+        self._name_server, self._trace, self._page = name_server, trace, web
         self.control = None if control is None else Path(control)
         """Where the control socket is while this is served."""
         self.alias = alias
@@ -203,6 +207,7 @@ class Target:
             name_server=self._name_server,
             trace=self._trace,
             control=self.control,
+            web=self._page,
         )
         await self._server.serve(task_status)
 
@@ -215,6 +220,11 @@ class Target:
     def refusals(self) -> Sequence[Refusal]:
         """What was refused of late, and why, oldest first; nothing before `serve`."""
         return [] if self._server is None else list(self._server.refusals)
+
+    @property
+    def page_urls(self) -> list[str]:
+        """Where the live page is, while it is served."""
+        return [] if self._server is None else self._server.page_urls
 
     def renegotiate(
         self, *, alias: str | None = None, max_recv_data_segment_length: int | None = None
