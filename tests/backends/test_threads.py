@@ -51,7 +51,8 @@ async def test_methods_run_in_threads_and_return_what_they_return() -> None:
 
 
 def test_the_abilities_are_those_of_the_device() -> None:
-    assert Abilities.of(in_thread(Shelf())) == Abilities()
+    bare = Abilities.of(in_thread(Shelf()))
+    assert bare == Abilities(abandon=bare.abandon)
     able = Abilities.of(in_thread(ClosingShelf()))
     assert able.flush is not None
     assert able.close is not None
@@ -107,6 +108,57 @@ async def test_closing_waits_for_calls_under_way_and_refuses_new_ones() -> None:
         shelf.go_on.set()
     await close()
     assert shelf.log == ["read", "close"]
+
+
+async def test_calls_that_hang_can_be_given_up() -> None:
+    shelf = ClosingShelf()
+    disk = in_thread(shelf)
+    can = Abilities.of(disk)
+    assert can.abandon is not None
+    assert can.close is not None
+
+    async def read() -> None:
+        with pytest.raises(BackendError, match="was given up while a call hung"):
+            await disk.read(0, 1)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(read)
+        await shelf.arrived.wait()
+        can.abandon()
+    with pytest.raises(BackendError, match="is closed"):
+        await disk.read(0, 1)
+    await can.close()
+    shelf.go_on.set()
+    assert "close" not in shelf.log  # the call may still use what that lets go of
+
+
+async def test_there_is_nothing_to_give_up_where_nothing_hangs() -> None:
+    shelf = ClosingShelf()
+    shelf.go_on.set()
+    disk = in_thread(shelf)
+    can = Abilities.of(disk)
+    assert can.abandon is not None
+    can.abandon()
+    assert await disk.read(0, 1) == bytes(512)
+
+
+async def test_a_call_that_waits_for_a_thread_can_be_called_off() -> None:
+    shelf = Shelf()
+    disk = in_thread(shelf)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(disk.read, 0, 1)
+        await shelf.arrived.wait()
+        with trio.CancelScope() as scope:
+            nursery.start_soon(_cancel_when_blocked, scope)
+            await disk.read(1, 1)
+        assert scope.cancelled_caught
+        shelf.go_on.set()
+    assert shelf.log == ["read"]
+
+
+async def _cancel_when_blocked(scope: trio.CancelScope) -> None:
+    await wait_all_tasks_blocked()
+    scope.cancel()
 
 
 async def test_closing_is_not_called_off() -> None:

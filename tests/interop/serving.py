@@ -23,11 +23,20 @@ HERE = "127.0.0.1:0"
 
 
 class Serving:
-    """A server that is ready; ``log`` is the file that its standard error goes to."""
+    """A server that is ready; ``log`` is the file that its standard error goes to.
 
-    def __init__(self, log: Path, *arguments: str, listen: Sequence[str] = (HERE,)) -> None:
+    ``program`` is the module that is run.
+    """
+
+    def __init__(
+        self,
+        log: Path,
+        *arguments: str,
+        listen: Sequence[str] = (HERE,),
+        program: str = "trioscsi",
+    ) -> None:
         self.log = log
-        command = [sys.executable, "-m", "trioscsi", "serve"]
+        command = [sys.executable, "-m", program, "serve"]
         command += [word for portal in listen for word in ("--listen", portal)]
         with log.open("ab") as standard_error:
             self.process = subprocess.Popen(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,23 @@ async def test_damage_is_said_rather_than_used(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(UsageError, match="is damaged: remove it"):
         keeper.load(1)
+
+
+async def test_a_save_that_hangs_can_be_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nursery: trio.Nursery
+) -> None:
+    go_on = threading.Event()
+    monkeypatch.setattr("trioscsi.server.keeper._replace", lambda *_: go_on.wait(10))
+    keeper = Keeper(tmp_path, NAME)
+
+    async def give_up() -> None:
+        await wait_all_tasks_blocked()
+        keeper.abandon()
+
+    nursery.start_soon(give_up)
+    with pytest.raises(BackendError, match="was given up"):
+        await keeper.save(1, "modes", b"data")
+    go_on.set()
 
 
 async def test_without_a_folder_nothing_is_kept() -> None:

@@ -130,6 +130,13 @@ class Abilities:
     close: Callable[[], Later[None]] | None = None
     """``close()``: wait for what is under way and let go of the storage. It may come twice."""
 
+    abandon: Callable[[], None] | None = None
+    """``abandon()``: give up calls that hang, if there are any. Not async.
+
+    Their callers get `BackendError`, as if storage had failed; the disk is of no further use. What
+    the calls still do, they do to buffers that nobody else has any more.
+    """
+
     read_now: Callable[[int, int], Buffer | None] | None = None
     """``read_now(lba, blocks)``: `BlockDevice.read` if it need not wait, else None. Not async."""
 

@@ -167,6 +167,10 @@ class FileDisk:
         self.blocks = await self._threads.run(measure, self._descriptor) // self.block_size
         return self.blocks
 
+    def abandon(self) -> None:
+        """See `Abilities.abandon`."""
+        self._threads.abandon()
+
     async def close(self) -> None:
         """See `Abilities.close`. What was not flushed is left to the system, as on a power loss."""
         self._read_flags = self._write_flags = None

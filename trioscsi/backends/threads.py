@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable
+from math import inf
 from typing import Any, Protocol, TypeVar
 
 import trio
@@ -15,13 +16,14 @@ from trioscsi.errors import BackendError, OutOfSpace
 T = TypeVar("T")
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+_ANY_NUMBER = trio.CapacityLimiter(inf)
 
 
 class Threads:
     """The threads of one disk.
 
     A call under way cannot be called off: if its task is cancelled, the task stays until the call
-    is over, so that the call has its buffer for itself.
+    is over, so that the call has its buffer for itself; or until all is given up: see `abandon`.
     """
 
     def __init__(self, name: str, *, width: int) -> None:
@@ -30,6 +32,7 @@ class Threads:
         self._width = width
         self._limiter = trio.CapacityLimiter(width)
         self._closed = False
+        self._calls: set[trio.CancelScope] = set()
 
     async def run(self, call: Callable[..., T], *args: object) -> T:
         """Run ``call(*args)``.
@@ -38,16 +41,39 @@ class Threads:
         """
         if self._closed:
             raise BackendError(f"{self._name} is closed")
-        return await self._run(call, *args, limiter=self._limiter)
-
-    async def _run(
-        self, call: Callable[..., T], *args: object, limiter: trio.CapacityLimiter | None
-    ) -> T:
+        place = object()
         try:
-            return await trio.to_thread.run_sync(call, *args, limiter=limiter)
+            self._limiter.acquire_on_behalf_of_nowait(place)
+        except trio.WouldBlock:
+            await self._limiter.acquire_on_behalf_of(place)
+        try:
+            return await self._run(call, *args)
+        finally:
+            self._limiter.release_on_behalf_of(place)
+
+    async def _run(self, call: Callable[..., T], *args: object) -> T:
+        try:
+            with trio.CancelScope(shield=True) as scope:
+                self._calls.add(scope)
+                return await trio.to_thread.run_sync(
+                    call, *args, abandon_on_cancel=True, limiter=_ANY_NUMBER
+                )
+            raise BackendError(f"{self._name} was given up while a call hung")
         except OSError as error:
             kind = OutOfSpace if error.errno in _FULL else BackendError
             raise kind(f"{self._name}: {error.strerror or error}") from error
+        finally:
+            self._calls.discard(scope)
+
+    def abandon(self) -> None:
+        """Let go of calls that hang: their callers get `BackendError`, and no call comes any more.
+
+        What the calls use stays as it is until the program ends, as they may still go on.
+        """
+        if self._calls:
+            self._closed = True
+            for scope in list(self._calls):
+                scope.cancel()
 
     async def close(self, last: Callable[[], object]) -> None:
         """Refuse further calls, wait for those under way, then run ``last``; even if cancelled."""
@@ -59,7 +85,7 @@ class Threads:
         with trio.CancelScope(shield=True):
             for _ in range(self._width):
                 await self._limiter.acquire_on_behalf_of(object())
-            await self._run(last, limiter=None)
+            await self._run(last)
 
 
 class SyncDevice(Protocol):
@@ -78,6 +104,7 @@ class SyncDevice(Protocol):
 class _InThread(Wrapper):
     def __init__(self, device: SyncDevice, threads: Threads) -> None:
         self._threads = threads
+        self.abandon = threads.abandon
         super().__init__(device)
 
     def around(self, name: str, method: Method) -> Method | None:

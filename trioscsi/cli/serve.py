@@ -255,13 +255,14 @@ async def _serve_until_signalled(target: Target) -> None:
             notify("READY=1")
             await anext(signals)
             notify("STOPPING=1")
-            nursery.start_soon(_stop, target, nursery.cancel_scope)
-            await anext(signals)
+            for grace in (_GRACE, 0):
+                nursery.start_soon(_stop, target, grace, nursery.cancel_scope)
+                await anext(signals)
             nursery.cancel_scope.cancel()
 
 
-async def _stop(target: Target, everything: trio.CancelScope) -> None:
-    await target.stop(_GRACE)
+async def _stop(target: Target, grace: float, everything: trio.CancelScope) -> None:
+    await target.stop(grace)
     everything.cancel()
 
 

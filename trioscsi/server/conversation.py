@@ -21,6 +21,7 @@ from trioscsi.backends.arena import Arena
 from trioscsi.errors import PeerError
 from trioscsi.limits import Limits
 from trioscsi.protocol import Gatekeeper, Node, TargetConnection, Task
+from trioscsi.protocol.line import nobody
 from trioscsi.scsi import Plan
 from trioscsi.server.listener import Address, format_address
 from trioscsi.server.outbox import Backlog, Outbox
@@ -101,6 +102,8 @@ class Conversation:
         self._waiting: deque[tuple[Task, Plan]] = deque()
         self._work = trio.Event()
         self._running: dict[Task, trio.CancelScope] = {}
+        self._over = False
+        """Whether the connection is closed, and only commands are left that storage keeps."""
         self._reading = 0
         """Bytes that running commands will add to what the peer has to read."""
         self.peer = format_address(peer)
@@ -114,17 +117,24 @@ class Conversation:
         self.connection.framer.lend = lender.lend
         self._outbox = Outbox(sock, self.connection, backlog, tap)
 
-    async def run(self) -> None:
-        """Converse until either side ends it."""
-        try:
-            async with trio.open_nursery() as nursery:
-                name = f"connection from {self.peer}"
-                nursery.start_soon(self._write, nursery.cancel_scope, name=f"{name} writer")
-                nursery.start_soon(self._keep_time, name=f"{name} timer")
-                nursery.start_soon(self._execute, name=f"{name} executor")
-                await self._read()
-        finally:
-            self._leave()
+    async def run(self, left: Callable[[], None] = nobody) -> None:
+        """Converse until either side ends it; then ``left`` is called.
+
+        Commands that storage does not let go of keep this from returning, but not the connection
+        from being closed.
+        """
+        async with trio.open_nursery() as commands:
+            try:
+                async with trio.open_nursery() as nursery:
+                    name = f"connection from {self.peer}"
+                    nursery.start_soon(self._write, nursery.cancel_scope, name=f"{name} writer")
+                    nursery.start_soon(self._keep_time, name=f"{name} timer")
+                    nursery.start_soon(self._execute, commands, name=f"{name} executor")
+                    await self._read()
+            finally:
+                self._leave()
+                left()
+                commands.cancel_scope.cancel()
 
     @property
     def node(self) -> Node | None:
@@ -155,14 +165,15 @@ class Conversation:
             return not outgoing
         return not outgoing or outgoing + task.expected_in <= self._limits.output
 
-    def cancel(self, task: Task) -> None:
+    def cancel(self, task: Task) -> bool:
         """See `trioscsi.server.perform.Executor`."""
         scope = self._running.get(task)
         if scope is not None:
             scope.cancel()
-            return
+            return True
         self._waiting = deque(entry for entry in self._waiting if entry[0] is not task)
         self.connection.release(task)
+        return False
 
     # Tasks.
 
@@ -224,19 +235,18 @@ class Conversation:
                 await trio.sleep_forever()
             self._turn(partial(self.connection.handle_timer, trio.current_time()))
 
-    async def _execute(self) -> None:
-        async with trio.open_nursery() as nursery:
-            while True:
-                while self._waiting and self.has_room(self._waiting[0][0]):
-                    task, plan = self._waiting.popleft()
-                    self._running[task] = trio.CancelScope()
-                    self._reading += task.expected_in
-                    self._reactor.elsewhere += 1
-                    nursery.start_soon(
-                        self._run, task, plan, name=f"command 0x{task.itt:08x} from {self.peer}"
-                    )
-                self._work = trio.Event()
-                await self._work.wait()
+    async def _execute(self, commands: trio.Nursery) -> None:
+        while True:
+            while self._waiting and self.has_room(self._waiting[0][0]):
+                task, plan = self._waiting.popleft()
+                self._running[task] = trio.CancelScope()
+                self._reading += task.expected_in
+                self._reactor.elsewhere += 1
+                commands.start_soon(
+                    self._run, task, plan, name=f"command 0x{task.itt:08x} from {self.peer}"
+                )
+            self._work = trio.Event()
+            await self._work.wait()
 
     async def _run(self, task: Task, plan: Plan) -> None:
         assert self._performer is not None, "commands come from a session"
@@ -254,7 +264,10 @@ class Conversation:
                 answer = partial(self.connection.release, task)
                 if not task.over:
                     self.connection.drop("a command was cancelled")
-            self._turn(answer)
+            if self._over:
+                self._act(answer)
+            else:
+                self._turn(answer)
 
     # A turn.
 
@@ -436,6 +449,7 @@ class Conversation:
 
     def _leave(self) -> None:
         """The conversation is over, by agreement or not."""
+        self._over = True
         self.connection.lost("the conversation was ended", trio.current_time())
         if self._performer is not None:
             self._handle_events()

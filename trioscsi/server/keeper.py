@@ -12,6 +12,7 @@ from pathlib import Path
 
 import trio
 
+from trioscsi.backends.threads import Threads
 from trioscsi.errors import BackendError, UsageError
 
 _DIGEST_LENGTH = 32
@@ -25,7 +26,7 @@ class Keeper:
         self._folder = folder
         # A name may hold what a file name may not, and be longer than one.
         self._prefix = hashlib.sha256(target_name.encode()).hexdigest()[:16]
-        self._order = trio.Lock()
+        self._threads = Threads(f"the state in {folder}", width=1)
         if folder is not None:
             try:
                 folder.mkdir(parents=True, exist_ok=True)
@@ -64,11 +65,11 @@ class Keeper:
         # Not to be called off: a file half written must not become the one that counts, and whoever
         # waits for others here has changed already what it saves.
         with trio.CancelScope(shield=True):
-            async with self._order:
-                try:
-                    await trio.to_thread.run_sync(_replace, path, data)
-                except OSError as error:
-                    raise BackendError(f"{path}: {error.strerror}") from error
+            await self._threads.run(_replace, path, data)
+
+    def abandon(self) -> None:
+        """Give up a save that hangs, and whatever waits for it: see `Threads.abandon`."""
+        self._threads.abandon()
 
 
 _NEW = ".new"

@@ -87,8 +87,11 @@ class Executor(Protocol):
     def has_room(self, task: Task) -> bool:
         """Whether the data that this command reads may join what the peer has still to read."""
 
-    def cancel(self, task: Task) -> None:
-        """Stop what `start` began, and release the task when nothing of it is left."""
+    def cancel(self, task: Task) -> bool:
+        """Stop what `start` began, and release the task when nothing of it is left.
+
+        Whether that is later, because storage has it.
+        """
 
 
 class Performer:
@@ -155,6 +158,13 @@ class Performer:
             if unit.can.close is not None:
                 await unit.can.close()
 
+    def abandon(self) -> None:
+        """Give up what storage does not let go of: see `Abilities.abandon`."""
+        for unit in self._units.values():
+            if unit.can.abandon is not None:
+                unit.can.abandon()
+        self._keeper.abandon()
+
     def attend(self, node: Node) -> None:
         """Do what the protocol asks for, and what can be done now that it was."""
         while True:
@@ -214,10 +224,10 @@ class Performer:
             for unit in self.units:
                 unit.ranges.isolate(task)
             executor = self.executors.get(task.connection)
-            if executor is not None:
-                executor.cancel(task)
-            else:
+            if executor is None:
                 task.connection.release(task)
+            elif executor.cancel(task):
+                continue  # what storage does not let go of still counts
             if task.lun in self._by_field:
                 self._unit(task).waiting.discard(task)
 

@@ -18,7 +18,7 @@ import trio
 from trioscsi import isns
 from trioscsi.errors import UsageError
 from trioscsi.limits import Limits
-from trioscsi.protocol import Node
+from trioscsi.protocol import Node, Session
 from trioscsi.server.access import Door
 from trioscsi.server.authentication import Credentials, Password, authentication
 from trioscsi.server.conversation import Conversation, Lender
@@ -50,6 +50,9 @@ if TYPE_CHECKING:
 log = logging.getLogger("trioscsi")
 
 DEFAULT_LISTEN = "0.0.0.0:3260"
+
+_STOPPED = "the target stopped before the initiator had logged out"
+_DRAINED = "the session was drained before the initiator had logged out"
 
 
 class Server:
@@ -121,6 +124,7 @@ class Server:
         self._doors = trio.CancelScope()
         self._scope = trio.CancelScope()
         self._somebody_left = trio.Event()
+        self._ended = trio.Event()
         self._nursery: trio.Nursery | None = None
         self._scopes: dict[str, trio.CancelScope] = {}
         """What ends the tasks of a target, by its name."""
@@ -134,6 +138,7 @@ class Server:
         CaptureError if the trace cannot be written.
         """
         with ExitStack() as stack:
+            stack.callback(self._ended.set)
             self._tracing = stack.enter_context(opened(self._trace))
             control = self._open_control(stack)
             page = self._open_page(stack)
@@ -200,14 +205,40 @@ class Server:
         return [f"http://{format_address(address)}/" for address in self._page_addresses]
 
     async def stop(self, grace: float = 5.0) -> None:
-        """Let nobody in, ask initiators to log out, wait ``grace`` seconds at most, then close."""
+        """Let nobody in, ask initiators to log out, wait ``grace`` seconds at most, then close.
+
+        Storage that hangs even then is given up after ``Limits.abort_time``, if it can be (what
+        runs in threads can): its disk is of no further use.
+        """
         if self._name_service is not None:
             await self._name_service.deregister()
         self._doors.cancel()
         for target in self._targets.values():
             target.node.closing = True
-        await self._see_off(list(self._conversations), grace)
+        await self._see_off(lambda _: True, grace, _STOPPED)
         self._scope.cancel()
+        if self._nursery is not None:
+            with trio.move_on_after(self._limits.abort_time):
+                await self._ended.wait()
+            if not self._ended.is_set():
+                log.warning("storage hangs, and is given up")
+                for target in self._targets.values():
+                    target.performer.abandon()
+
+    async def drain(self, *sessions: Session, grace: float = 5.0) -> None:
+        """Ask the initiators of these sessions to log out, wait ``grace`` seconds at most, then
+        end what is left of them.
+
+        ``server.targets[name].sessions`` are those of a target.  Nobody is kept from logging in
+        again: `remove` and `stop` do that.
+        """
+
+        def is_of_one(talk: Conversation) -> bool:
+            return talk.connection.session in sessions
+
+        await self._see_off(is_of_one, grace, _DRAINED)
+        for session in sessions:
+            session.end_cleanups()
 
     def add(self, target: Target) -> None:
         """Serve one more target from now on; raises UsageError if its name is taken."""
@@ -233,28 +264,28 @@ class Server:
         target.node.closing = True
         del self._guarded[name]
         self._removed.add(name)
-        await self._see_off(
-            [talk for talk in self._conversations if talk.node is target.node], grace
-        )
+        await self._see_off(lambda talk: talk.node is target.node, grace, _STOPPED)
         del self._targets[name]
         scope = self._scopes.pop(name, None)
         if scope is not None:
             scope.cancel()
         return target
 
-    async def _see_off(self, conversations: list[Conversation], grace: float) -> None:
+    async def _see_off(
+        self, concerns: Callable[[Conversation], bool], grace: float, reason: str
+    ) -> None:
         """Ask initiators to log out, and end what goes on after ``grace`` seconds."""
-        for conversation in conversations:
+
+        def left() -> list[Conversation]:
+            return [talk for talk in self._conversations if concerns(talk)]
+
+        for conversation in left():
             conversation.ask_for_logout()
         with trio.move_on_after(grace):
-            while not self._over(conversations):
-                self._somebody_left = trio.Event()
+            while left():
                 await self._somebody_left.wait()
-        for conversation in conversations:
-            conversation.drop("the target stopped before the initiator had logged out")
-
-    def _over(self, conversations: list[Conversation]) -> bool:
-        return not any(conversation in self._conversations for conversation in conversations)
+        for conversation in left():
+            conversation.drop(reason)
 
     async def _attend(self, target: Target) -> None:
         """What a target needs besides conversations, until it is removed."""
@@ -385,14 +416,16 @@ class Server:
 
     async def _converse(self, conversation: Conversation, host: str) -> None:
         try:
-            await conversation.run()
+            await conversation.run(partial(self._left, conversation, host))
         except* Exception:
             # A fault in one conversation ends that conversation, never the server.
             log.exception("the connection from %s ended by a fault of ours", conversation.peer)
-        finally:
-            self._conversations.remove(conversation)
-            self._crowd.leave(host)
-            self._somebody_left.set()
+
+    def _left(self, conversation: Conversation, host: str) -> None:
+        self._conversations.remove(conversation)
+        self._crowd.leave(host)
+        self._somebody_left.set()
+        self._somebody_left = trio.Event()
 
 
 async def keep_time(node: Node, performer: Performer) -> None:

@@ -15,7 +15,7 @@ from trioscsi.backends import Abilities, BlockDevice
 from trioscsi.backends.sizes import count_blocks, parse_size
 from trioscsi.errors import UsageError
 from trioscsi.limits import Limits
-from trioscsi.protocol import Node, View, normalise
+from trioscsi.protocol import Node, Session, View, normalise
 from trioscsi.scsi import AccessState, CdRom, LogicalUnit
 from trioscsi.server.access import Guarded, Moved, Redirect, Rules
 from trioscsi.server.authentication import Credentials, Password, authentication
@@ -212,9 +212,26 @@ class Target:
         await self._server.serve(task_status)
 
     async def stop(self, grace: float = 5.0) -> None:
-        """Ask initiators to log out, wait ``grace`` seconds at most, then close."""
+        """Ask initiators to log out, wait ``grace`` seconds at most, then close.
+
+        See `Server.stop` for storage that hangs.
+        """
         if self._server is not None:
             await self._server.stop(grace)
+
+    @property
+    def sessions(self) -> Sequence[Session]:
+        """The sessions of initiators that have logged in, and not out."""
+        return self.node.sessions
+
+    async def drain(self, *sessions: Session, grace: float = 5.0) -> None:
+        """Ask initiators to log out of these sessions, or of all if none is named.
+
+        What is left after ``grace`` seconds is ended.  They may log in again.  It is for targets
+        that `serve` by themselves; see `Server.drain` for others.
+        """
+        if self._server is not None:
+            await self._server.drain(*(sessions or self.sessions), grace=grace)
 
     @property
     def refusals(self) -> Sequence[Refusal]:
