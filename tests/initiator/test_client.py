@@ -15,7 +15,7 @@ from trioscsi.initiator.client import Session, connect, discover
 from trioscsi.initiator.results import Capacity
 from trioscsi.initiator.url import Url
 from trioscsi.limits import Limits
-from trioscsi.pdu import TaskFunction, TaskResult
+from trioscsi.pdu import LoginResponse, TaskFunction, TaskResult, encode
 from trioscsi.server.access import Moved, Redirect
 
 NAME = "iqn.2025-12.test:disk"
@@ -119,6 +119,42 @@ async def test_a_redirection_is_followed():
         connect(f"iscsi://{first}/{NAME}/0") as one,
     ):
         assert await one.ping(b"here") == b"here"
+
+
+async def test_of_several_addresses_the_first_that_answers_is_taken():
+    (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    port = listener.socket.getsockname()[1]
+
+    async def lead(portal: str) -> None:
+        async with listener, await listener.accept() as stream:
+            await stream.receive_some()
+            text = f"TargetAddress=127.0.0.1:1\0TargetAddress={portal}\0".encode()
+            moved = LoginResponse(status_class=1, status_detail=1, data=text)
+            await stream.send_all(b"".join(encode(moved)))
+
+    async with serving() as (_, portal), trio.open_nursery() as nursery:
+        nursery.start_soon(lead, portal)
+        async with connect(f"iscsi://127.0.0.1:{port}/{NAME}/0") as one:
+            assert await one.ping(b"here") == b"here"
+
+
+async def test_sessions_that_follow_one_another_have_one_port_and_others_have_others():
+    async with serving() as (_, portal):
+        url = f"iscsi://{portal}/{NAME}/0"
+        async with connect(url) as first, connect(url) as second:
+            isids = [one.core.intent.isid for one in (first, second)]
+        async with connect(url) as third:
+            assert third.core.intent.isid == isids[0] != isids[1]
+
+
+async def test_another_portal_group_than_the_expected_one_is_left():
+    async with serving() as (_, portal):
+        url = f"iscsi://{portal}/{NAME}/0"
+        async with connect(url, portal_group=1) as one:
+            assert await one.ping() == b""
+        with pytest.raises(LoginFailure, match="portal group 1 answers, not 7"):
+            async with connect(url, portal_group=7):
+                pass
 
 
 async def test_redirections_in_a_circle_come_to_an_end():

@@ -33,8 +33,10 @@ from trioscsi.initiator.events import (
     SessionFailed,
 )
 from trioscsi.initiator.intent import Credentials, Intent
+from trioscsi.initiator.ports import Ports
 from trioscsi.initiator.requests import Management, Ping, Request, Task, TextWish
 from trioscsi.initiator.results import Answer, Capacity, Found
+from trioscsi.initiator.rules import Rules
 from trioscsi.initiator.session import InitiatorSession
 from trioscsi.initiator.url import Url
 from trioscsi.limits import Limits
@@ -290,6 +292,9 @@ class Session:
 
 _NEVER = float("inf")
 _ATTENTIONS = 8
+_PORTS = Ports(os.urandom)
+_CHALLENGES = Challenges(os.urandom)
+"""Of all sessions: a challenge of one may come back on another (section 9.2.1)."""
 
 
 @asynccontextmanager
@@ -301,21 +306,43 @@ async def connect(
     deviation: Deviation | None = None,
     watcher: Watcher | None = None,
     isid: bytes | None = None,
+    portal_group: int | None = None,
     **offer: Any,
 ) -> AsyncIterator[Session]:
     """Log in to a target, or (where the URL names none) to discovery; log out at the end.
 
-    ``offer`` are fields of `trioscsi.text.Offer`: what is negotiated. Raises LoginFailure if the
-    target refuses or cannot be reached, and UsageError for what cannot be.
+    ``isid`` names the initiator port; by default it is one that no other session with this target
+    has.  ``portal_group`` is the tag that the target has to have there. ``offer`` are fields of
+    `trioscsi.text.Offer`: what is negotiated. Raises LoginFailure if the target refuses or cannot
+    be reached, and UsageError for what cannot be.
     """
     where = Url.parse(url) if isinstance(url, str) else url
-    intent = _intent(where, name, isid or b"\x80" + os.urandom(3) + bytes(2), offer)
+    rules = Rules(frozenset() if deviation is None else deviation.breaks)
+    with _PORTS.one(name, where.target, rules) as port:
+        intent = _intent(where, name, isid or port, offer)
+        async with _connect(intent, [where], limits, deviation, watcher) as session:
+            tag = session.core.parameters.target_portal_group_tag
+            if portal_group not in (None, tag):
+                await session.log_out()
+                raise LoginFailure(f"portal group {tag} answers, not {portal_group}", None)
+            yield session
+
+
+@asynccontextmanager
+async def _connect(
+    intent: Intent,
+    places: list[Url],
+    limits: Limits | None,
+    deviation: Deviation | None,
+    watcher: Watcher | None,
+) -> AsyncIterator[Session]:
+    """Log in at the first of these places that can be reached, or wherever they lead."""
     for _ in range(_REDIRECTIONS + 1):
         core = InitiatorSession(intent, limits, deviation=deviation, watcher=watcher)
-        session = Session(core, where.lun)
+        session = Session(core, places[0].lun)
         with _unwrapped():
             async with trio.open_nursery() as nursery:
-                await _open(session, where, nursery)
+                where = await _open(session, places, nursery)
                 outcome = session._outcome
                 if isinstance(outcome, LoggedIn):
                     try:
@@ -329,7 +356,7 @@ async def connect(
             assert isinstance(outcome, LoginFailed)
             raise LoginFailure(outcome.reason, outcome.status)
         try:
-            where = where.at(outcome.addresses[0])
+            places = [where.at(address) for address in outcome.addresses]
         except UsageError as error:
             raise LoginFailure(f"redirected, but {error}", None) from None
     raise LoginFailure(f"redirected more than {_REDIRECTIONS} times", None)
@@ -342,19 +369,22 @@ async def discover(url: str | Url, **options: Any) -> list[Found]:
         return await session.discover()
 
 
-async def _open(session: Session, where: Url, nursery: trio.Nursery) -> None:
-    """Open the transport and have the login done, whatever comes of it."""
+async def _open(session: Session, places: list[Url], nursery: trio.Nursery) -> Url:
+    """Open the transport and have the login done, whatever comes of it; where that was."""
     patience = session.core.limits.login_time
-    try:
-        with trio.fail_after(patience):
-            stream = await trio.open_tcp_stream(where.host, where.port)
-    except (OSError, trio.TooSlowError) as error:
-        raise LoginFailure(
-            f"{where.portal} cannot be reached: {error or 'no answer'}", None
-        ) from None
+    for where in places:
+        try:
+            with trio.fail_after(patience):
+                stream = await trio.open_tcp_stream(where.host, where.port)
+            break
+        except (OSError, trio.TooSlowError) as error:
+            reason = f"{where.portal} cannot be reached: {error or 'no answer'}"
+    else:
+        raise LoginFailure(reason, None)
     connection = session.core.connect(trio.current_time(), session._wake)
     nursery.start_soon(session._talk, connection, stream)
     await session._settled.wait()
+    return where
 
 
 def _intent(where: Url, name: str, isid: bytes, offer: dict[str, Any]) -> Intent:
@@ -366,7 +396,7 @@ def _intent(where: Url, name: str, isid: bytes, offer: dict[str, Any]) -> Intent
         if where.target_user is not None:
             target = Account(where.target_user, Secret((where.target_secret or "").encode()))
         account = Account(where.user, Secret(where.secret.encode()))
-        credentials = Credentials(account, Challenges(os.urandom), target)
+        credentials = Credentials(account, _CHALLENGES, target)
         methods = ("CHAP",) if target is not None else ("CHAP", "None")
         offer = {"auth_methods": methods, **offer}
     whom: dict[str, Any] = {"target_name": where.target}

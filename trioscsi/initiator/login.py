@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from trioscsi.initiator.connection import InitiatorConnection
 
 _NEXT = {Stage.SECURITY: Stage.OPERATIONAL, Stage.OPERATIONAL: Stage.FULL_FEATURE}
+_TOO_FEW = 4
+"""Requests of an initiator that has less patience than section 6.2 asks for."""
 _MOVED = 1
 """The status class of redirections (section 11.13.5)."""
 
@@ -276,7 +278,8 @@ class Login:
 
     def _send(self, text: bytes, *, transit: bool = False, more: bool = False) -> None:
         self._requests += 1
-        if self._requests > self._connection.limits.login_pdus:
+        most = self._connection.limits.login_pdus
+        if self._requests > (most if self._rules.keep(Rule.SIX_EXCHANGES) else _TOO_FEW):
             raise PeerError("a login of too many requests", section="6.3")
         self._wants_to_move = transit
         connection, session, stage = self._connection, self._connection.session, self._stage

@@ -25,6 +25,9 @@ class Rule(enum.Enum):
     SETTLED_TRANSIT = "Keys that want an answer, with the T bit, end the login."
     REFUSAL_ENDS = "A status class other than 0 ends the login."
     FOLLOW_REDIRECTION = "A redirection is followed."
+    SIX_EXCHANGES = "A login is given six exchanges at least."
+    DIFFERENT_PORTS = "Two sessions with one target have different ISIDs."
+    SAME_PORT = "A session has the ISID of one that is over."
     LOGIN_TIME = "A login that does not end in time is given up."
 
     # Keys.

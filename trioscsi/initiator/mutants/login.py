@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 from trioscsi.initiator.deviations import Deviation, Rule, changing, following, repeating
-from trioscsi.initiator.mutants.rows import cut, key, operational, plus, row
-from trioscsi.pdu import LoginRequest, ScsiCommand
+from trioscsi.initiator.mutants.rows import (
+    all_again,
+    brings,
+    choking,
+    cut,
+    empty,
+    key,
+    operational,
+    plus,
+    row,
+)
+from trioscsi.pdu import LoginRequest, LoginResponse, ScsiCommand
 from trioscsi.serial import add
 
 MUTANTS: tuple[Deviation, ...] = (
@@ -12,7 +22,7 @@ MUTANTS: tuple[Deviation, ...] = (
     row("login-t-and-c", "11.12.2", "sets T and C together", changing(LoginRequest, transit=True, continue_=True)),
     row("login-not-immediate", "11.12", "sends Login Requests without I", changing(LoginRequest, immediate=False)),
     row("login-tag-changes", "11.12", "changes the task tag during the login", changing(LoginRequest, when=operational, itt=plus("itt"))),
-    row("login-empty-tag", "11.12", "changes the task tag where it has no more to say", changing(LoginRequest, when=lambda pdu: not pdu.data, itt=plus("itt"))),
+    row("login-empty-tag", "11.12", "changes the task tag where it has no more to say", changing(LoginRequest, when=empty, itt=plus("itt"))),
     row("login-isid-changes", "11.12", "changes the ISID during the login", changing(LoginRequest, when=operational, isid=b"\x80other")),
     row("login-cid-changes", "11.12", "changes the CID during the login", changing(LoginRequest, when=operational, cid=99)),
     row("login-tsih", "11.12.6", "begins a session with a TSIH", changing(LoginRequest, tsih=0xFFFE)),
@@ -39,4 +49,14 @@ MUTANTS: tuple[Deviation, ...] = (
     row("login-stays", "11.13.5", "goes on after a refusal", Rule.REFUSAL_ENDS),
     row("login-unmoved", "11.13.5", "does not follow a redirection", Rule.FOLLOW_REDIRECTION),
     row("login-patient", "8.1.2", "waits for ever for a response", Rule.LOGIN_TIME),
+    row("login-tires", "6.3.3", "asks for the next stage once only", changing(LoginRequest, when=empty, transit=False, nsg=0)),
+    row("login-repeats", "6.3", "says all its keys again", all_again),
+    row("login-impatient", "6.2", "gives a login up after four requests", Rule.SIX_EXCHANGES),
+    row("login-part-taken", "6.2", "takes a part of a text for the whole", hears=changing(LoginResponse, continue_=False)),
+    row("login-part-answered", "6.2", "has something to say before a text is over", changing(LoginRequest, when=lambda pdu: empty(pdu) and not pdu.transit, data=b"X-com.example.more=1\0")),
+    row("login-no-tag-zero", "13.9", "takes no portal group 0", hears=choking(brings("TargetPortalGroupTag=0\0"))),
+    row("isid-twice", "4.4.3", "has two sessions with one ISID", Rule.DIFFERENT_PORTS),
+    row("isid-new", "10.1.1", "has another ISID each time", Rule.SAME_PORT),
+    row("isid-reserved", "11.12.5", "has an ISID of a type that there is not", changing(LoginRequest, isid=b"\xc0other")),
+    row("isid-field", "11.12.5", "uses a reserved field of its ISID", changing(LoginRequest, isid=b"\x81other")),
 )  # fmt: skip

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from trioscsi.initiator.deviations import Alter, Deviation, Rule
+from trioscsi.initiator.deviations import Alter, Deviation, Rule, changing
 from trioscsi.pdu import (
     BHS_LENGTH,
     FROM_INITIATOR,
     NO_TASK,
     DataOut,
     LoginRequest,
+    LoginResponse,
     LogoutRequest,
     ScsiCommand,
     SnackRequest,
@@ -20,7 +21,10 @@ from trioscsi.pdu import (
 )
 from trioscsi.pdu.digest import digest
 from trioscsi.serial import add
-from trioscsi.text import Pair
+from trioscsi.text import Pair, encode
+
+if TYPE_CHECKING:
+    from trioscsi.initiator.connection import InitiatorConnection
 
 NUMBERED = tuple(cls for cls in FROM_INITIATOR if cls not in (DataOut, SnackRequest))
 ACKNOWLEDGING = tuple(cls for cls in FROM_INITIATOR if cls is not LoginRequest)
@@ -29,6 +33,10 @@ REQUESTS = (ScsiCommand, TaskManagementRequest, TextRequest, LogoutRequest)
 
 def operational(pdu: Any) -> bool:
     return bool(pdu.csg)
+
+
+def empty(pdu: Any) -> bool:
+    return not pdu.data
 
 
 def solicited(pdu: Any) -> bool:
@@ -53,6 +61,23 @@ def plus(name: str, count: int = 1) -> Callable[[Any], int]:
 
 def cut(count: int) -> Callable[[Any], bytes]:
     return lambda pdu: bytes(pdu.data)[: max(len(pdu.data) - count, 0)]
+
+
+def choking(when: Callable[[Any], bool]) -> Alter:
+    """Hear a refusal in such a Login Response."""
+    return changing(LoginResponse, when=when, status_class=3)
+
+
+def brings(*texts: str) -> Callable[[Any], bool]:
+    """Whether a PDU of the target has one of these in its text."""
+    return lambda pdu: any(text.encode() in bytes(pdu.data) for text in texts)
+
+
+def all_again(pdu: Any, connection: InitiatorConnection) -> Iterable[Any]:
+    """Say all keys of the login again where there is nothing to say."""
+    if isinstance(pdu, LoginRequest) and not pdu.data:
+        pdu.data = encode((s.name, s.value) for s in connection.said if s.side == "initiator")
+    return (pdu,)
 
 
 def key(name: str, *instead: Pair) -> Callable[[str, str], Iterable[Pair]]:
