@@ -172,6 +172,13 @@ def test_a_discovery_session_has_no_digests_and_no_error_recovery():
     assert negotiation.settle() == Parameters(session_type=SessionType.DISCOVERY)
 
 
+def test_a_key_that_is_left_to_the_other_side_is_answered_all_the_same():
+    one = initiator(reticent=frozenset({"HeaderDigest"}))
+    assert "HeaderDigest" not in dict(one.propose(OPERATIONAL))
+    assert answers(one, HeaderDigest="CRC32C,None") == {"HeaderDigest": "CRC32C"}
+    assert one.settle().header_digest
+
+
 def test_an_initiator_proposes_nothing_irrelevant_for_discovery():
     negotiation = initiator(session_type=SessionType.DISCOVERY, max_burst_length=2**20)
     names = {name for name, _ in negotiation.propose(OPERATIONAL)}

@@ -11,8 +11,14 @@ from trioscsi.limits import Limits
 from trioscsi.protocol import Authentication
 from trioscsi.text import Offer
 
-_SET_ELSEWHERE = {"auth_methods", "max_recv_data_segment_length", "target_portal_group_tag"}
-"""What follows from limits, from CHAP, and from the portal that a peer came through."""
+_SET_ELSEWHERE = {
+    "auth_methods",
+    "max_recv_data_segment_length",
+    "target_portal_group_tag",
+    "reticent",
+}
+"""What follows from limits, from CHAP, and from the portal that a peer came through; and what is
+of no use to a target, which proposes next to nothing."""
 
 _RFC_7144 = 2
 """The iSCSIProtocolLevel that has its task management functions."""

@@ -261,6 +261,8 @@ class Negotiation:
             return False
         if key.kind is Kind.DECLARATION:
             return stage is not Stage.FULL_FEATURE or self._changes(key)
+        if key.name in self.offer.reticent:
+            return False
         if self.states[key.name] is not KeyState.UNTOUCHED or self._irrelevant(key):
             return False
         if key.name == "TaskReporting" and "ResponseFence" not in self.offer.task_reporting:

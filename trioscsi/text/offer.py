@@ -75,6 +75,8 @@ class Offer:
     )
     """An initiator proposes them if they include ResponseFence (section 13.23)."""
     protocol_level: int = _number("iSCSIProtocolLevel", 1)
+    reticent: frozenset[str] = frozenset()
+    """Keys that this side does not propose, and answers if the other does."""
 
     def __attrs_post_init__(self) -> None:
         if self.first_burst_length > self.max_burst_length:
