@@ -118,6 +118,9 @@ class Link:
         self.numbers = Numbers()
         self.segment: int | None = None
         """Bytes that are handed to TCP at once; None: a PDU."""
+        self._gathered: bytearray | None = None
+        self.port: int = initiator.socket.getsockname()[1]
+        """The door of the stage that the initiator came to."""
         self.has_logged_out = False
         """Whether the initiator has sent a Logout Request."""
         self.count = 0
@@ -245,16 +248,21 @@ class Link:
         else:
             await self.say(pdu)
 
-    async def say(self, *pdus: Any, number: bool = True) -> None:
+    async def say(self, *pdus: Any, number: bool = True, together: bool = False) -> None:
         """Send PDUs to the initiator with the numbers that are due, or with those they have.
 
-        Raises Left if the connection is closed.
+        With ``together`` their bytes are handed to TCP at once. Raises Left if the connection is
+        closed.
         """
         self._check_open()
+        self._gathered = bytearray() if together else None
         for pdu in pdus:
             if number:
                 self.numbers.own(pdu)
             await self._send_outward(pdu)
+        if self._gathered is not None:
+            gathered, self._gathered = self._gathered, None
+            await self._send(Side.INITIATOR, bytes(gathered))
 
     async def answer(self, request: Any, **fields: Any) -> None:
         """Answer a request that was taken, in the target's stead.
@@ -471,6 +479,9 @@ class Link:
         """Send to the initiator."""
         if not self._closed:
             self._outer.receive(self.number, Side.TARGET, data, trio.current_time())
+        if self._gathered is not None:
+            self._gathered += data
+            return
         size = self.segment or len(data) or 1
         for start in range(0, len(data), size):
             await self._send(Side.INITIATOR, data[start : start + size])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from math import inf
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -56,6 +56,10 @@ class Play:
         self.seen: Callable[[], int] = lambda: -1
         self.on_link: Callable[[Link], None] | None = None
         """Told of each connection before anything has gone over it."""
+        self.host = ""
+        """Where the initiator reaches the stage."""
+        self.listen: Callable[[str, int], Awaitable[int]] | None = None
+        """Opens one more door of the stage, and gives its port."""
         self._spawn = spawn
         """Lets a connection go on by itself."""
         self._come: list[Link] = []
@@ -94,11 +98,20 @@ class Play:
                 return link
             self.leave(link)
 
+    async def pause(self, seconds: float) -> None:
+        """Do nothing for some time; whatever comes has to wait."""
+        await trio.sleep(seconds)
+
     async def has_no_other(self, within: float) -> bool:
         """Whether no further connection comes for some time; one that comes is kept."""
         until = trio.current_time() + within
         await self._wait(lambda: bool(self._come) or self._ending is not None, until)
         return not self._come
+
+    async def another_portal(self, address: str = "127.0.0.1", port: int = 0) -> int:
+        """One more TCP port under which the stage is reached; raises OSError if that is taken."""
+        assert self.listen is not None, "the stage is open"
+        return await self.listen(address, port)
 
     def leave(self, link: Link) -> None:
         """Let everything through on a connection from here on."""
@@ -164,6 +177,18 @@ class Play:
                 raise
             self.check(False, f"{breach} ({what})", rule)
             raise Stop from None
+
+    async def expect_connection(
+        self, breach: str, within: float = 10.0, rule: Rule | None = None
+    ) -> Link:
+        """The rule asks for one more connection.  Without it the scenario is over (Stop)."""
+        try:
+            link = await self.connection(within)
+        except (DriverEnded, Silence) as what:
+            self.check(False, f"{breach} ({what})", rule)
+            raise Stop from None
+        self.check(True, breach, rule)
+        return link
 
     def inform(self, kept: object, breach: str) -> bool:
         """As `check`, where no rule binds the initiator: it is noted, not held against it."""

@@ -132,23 +132,31 @@ class _Performance:
 
     async def _open(self, nursery: trio.Nursery) -> tuple[Where, tuple[str, int]]:
         scenario = self._scenario
-        (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
-        port = listener.socket.getsockname()[1]
-        host = self._driver.reaches_us_at
+        port = await self._listen("127.0.0.1", 0)
+        host = self._play.host = self._driver.reaches_us_at
+        self._play.listen = self._listen
         addresses = await nursery.start(
             self._target(Portal(("127.0.0.1", 0), advertise=(host, port))).serve
         )
-        nursery.start_soon(trio.serve_listeners, self._come, [listener])
         where = Where(host=host, port=port, iqn=IQN, offer=scenario.initiator, **self._login())
         return where, addresses[0]
 
+    async def _listen(self, address: str, port: int) -> int:
+        (listener,) = await trio.open_tcp_listeners(port, host=address)
+        self._nursery.start_soon(trio.serve_listeners, self._come, [listener])
+        number: int = listener.socket.getsockname()[1]
+        return number
+
     def _login(self) -> dict[str, Any]:
-        needs = self._scenario.needs
+        """Who the initiator is, and who the target: ours, or what the scenario says."""
+        needs, target = self._scenario.needs, self._scenario.target
         login: dict[str, Any] = {}
         if Ability.CHAP in needs or Ability.MUTUAL_CHAP in needs:
-            login |= {"user": USER, "secret": SECRET}
+            user, secret = target.get("chap", (USER, SECRET))
+            login |= {"user": user, "secret": secret}
         if Ability.MUTUAL_CHAP in needs:
-            login |= {"target_user": TARGET_USER, "target_secret": TARGET_SECRET}
+            user, secret = target.get("mutual_chap", (TARGET_USER, TARGET_SECRET))
+            login |= {"target_user": user, "target_secret": secret}
         return login
 
     def _target(self, portal: Portal) -> Target:

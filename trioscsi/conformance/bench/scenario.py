@@ -46,6 +46,7 @@ class Drive(enum.StrEnum):
 
     LOGIN = "log in, and out again"
     RELOGIN = "log in and out, and a second time"
+    LOGINS = "log in and out twenty times, whatever comes of it"
     TWO_SESSIONS = "log in twice at the same time"
     DISCOVERY = "ask which targets there are"
     DISCOVERY_LOGIN = "ask which targets there are, and log in to one"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager
-from typing import TypeAlias
+from contextlib import AbstractAsyncContextManager, suppress
+from typing import Any, TypeAlias
 
 import trio
 
@@ -14,12 +14,14 @@ from trioscsi.conformance.drivers.driver import Ending, How, Where
 from trioscsi.errors import CommandFailed, LoginFailure, SessionLost, UsageError, leaves
 from trioscsi.initiator.client import Session, connect, discover
 from trioscsi.initiator.deviations import Deviation
+from trioscsi.initiator.results import Found
 from trioscsi.initiator.url import Url
 from trioscsi.limits import Limits
 
 MUCH = 512
 """Blocks that are much: more than two bursts of any scenario."""
 _SECONDS = 6.0
+_LOGINS = 20
 _DEPTH = 8
 _WITHOUT_PINGS = Limits(ping_interval=0)
 _WITH_PINGS = Limits(ping_interval=1, ping_time=2)
@@ -58,7 +60,7 @@ class InHouse:
         return ending
 
     def connect(
-        self, where: Where, limits: Limits = _WITHOUT_PINGS
+        self, where: Where, limits: Limits = _WITHOUT_PINGS, **more: Any
     ) -> AbstractAsyncContextManager[Session]:
         """A session, to be used with ``async with``."""
         return connect(
@@ -66,7 +68,12 @@ class InHouse:
             deviation=self._deviation,
             limits=limits,
             **where.offer,
+            **more,
         )
+
+    async def discover(self, where: Where) -> list[Found]:
+        """The targets of the stage."""
+        return await discover(url_of(where), deviation=self._deviation, **where.offer)
 
 
 def url_of(where: Where) -> Url:
@@ -93,9 +100,27 @@ async def _log_in_twice(driver: InHouse, where: Where) -> None:
     await _log_in(driver, where)
 
 
+async def _log_in_often(driver: InHouse, where: Where) -> None:
+    for _ in range(_LOGINS):
+        with suppress(LoginFailure, SessionLost):
+            await _log_in(driver, where)
+
+
+async def _log_in_beside(driver: InHouse, where: Where) -> None:
+    async with driver.connect(where) as first, driver.connect(where) as second:
+        await first.inquiry()
+        await second.inquiry()
+
+
 async def _discover(driver: InHouse, where: Where) -> None:
-    url = url_of(where)
-    await discover(url, deviation=driver._deviation)
+    await driver.discover(where)
+
+
+async def _discover_and_log_in(driver: InHouse, where: Where) -> None:
+    (found,) = await driver.discover(where)
+    tag = int(found.addresses[0].rpartition(",")[2])
+    async with driver.connect(where, portal_group=tag) as session:
+        await session.inquiry()
 
 
 async def _read(driver: InHouse, where: Where) -> None:
@@ -160,7 +185,10 @@ async def _ping(driver: InHouse, where: Where) -> None:
 _DRIVES: Mapping[Drive, Do] = {
     Drive.LOGIN: _log_in,
     Drive.RELOGIN: _log_in_twice,
+    Drive.LOGINS: _log_in_often,
+    Drive.TWO_SESSIONS: _log_in_beside,
     Drive.DISCOVERY: _discover,
+    Drive.DISCOVERY_LOGIN: _discover_and_log_in,
     Drive.READ: _read,
     Drive.SMALL_WRITE: _write_little,
     Drive.WRITE: _write,

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from trioscsi.conformance.bench.scenario import Scenario
-from trioscsi.conformance.scenarios import data_in, login, pings
+from trioscsi.conformance.scenarios import data_in, login, login_faults, login_statuses, pings
 
-_MODULES = (login, data_in, pings)
+_MODULES = (login, login_faults, login_statuses, data_in, pings)
+
+_ALL = [each for module in _MODULES for each in module.SCENARIOS]
+_GROUPS = list(dict.fromkeys(each.group for each in _ALL))
 
 SCENARIOS: Mapping[str, Scenario] = {
-    each.id: each for module in _MODULES for each in sorted(module.SCENARIOS, key=lambda s: s.id)
+    each.id: each for each in sorted(_ALL, key=lambda s: (_GROUPS.index(s.group), s.id))
 }
 
 __all__ = ["SCENARIOS"]

@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from tests.conformance.playing import played
+from trioscsi.conformance import Rule, Verdict
+from trioscsi.conformance.bench.link import Link
+from trioscsi.conformance.bench.logins import (
+    demand_end,
+    each_login,
+    expect_use,
+    hold,
+    pairs_of,
+    proposed,
+    refuse,
+    said,
+    unsaid,
+)
+from trioscsi.conformance.bench.outcome import Outcome
+from trioscsi.conformance.bench.play import Play
+from trioscsi.conformance.bench.scenario import Ability, Drive, Scenario
+from trioscsi.initiator.deviations import Deviation
+from trioscsi.initiator.mutants import MUTANTS
+from trioscsi.pdu import LoginRequest
+from trioscsi.text import Stage
+
+KEY = "X-com.example.test"
+Act = Callable[[Play], Awaitable[None]]
+
+
+def outcome_of(
+    act: Act, drive: Drive = Drive.LOGIN, deviation: Deviation | None = None, **more: object
+) -> Outcome:
+    rule = Rule("7143-6.2-6")
+    return played(
+        Scenario(id="XX-01", says="It works.", rule=rule, drive=drive, act=act, **more),  # type: ignore[arg-type]
+        deviation,
+    )
+
+
+def test_a_login_is_held_and_let_go():
+    async def act(play: Play) -> None:
+        held = await hold(play)
+        assert held.said["SessionType"] == "Normal"
+        assert await held.propose({KEY: "1"}) == {KEY: "NotUnderstood"}
+        assert not held.link.known.logged_in
+        await held.finish({"TargetAlias": "mine"})
+        await expect_use(play, held.link, "the login fails")
+        assert held.link.parameters.target_alias == "mine"
+
+    outcome = outcome_of(act)
+    assert (outcome.verdict, outcome.own) == (Verdict.PASS, [])
+
+
+def test_a_login_is_held_in_its_security_negotiation():
+    async def act(play: Play) -> None:
+        held = await hold(play, stage=Stage.SECURITY)
+        assert (held.request.csg, held.request.nsg) == (Stage.SECURITY, Stage.OPERATIONAL)
+        await held.finish()
+        await expect_use(play, held.link, "the login fails")
+
+    assert outcome_of(act).verdict is Verdict.PASS
+
+
+def test_an_initiator_that_does_not_go_on_breaks_the_rule():
+    async def act(play: Play) -> None:
+        held = await hold(play)
+        for _ in range(5):
+            await held.propose({}, "it gives up")
+
+    async def use(play: Play) -> None:
+        held = await hold(play)
+        await held.finish(status_class=3)
+        await expect_use(play, held.link, "it fails")
+
+    outcome = outcome_of(act, deviation=MUTANTS["login-impatient"])
+    assert outcome.says == "it gives up (the initiator has closed the connection)"
+    assert outcome_of(use).says == "it fails (the initiator has closed the connection)"
+
+
+def test_an_initiator_that_does_not_ask_for_the_next_stage_again_is_not_waited_for():
+    async def act(play: Play) -> None:
+        held = await hold(play)
+        await held.propose({})
+        await held.finish()
+
+    outcome = outcome_of(act, deviation=MUTANTS["login-tires"])
+    assert outcome.says == "it does not ask for the next stage any more"
+
+
+@pytest.mark.parametrize(
+    ("drive", "notes"),
+    [(Drive.LOGINS, []), (Drive.LOGIN, ["it has logged in no more than 1 times"])],
+)
+def test_each_login_has_its_value_as_far_as_there_are_logins(drive: Drive, notes: list[str]):
+    async def act(play: Play) -> None:
+        async def one(status: int, link: Link) -> None:
+            await refuse(link, await link.take(LoginRequest), status)
+            await demand_end(play, link, "it stays")
+
+        await each_login(play, (0x0301, 0x0302), one)
+
+    outcome = outcome_of(act, drive)
+    assert (outcome.verdict, list(outcome.notes)) == (Verdict.PASS, notes)
+
+
+def test_a_connection_that_stays_ends_the_scenario():
+    async def act(play: Play) -> None:
+        await demand_end(play, await play.connection(), "it stays")
+        raise AssertionError
+
+    outcome = outcome_of(act)
+    assert (outcome.says, outcome.faulty) == ("it stays", False)
+
+
+def test_keys_are_found_or_missed():
+    async def act(play: Play) -> None:
+        held = await hold(play)
+        assert unsaid(held, ["HeaderDigest", "TaskReporting"]) == "TaskReporting"
+        assert proposed(held, "TaskReporting", "HeaderDigest") == "HeaderDigest"
+        assert next(name for name, _ in said(held.link)) == "InitiatorName"
+        unsaid(held, ["HeaderDigest", "DataDigest"])
+
+    async def act_too(play: Play) -> None:
+        proposed(await hold(play), KEY)
+
+    assert outcome_of(act).says == "it says HeaderDigest and DataDigest by itself"
+    assert outcome_of(act_too).says == f"it does not propose {KEY}"
+
+
+def test_text_is_read_whatever_it_is():
+    assert pairs_of(b"a=b=c\0\0d\0\xff=1") == [("a", "b=c"), ("d", ""), ("\ufffd", "1")]
+
+
+def test_a_scenario_says_who_proves_what():
+    async def act(play: Play) -> None:
+        link = await play.session()
+        names = [value for name, value in said(link) if name == "CHAP_N"]
+        play.check(names == ["somebody"], f"{names}")
+
+    target = {"chap": ("somebody", "a secret that nobody knows")}
+    assert outcome_of(act, needs={Ability.CHAP}, target=target).verdict is Verdict.PASS
+
+
+def test_there_are_more_doors_to_the_stage():
+    async def act(play: Play) -> None:
+        port = await play.another_portal()
+        link = await play.connection()
+        await refuse(
+            link, await link.take(LoginRequest), 0x0101, [("TargetAddress", f"{play.host}:{port}")]
+        )
+        other = await play.expect_connection("nobody comes")
+        assert (link.port, other.port) == (link.port, port)
+        await play.ending()
+        await play.expect_connection("nobody else comes")
+
+    outcome = outcome_of(act)
+    assert outcome.verdict is Verdict.FAIL
+    assert outcome.says.startswith("nobody else comes (the initiator was done: did all")

@@ -1,0 +1,228 @@
+"""LG: logins in which the target does what it must not (RFC 7143 sections 6.3, 7.7 and 11.13)."""
+
+from __future__ import annotations
+
+from trioscsi.conformance.bench.link import Left, Link, Silence, reject
+from trioscsi.conformance.bench.logins import demand_end, each_login, hold, proposed
+from trioscsi.conformance.bench.play import NotExercised, Play
+from trioscsi.conformance.bench.scenario import Drive, Scenarios, Stimulus
+from trioscsi.conformance.verdicts import Level, Rule
+from trioscsi.pdu import (
+    NO_TASK,
+    AsyncMessage,
+    LoginRequest,
+    NopIn,
+    Pdu,
+    RejectReason,
+)
+from trioscsi.serial import add
+from trioscsi.text import Stage
+
+SCENARIOS = Scenarios()
+scenario = SCENARIOS.scenario
+
+_FORMAT_ERROR = Rule("7143-7.7-1")
+_ODD = Rule("7143-7.7-1", Level.NOTE)
+_RESERVED_CODE = Rule("7143-11-2")
+_SAME_TAG = Rule("7143-6.3-2")
+_ONLY_RESPONSES = Rule("7143-4.2.4-4")
+_ONE_REQUEST = Rule("7143-6.3-1", Level.NOTE)
+_NEGOTIATED_AGAIN = Rule("7143-6.3-11")
+_TSIH_ZERO = Rule("7143-11.12.6-2", Level.NOTE)
+
+_RESERVED_STAGE = 2
+
+
+@scenario(
+    "LG-08",
+    "A response with both C and T ends the login.",
+    _FORMAT_ERROR,
+    Drive.LOGIN,
+    stimulus=Stimulus.BREACH,
+    mutants=("login-continues",),
+)
+async def both_c_and_t(play: Play) -> None:
+    held = await hold(play)
+    await held.finish(continue_=True)
+    await play.expect_end(held.link, "the login goes on")
+
+
+@scenario(
+    "LG-09",
+    "A T bit that was not asked for is not taken for the end of a stage.",
+    _ODD,
+    Drive.LOGIN,
+    stimulus=Stimulus.BREACH,
+)
+async def transit_not_asked_for(play: Play) -> None:
+    held = await hold(play)
+    text = bytes(held.made().data)
+    await held.say(data=text[:1], continue_=True, transit=False)
+    await held.hear()
+    if held.request.transit:
+        await held.say(data=text[1:])
+        raise NotExercised("it asks for the next stage with each request")
+    await held.say(data=text[1:], transit=True, nsg=held.response.nsg)
+    play.inform(await held.link.is_ended(), "it moves on all the same")
+
+
+@scenario(
+    "LG-10",
+    "A move to a later stage than was asked for ends the login.",
+    _ODD,
+    Drive.LOGIN,
+    stimulus=Stimulus.BREACH,
+)
+async def stage_too_far(play: Play) -> None:
+    held = await hold(play, stage=Stage.SECURITY)
+    if held.request.nsg != Stage.OPERATIONAL:
+        await held.say()
+        raise NotExercised("it asks for the last stage at once")
+    await held.say(nsg=Stage.FULL_FEATURE, tsih=1)
+    play.inform(await held.link.is_ended(), "it moves on all the same")
+
+
+@scenario(
+    "LG-11",
+    "A response for another stage than that of the request ends the login.",
+    _ODD,
+    Drive.LOGIN,
+    stimulus=Stimulus.BREACH,
+)
+async def another_stage(play: Play) -> None:
+    held = await hold(play)
+    await held.finish(csg=Stage.SECURITY)
+    play.inform(await held.link.is_ended(), "the login goes on all the same")
+
+
+@scenario(
+    "LG-12",
+    "A reserved stage ends the login.",
+    _RESERVED_CODE,
+    Drive.LOGIN,
+    stimulus=Stimulus.BREACH,
+    mutants=("login-led-astray",),
+)
+async def reserved_stage(play: Play) -> None:
+    held = await hold(play)
+    await held.finish(nsg=_RESERVED_STAGE)
+    await play.expect_end(held.link, "the login goes on")
+
+
+@scenario(
+    "LG-13",
+    "A response to another task ends the login.",
+    _SAME_TAG,
+    Drive.LOGIN,
+    stimulus=Stimulus.BREACH,
+    mutants=("login-any-tag",),
+)
+async def another_tag(play: Play) -> None:
+    held = await hold(play)
+    await held.finish(itt=add(held.request.itt, 0x1000))
+    before = len(held.link.heard)
+    ended = await held.link.is_ended()
+    taken = len(held.link.heard) > before
+    play.check(not taken, "it takes the response of another task for its own")
+    play.inform(ended or taken, "it waits for another response")
+
+
+@scenario(
+    "LG-14",
+    "Any other PDU than a Login Response ends the login.",
+    _ONLY_RESPONSES,
+    Drive.LOGINS,
+    stimulus=Stimulus.BREACH,
+    mutants=("login-any-pdu",),
+    unh=("Login 8.1",),
+)
+async def other_pdus(play: Play) -> None:
+    async def answered_by(pdu: Pdu, link: Link) -> None:
+        await link.take(LoginRequest)
+        await link.say(pdu)
+        await demand_end(play, link, f"it stays after a {type(pdu).__name__}")
+
+    rejection = reject(LoginRequest(), RejectReason.PROTOCOL_ERROR)
+    await each_login(play, (NopIn(itt=NO_TASK), AsyncMessage(), rejection), answered_by)
+
+
+@scenario(
+    "LG-15",
+    "Of two responses to one request, the second is not answered by a second request.",
+    _ONE_REQUEST,
+    Drive.LOGIN,
+    stimulus=Stimulus.BREACH,
+)
+async def two_responses(play: Play) -> None:
+    held = await hold(play)
+    text = bytes(held.made().data)
+    twice = [held.made(data=text, transit=False), held.made(data=b"", transit=False)]
+    await held.link.say(*twice, together=True)
+    requests = 0
+    try:
+        while requests < 2:
+            await held.link.take(LoginRequest, within=2)
+            requests += 1
+    except (Left, Silence):
+        pass
+    play.inform(requests < 2, "two requests wait for their response")
+
+
+@scenario(
+    "LG-16",
+    "A second MaxRecvDataSegmentLength in one login ends the connection.",
+    _NEGOTIATED_AGAIN,
+    Drive.LOGIN,
+    stimulus=Stimulus.BREACH,
+    mutants=("keys-twice-taken",),
+)
+async def declared_again(play: Play) -> None:
+    held = await hold(play)
+    await held.propose({"MaxRecvDataSegmentLength": "65536"})
+    await held.finish({"MaxRecvDataSegmentLength": "32768"})
+    await play.expect_end(held.link, "the login goes on")
+
+
+@scenario(
+    "LG-17",
+    "A key that the target negotiates a second time ends the connection.",
+    _NEGOTIATED_AGAIN,
+    Drive.LOGIN,
+    stimulus=Stimulus.BREACH,
+    mutants=("keys-twice-taken",),
+)
+async def negotiated_again(play: Play) -> None:
+    held = await hold(play)
+    name = proposed(held, "InitialR2T", "ImmediateData", "MaxBurstLength", "ErrorRecoveryLevel")
+    value = {"MaxBurstLength": "65536", "ErrorRecoveryLevel": "0"}.get(name, "Yes")
+    await held.propose({})
+    await held.finish({name: value})
+    await play.expect_end(held.link, f"the login goes on with a second {name}")
+
+
+@scenario(
+    "LG-18",
+    "A session without a TSIH is not used.",
+    _TSIH_ZERO,
+    Drive.LOGIN,
+    stimulus=Stimulus.BREACH,
+    unh=("Login 2.2",),
+)
+async def no_tsih(play: Play) -> None:
+    held = await hold(play)
+    await held.finish(tsih=0)
+    play.inform(await held.link.is_ended(), "it goes on without a TSIH")
+
+
+@scenario(
+    "LG-28",
+    "A version that was not offered ends the login.",
+    _FORMAT_ERROR,
+    Drive.LOGIN,
+    stimulus=Stimulus.BREACH,
+    mutants=("login-any-version",),
+)
+async def another_version(play: Play) -> None:
+    held = await hold(play)
+    await held.finish(version_max=1, version_active=1)
+    await play.expect_end(held.link, "the login goes on")
