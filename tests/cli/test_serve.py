@@ -3,8 +3,11 @@ from __future__ import annotations
 import logging
 import signal
 import socket
+import subprocess
+import sys
 import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -18,7 +21,7 @@ from tests.interop.serving import NAME, Serving, serving
 from tests.interop.writer import Writer
 from trioscsi import LivePage, MemoryDisk, Target
 from trioscsi.cli import commands
-from trioscsi.errors import LoginFailure
+from trioscsi.errors import LoginFailure, SessionLost
 from trioscsi.initiator.client import connect
 from trioscsi.pdu import AsyncEvent, AsyncMessage
 from trioscsi.teaching.explainer import Explainer
@@ -220,6 +223,43 @@ def test_a_refusal_is_explained_on_standard_error(tmp_path: Path) -> None:
     assert "Login Request, stage 0 to 1: " in explained
     assert "  answer  Login Response, NOT_FOUND" in explained
     assert f"  key     TargetName={NAME}.other" in explained
+
+
+def test_a_login_is_stepped_through_and_the_server_stopped_by_keys() -> None:
+    async def log_in(url: str) -> None:
+        async with connect(url) as session:
+            await session.ping(b"here")
+
+    command = [sys.executable, "-m", "trioscsi", "serve", "--step", "--listen", "127.0.0.1:0"]
+    server = subprocess.Popen(
+        [*command, "memory:1MiB"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert server.stdin is not None
+    assert server.stdout is not None
+    server.stdin.write("\n\nq\n")  # two Login Requests pass, and the ping is the last to wait
+    server.stdin.flush()
+    url = server.stdout.readline().removeprefix("ready: ").strip()
+    with suppress(SessionLost):
+        trio.run(log_in, url)
+    shown, _ = server.communicate(timeout=30)
+    assert server.returncode == 0
+    at = 0
+    for line in (
+        "-->  Login Request, stage 0 to 1",
+        "connection: S3 XPT_UP. ",
+        "[Enter] let it be answered",
+        "connection T4: XPT_UP -> IN_LOGIN",
+        "<--  Login Response, SUCCESS",
+        "-->  Login Request, stage 1 to 3",
+        "connection: S4 IN_LOGIN. ",
+        "connection T5: IN_LOGIN -> LOGGED_IN",
+        "-->  NOP-Out",
+        "connection: S5 LOGGED_IN. ",
+        "<--  NOP-In",
+    ):
+        assert line in shown[at:], shown
+        at = shown.index(line, at)
+    assert shown.count("[Enter] let it be answered") == 3
 
 
 def test_on_a_terminal_the_log_is_coloured(

@@ -65,3 +65,16 @@ def test_a_driver_is_told_when_the_next_deadline_may_be_another():
         deadlines.changed = False
         change()
         assert deadlines.changed
+
+
+def test_all_deadlines_can_be_postponed():
+    deadlines, done = Deadlines(), []
+    deadlines.set("one", 1.0, lambda: done.append("one"))
+    deadlines.set("two", 2.0, lambda: done.append("two"))
+    deadlines.changed = False
+    deadlines.postpone(10.0)
+    assert deadlines.changed
+    deadlines.run(10.9)
+    assert done == []
+    deadlines.run(12.0)
+    assert done == ["one", "two"]

@@ -114,3 +114,16 @@ def test_remarks_are_told_and_later_connections_have_numbers() -> None:
     second.received(*encode(LoginRequest()))
     assert lines[:2] == ["       (refused: a)", "       (2) (refused: b)"]
     assert lines[2].startswith("  -->  (2) Login Request")
+
+
+def test_secrets_are_not_told() -> None:
+    lines: list[str] = []
+    told = connected(lines, keys=True)
+    text = b"CHAP_N=anna\0CHAP_R=0x1234abcd\0"
+    told.received(*encode(LoginRequest(transit=True, csg=0, nsg=3, data=text)))
+    answer = encode(LoginResponse(transit=True, csg=0, nsg=3))
+    told.sent(answer, sum(map(len, answer)))
+    shown = "\n".join(lines)
+    assert "CHAP_R" in shown
+    assert "0x00000000" in shown
+    assert "1234abcd" not in shown

@@ -6,6 +6,8 @@ import logging
 import signal
 import socket
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from trioscsi.errors import TrioscsiError, UsageError, leaves
 from trioscsi.server.listener import Address, format_address
 from trioscsi.server.portals import Portal
 from trioscsi.server.refusals import ADVICE
+from trioscsi.server.stepping import Gate
 from trioscsi.server.target import Target
 from trioscsi.server.tracing import Traced
 from trioscsi.server.web.page import LivePage
@@ -34,6 +37,7 @@ _LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}
     epilog="\b\nExamples:\n  trioscsi serve disk.img\n"
     "  trioscsi serve 'file:new.img?size=10GiB' memory:1GiB --allow 'iqn.1993-08.org.debian:*'\n"
     "  trioscsi serve --trace trace.pcapng\n"
+    "  trioscsi serve --step --explain-refusals\n"
     "  trioscsi serve --web 127.0.0.1:8080"
 )
 @click.argument("disks", metavar="[DISK]...", nargs=-1)
@@ -133,6 +137,12 @@ _LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}
     " management; with the fields that it is about, the rule, and what can be done.",
 )
 @click.option(
+    "--step",
+    is_flag=True,
+    help="Show each PDU explained, and wait for a key before it is answered, while the timers of"
+    " its connection stand still: Enter lets it pass, c goes on without waiting, q stops.",
+)
+@click.option(
     "--web",
     metavar="HOST:PORT",
     help="Show what happens in a browser, live; /metrics and /api are there, too.  Other hosts than"
@@ -166,6 +176,7 @@ def serve(
     trace: Path | None,
     control: Path | None,
     explain_refusals: bool,
+    step: bool,
     web: str | None,
     web_token_file: Path | None,
     verbose: bool,
@@ -191,28 +202,30 @@ def serve(
             )
             for disk in disks or (_DEFAULT_DISK,)
         ]
-        target = Target(
-            name,
-            *opened,
-            listen=[
-                Portal(each, advertise=advertise)
-                for each in listen or inherited_sockets() or _everywhere()
-            ],
-            allow=allow,
-            allow_from=allow_from,
-            open=open_to_all,
-            read_only=read_only,
-            state=state,
-            name_server=name_server,
-            registrations_by_name=registrations_by_name,
-            chap=secrets.chap,
-            mutual_chap=secrets.mutual,
-            discovery_chap=secrets.chap if discovery_chap else None,
-            trace=_traces(trace, explain_refusals=explain_refusals),
-            control=control,
-            web=_page(web, web_token_file),
-        )
-        trio.run(_serve, target)
+        with _stepping(wanted=step) as gate:
+            target = Target(
+                name,
+                *opened,
+                listen=[
+                    Portal(each, advertise=advertise)
+                    for each in listen or inherited_sockets() or _everywhere()
+                ],
+                allow=allow,
+                allow_from=allow_from,
+                open=open_to_all,
+                read_only=read_only,
+                state=state,
+                name_server=name_server,
+                registrations_by_name=registrations_by_name,
+                chap=secrets.chap,
+                mutual_chap=secrets.mutual,
+                discovery_chap=secrets.chap if discovery_chap else None,
+                trace=_traces(trace, explain_refusals=explain_refusals),
+                control=control,
+                web=_page(web, web_token_file),
+                step=gate,
+            )
+            trio.run(_serve, target)
     except* TrioscsiError as group:
         failures += leaves(group)
     for failure in failures:
@@ -237,6 +250,20 @@ def _page(listen: str | None, token_file: Path | None) -> LivePage | None:
     if token_file is not None:
         raise UsageError("--web-token-file is for the page of --web HOST:PORT")
     return None
+
+
+@contextmanager
+def _stepping(*, wanted: bool) -> Iterator[Gate | None]:
+    """Who lets each PDU pass, if somebody does."""
+    if not wanted:
+        yield None
+        return
+    from trioscsi.cli.keys import Keys
+    from trioscsi.cli.step import Stepper
+
+    keys = Keys()
+    with keys.ready():
+        yield Stepper(click.echo, keys.next, partial(signal.raise_signal, signal.SIGTERM))
 
 
 async def _serve(target: Target) -> None:

@@ -30,6 +30,13 @@ class Deadlines:
         self._entries.clear()
         self.changed = True
 
+    def postpone(self, seconds: float) -> None:
+        """Have all of them so much later: the clock stood still for that long."""
+        self._entries = {
+            name: (when + seconds, then) for name, (when, then) in self._entries.items()
+        }
+        self.changed = True
+
     def next(self) -> float | None:
         """When the earliest deadline is, or None."""
         return min((when for when, _ in self._entries.values()), default=None)

@@ -40,6 +40,7 @@ from trioscsi.server.perform import Performer
 from trioscsi.server.portals import Listen, Open, Portal, parse_portals, reachable
 from trioscsi.server.reactor import Reactor
 from trioscsi.server.refusals import Refusals
+from trioscsi.server.stepping import Gate, SteppedConversation
 from trioscsi.server.tracing import Tap, Trace, Traced, opened, together
 from trioscsi.server.web.page import LivePage
 
@@ -63,6 +64,7 @@ class Server:
     without ``discovery`` nobody may ask which targets there are.
     ``trace`` is the pcapng file that is written of all connections, or a
     `trioscsi.server.tracing.Trace` that is told of them, or several of these.
+    ``step`` is a `trioscsi.server.stepping.Gate` that says when each PDU may be handled.
     ``control`` is the path of a Unix socket at which programs of the same user may watch
     (specs/control.md).
     ``web`` is where a page shows all that live: ``HOST:PORT``, or a `LivePage` with a token.
@@ -79,10 +81,12 @@ class Server:
         name_server: str | None = None,
         discovery: bool = True,
         trace: Traced | Sequence[Traced] | None = None,
+        step: Gate | None = None,
         control: str | Path | None = None,
         web: LivePage | str | None = None,
     ) -> None:
         self._trace = trace
+        self._gate = step
         self._control = None if control is None else Path(control)
         self._page = LivePage(web) if isinstance(web, str) else web
         self._page_addresses: list[Address] = []
@@ -372,7 +376,12 @@ class Server:
             door = Door(
                 self._guarded, self._discovery, peer, portals, self._removed, self._has_discovery
             )
-            conversation = Conversation(
+            converse: Callable[..., Conversation] = Conversation
+            if self._gate is not None:
+                turnstile = self._gate.connect(peer, own, portal)
+                taps.append(turnstile)
+                converse = partial(SteppedConversation, turnstile)
+            conversation = converse(
                 sock,
                 peer,
                 door,

@@ -28,6 +28,7 @@ from trioscsi.server.perform import Performer
 from trioscsi.server.portals import Listen, Portal, parse_portals
 from trioscsi.server.refusals import Refusal
 from trioscsi.server.server import DEFAULT_LISTEN, Server
+from trioscsi.server.stepping import Gate
 from trioscsi.server.storage import Unit
 from trioscsi.server.tracing import Traced
 from trioscsi.server.watch import SpaceWatch
@@ -72,6 +73,7 @@ class Target:
     ``trace`` is a pcapng file that is written of all connections, for Wireshark and for
     ``trioscsi explain``, or a `trioscsi.server.tracing.Trace` that is told of them, or several.
     A capture holds what is read and written; secrets are taken out.
+    ``step`` says when each PDU may be handled (`trioscsi.server.stepping.Gate`).
     ``control`` is the path of a Unix socket at which ``trioscsi watch`` sees what happens.
     ``web`` is where a page shows what happens on all connections while it happens, with metrics and
     an API: ``HOST:PORT`` on the loopback interface, or a `LivePage` with a token.
@@ -100,6 +102,7 @@ class Target:
         name_server: str | None = None,
         views: Mapping[str, View] | None = None,
         trace: Traced | Sequence[Traced] | None = None,
+        step: Gate | None = None,
         control: str | Path | None = None,
         web: LivePage | str | None = None,
         redirect: Redirect | Moved | str | Mapping[str, Moved | str] | None = None,
@@ -110,6 +113,7 @@ class Target:
         proof = authentication(chap, mutual_chap, chap_algorithms)
         self._discovery_chap, self._mutual_chap = discovery_chap, mutual_chap
         self._name_server, self._trace, self._page = name_server, trace, web
+        self._gate = step
         self.control = None if control is None else Path(control)
         """Where the control socket is while this is served."""
         self.alias = alias
@@ -206,6 +210,7 @@ class Target:
             mutual_chap=self._mutual_chap,
             name_server=self._name_server,
             trace=self._trace,
+            step=self._gate,
             control=self.control,
             web=self._page,
         )

@@ -5,7 +5,7 @@
     target = Target(NAME, MemoryDisk("1MiB"), trace=Teller(print))
 
 What an initiator says is told with ``-->``, what the target says with ``<--``; below it, which
-transitions it has led to, with label, sentence and section.
+transitions it has led to, with label, sentence and section.  Values of authentication are zeroes.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from time import time_ns
 from typing import TypeAlias
 
 from trioscsi.capture.packets import Address
+from trioscsi.capture.secrets import LoginVeil
 from trioscsi.machines import MACHINES, Transition
 from trioscsi.teaching.explanation import printable, table
 from trioscsi.teaching.onlooker import Connection, Said
@@ -69,6 +70,7 @@ class Told:
         self._talk = Talk()
         self._splitters = {True: Splitter(connection.digests), False: Splitter(connection.digests)}
         """The two directions; the key is whether it comes from the initiator."""
+        self._veil = LoginVeil()
         self._quiet = not teller.logins
         self._ended = False
         self._several = f"({connection.number}) " if connection.number > 1 else ""
@@ -87,7 +89,7 @@ class Told:
         wanted = transition.machine in self._teller.machines and not self._quiet
         if wanted and (transition.machine, transition.label) not in _SILENT:
             for line in transition_lines(transition):
-                self._teller.say(f"{_INDENT}{line}")
+                self._teller.say(f"{_INDENT}{self._several}{line}")
 
     def note(self, text: str) -> None:
         """What was refused and why, or what became of the connection."""
@@ -108,10 +110,17 @@ class Told:
         """The connection is closed on both sides."""
 
     def _hear(self, data: bytes, *, from_initiator: bool) -> None:
-        for cut in self._splitters[from_initiator].receive(data):
-            said = Said(time_ns(), from_initiator, cut)
-            for event in self._talk.hear(self._connection, said):
-                self._understood(event)
+        for cut in self._splitters[from_initiator].receive(self._open(data, from_initiator)):
+            self._take(Said(time_ns(), from_initiator, cut))
+
+    def _open(self, data: bytes, from_initiator: bool) -> bytes:
+        """The bytes without what would give secrets of a login away."""
+        return data if self._veil.done else self._veil.veil(data, inbound=from_initiator)
+
+    def _take(self, said: Said) -> None:
+        """A PDU of either side is told."""
+        for event in self._talk.hear(self._connection, said):
+            self._understood(event)
 
     def _understood(self, event: Event) -> None:
         teller = self._teller
