@@ -62,9 +62,12 @@ class Logout:
         if wish is None:
             return
         connection, session = self._connection, self._session
+        failed = pdu.response != LogoutResult.SUCCESS
+        if not session.rules.keep(Rule.LOGOUT_FAILURE if failed else Rule.LOGOUT_CLOSES):
+            return
         wish.result = pdu.response
         session.end(wish)
-        if pdu.response != LogoutResult.SUCCESS:
+        if failed:
             session.wait = pdu.time2wait
             connection.reason = f"the logout failed with {pdu.response}"
             connection.do(connection.machine.logout_failed())

@@ -97,6 +97,8 @@ class Rule(enum.Enum):
     ANSWER_TERMINATION = "Asynchronous event 5 is acknowledged by a NOP-Out."
     TERMINATION_STOPS_DATA = "After asynchronous event 5 no data is sent for its unit's tasks."
     NOTHING_AFTER_LOGOUT = "After a Logout Request nothing new is sent."
+    LOGOUT_CLOSES = "After a Logout Response the connection is closed."
+    LOGOUT_FAILURE = "A logout that has failed ends the connection."
     LOGOUT_TIME = "A logout that is not answered in time ends the connection."
     ONE_TEXT = "There is one text exchange at a time."
     DEPRECATED_RESET = "Reject reason 0x0b ends the connection."

@@ -13,6 +13,11 @@ from trioscsi.initiator.mutants import MUTANTS
 
 REQUIREMENTS = Path(__file__).parents[3] / "specs" / "requirements.toml"
 
+WITHOUT_MUTANT = {
+    "LO-03": "that a transport is closed our initiator sees whatever its fault is",
+}
+"""Scenarios that no initiator of ours can fail, and why."""
+
 PAIRS = [
     pytest.param(scenario.id, mutant, id=f"{scenario.id} {mutant}")
     for scenario in SCENARIOS.values()
@@ -42,8 +47,9 @@ def test_scenarios_cite_requirements_of_the_specification():
 
 
 def test_whatever_can_be_failed_is_failed_by_a_mutant():
-    assert not [
+    spared = {
         scenario.id
         for scenario in SCENARIOS.values()
         if scenario.level is not Level.NOTE and not scenario.mutants
-    ]
+    }
+    assert spared == WITHOUT_MUTANT.keys()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeAlias
 
 import trio
@@ -11,7 +11,7 @@ import trio
 from trioscsi.conformance.bench.play import PATTERN
 from trioscsi.conformance.bench.scenario import Ability, Drive
 from trioscsi.conformance.drivers.driver import Ending, How, Where
-from trioscsi.errors import CommandFailed, LoginFailure, SessionLost, UsageError, leaves
+from trioscsi.errors import CommandFailed, LoginFailure, SessionLost, leaves
 from trioscsi.initiator.client import Session, connect, discover
 from trioscsi.initiator.deviations import Deviation
 from trioscsi.initiator.results import Found
@@ -48,32 +48,42 @@ class InHouse:
 
     async def drive(self, drive: Drive, where: Where) -> Ending:
         """See `Driver`."""
-        ending = Ending(How.DONE)
         try:
             await _DRIVES[drive](self, where)
-        except* (LoginFailure, SessionLost, CommandFailed) as group:
-            ending = Ending(How.FAILED, str(next(leaves(group))))
-        except* UsageError as group:
-            ending = Ending(How.CRASHED, str(next(leaves(group))))
-        except* WrongData as group:
-            ending = Ending(How.WRONG_DATA, str(next(leaves(group))))
-        return ending
+        except Exception as error:  # noqa: BLE001 - what it is shows how the drive has ended
+            return _ending(error)
+        return Ending(How.DONE)
 
-    def connect(
+    @asynccontextmanager
+    async def connect(
         self, where: Where, limits: Limits = _WITHOUT_PINGS, **more: Any
-    ) -> AbstractAsyncContextManager[Session]:
-        """A session, to be used with ``async with``."""
-        return connect(
-            url_of(where),
-            deviation=self._deviation,
-            limits=limits,
-            **where.offer,
-            **more,
-        )
+    ) -> AsyncIterator[Session]:
+        """A session, that is logged out of when something has failed as well."""
+        failure: Exception | None = None
+        options = {"deviation": self._deviation, "limits": limits, **where.offer, **more}
+        async with connect(url_of(where), **options) as session:
+            try:
+                yield session
+            except Exception as error:  # noqa: BLE001 - it goes on below
+                failure = error
+        if failure is not None:
+            raise failure
 
     async def discover(self, where: Where) -> list[Found]:
         """The targets of the stage."""
         return await discover(url_of(where), deviation=self._deviation, **where.offer)
+
+
+def _ending(error: Exception) -> Ending:
+    """How a drive has ended that ended like this; several commands may have failed at once."""
+    errors = list(leaves(error)) if isinstance(error, ExceptionGroup) else [error]
+    for each in errors:
+        if isinstance(each, WrongData):
+            return Ending(How.WRONG_DATA, str(each))
+    for each in errors:
+        if not isinstance(each, LoginFailure | SessionLost | CommandFailed):
+            raise each
+    return Ending(How.FAILED, str(errors[0]))
 
 
 def url_of(where: Where) -> Url:

@@ -5,9 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from trioscsi.conformance.bench.scenario import Scenario
-from trioscsi.conformance.scenarios import data_in, login, login_faults, login_statuses, pings
+from trioscsi.conformance.scenarios import (
+    data_in,
+    login,
+    login_faults,
+    login_statuses,
+    logouts,
+    messages,
+    pings,
+)
 
-_MODULES = (login, login_faults, login_statuses, data_in, pings)
+_MODULES = (
+    login,
+    login_faults,
+    login_statuses,
+    data_in,
+    pings,
+    messages,
+    logouts,
+)  # fmt: skip
 
 _ALL = [each for module in _MODULES for each in module.SCENARIOS]
 _GROUPS = list(dict.fromkeys(each.group for each in _ALL))
