@@ -7,6 +7,9 @@ import pytest
 from tests.protocol.peer import BOTH, CHECK_CONDITION, READ, Gate, Peer, cdb, login
 from trioscsi.pdu import DataIn, ScsiCommand, ScsiResponse
 from trioscsi.protocol import Task
+from trioscsi.text import Offer
+
+BUSY = 8
 
 
 def open_peer(**keys: str) -> Peer:
@@ -53,6 +56,36 @@ def test_good_status_travels_in_the_last_data_in():
     assert answer.has_status
     assert answer.final
     assert answer.data == b"data"
+
+
+def of_level_2(**keys: str) -> Peer:
+    """A peer that may use what RFC 7144 has added, if it says so."""
+    gate = Gate(Offer(target_portal_group_tag=1, protocol_level=2))
+    peer = login(gate, keys=keys)
+    gate.disk.lazy = True
+    return peer
+
+
+@pytest.mark.parametrize(("level", "sent"), [("1", 0), ("2", 7)])
+def test_a_status_qualifier_goes_to_those_who_know_it(level: str, sent: int):
+    peer = of_level_2(iSCSIProtocolLevel=level)
+    task = task_of(peer, peer.reading(0, 8))
+    task.connection.refuse(task, BUSY, 7)
+    (refusal,) = peer.receive()
+    assert (refusal.status, refusal.status_qualifier, refusal.data) == (BUSY, sent, b"")
+    (failure,) = finish(peer, task_of(peer, peer.reading(0, 8)), CHECK_CONDITION, sense=b"sense")
+    assert failure.status_qualifier == 0
+
+
+def test_a_status_qualifier_waits_with_its_status_for_announced_data():
+    peer = of_level_2(iSCSIProtocolLevel="2", InitialR2T="No", ImmediateData="No")
+    command, data_out = peer.write(0, bytes(8), unsolicited=8)
+    command.cdb = cdb(READ, 0, 8)  # so that nobody waits for its data
+    task = task_of(peer, command)
+    task.connection.refuse(task, BUSY, 7)
+    assert peer.receive() == []
+    (refusal,) = peer.send(data_out)
+    assert (refusal.status, refusal.status_qualifier) == (BUSY, 7)
 
 
 def test_any_other_status_travels_in_a_response_after_the_data():

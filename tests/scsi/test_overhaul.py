@@ -162,12 +162,12 @@ def test_no_room_for_more_work_leaves_all_as_it_was(
 ) -> None:
     blocks.busy = True
     plan = Overhaul(unit, Work.FORMAT, [None], immediate=immediate)
-    assert blocks.perform(plan) == Refused(Status.BUSY)
+    assert blocks.perform(plan) == Refused(Status.BUSY, 10)
     assert ask(TEST_UNIT_READY) == Done()
     blocks.busy, blocks.fails = False, {"unmap"}
     blocks.perform(Overhaul(unit, Work.SANITIZE, [None]))
     blocks.busy = True
-    assert blocks.perform(plan) == Refused(Status.BUSY)
+    assert blocks.perform(plan) == Refused(Status.BUSY, 10)
     assert ask(TEST_UNIT_READY) == FAILURE[Work.SANITIZE]
 
 

@@ -317,6 +317,16 @@ async def test_a_task_set_of_its_own_is_cleared_alone(
 # Bounds.
 
 
+async def test_whoever_knows_it_is_told_when_to_come_again(
+    build: Build, autojump_clock: MockClock
+) -> None:
+    house = build(slow(), limits=Limits(task_set=1))
+    peer = await house.log_in(iSCSIProtocolLevel="2")
+    await peer.send(*(peer.command(read10(0, 1), reads=BLOCK) for _ in range(2)))
+    refusal = await peer.receive()
+    assert (refusal.status, refusal.status_qualifier) == (Status.TASK_SET_FULL, 1)
+
+
 async def test_too_many_commands_that_wait_are_too_many(
     build: Build, autojump_clock: MockClock
 ) -> None:
@@ -333,17 +343,33 @@ async def test_too_many_commands_that_wait_are_too_many(
     assert not watched(house)
 
 
-async def test_commands_that_were_aborted_wait_no_longer(build: Build) -> None:
+async def test_commands_that_were_aborted_wait_no_longer(
+    build: Build, autojump_clock: MockClock
+) -> None:
+    peer = await build(slow(), limits=Limits(task_set=1)).log_in()
+    read = peer.command(read10(0, 1), reads=BLOCK)
+    await peer.send(read)
+    await wait_all_tasks_blocked()
+    await peer.send(peer.task_management(TaskFunction.ABORT_TASK, read))
+    assert (await peer.receive()).response == TaskResult.COMPLETE
+    assert await peer.read(0, 1) == bytes(BLOCK)
+
+
+async def test_commands_that_storage_does_not_let_go_of_count_although_they_were_aborted(
+    build: Build,
+) -> None:
     disk = Hanging(lba=0)
-    _, peer, _ = await two(build, disk, limits=Limits(task_set=1))
+    peer = await build(disk, limits=Limits(task_set=1)).log_in()
     write = peer.command(write10(0, 1), bytes(BLOCK))
     await peer.send(write)
     await disk.entered.wait()
     await peer.send(peer.task_management(TaskFunction.ABORT_TASK, write))
     assert (await peer.receive()).response == TaskResult.COMPLETE
-    await peer.write(5, bytes(BLOCK))
+    assert (await peer.do(read10(5, 1), reads=BLOCK)).status == Status.BUSY
     disk.open.set()
     await disk.left.wait()
+    await wait_all_tasks_blocked()
+    assert (await peer.do(read10(5, 1), reads=BLOCK)).status == Status.GOOD
 
 
 async def test_what_kept_a_command_out_may_be_told_again(

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _GOOD = 0
 _TASK_ABORTED = 0x40
+_RFC_7144 = 2
 _SMALL = 16_384
 """Bytes up to which a fresh copy costs less than to look for a buffer."""
 
@@ -28,7 +29,8 @@ class Answers:
         self._data_in = DataIn()
         """One object for all Data-In: each is encoded before the next one is written into it."""
         self._response = ScsiResponse()
-        """The same for what has nothing but a status and a residual."""
+        """The same for what has nothing but GOOD status and a residual."""
+        self._qualifiers: dict[Task, int] = {}
 
     def finish(
         self, task: Task, status: int, sense: Buffer, data: Buffer, transferred: int | None
@@ -44,6 +46,11 @@ class Answers:
         else:
             task.machine.finished()
             self._respond(task, status, sense, data, transferred)
+
+    def qualify(self, task: Task, qualifier: int) -> None:
+        """Have a status qualifier go with the status of a task, if the initiator knows that."""
+        if qualifier and not task.over and self._connection.parameters.protocol_level >= _RFC_7144:
+            self._qualifiers[task] = qualifier
 
     def terminate(self, task: Task) -> None:
         """Send TASK ABORTED, once all data that the initiator has announced is here."""
@@ -70,6 +77,8 @@ class Answers:
                 return
             self._send_data(task, data, None)
         response = self._response
+        if status:
+            response = ScsiResponse(status_qualifier=self._qualifiers.pop(task, 0))
         response.itt, response.status = task.itt, status
         response.overflow, response.underflow = residual > 0, residual < 0
         response.residual_count = abs(residual)

@@ -167,6 +167,14 @@ class TargetConnection(Channel):
         """
         self._answers.finish(task, status, sense, data, transferred)
 
+    def refuse(self, task: Task, status: int, qualifier: int) -> None:
+        """Answer a task that is not performed.
+
+        The status qualifier goes to initiators that know it (RFC 7144 section 5.2.1).
+        """
+        self._answers.qualify(task, qualifier)
+        self._answers.finish(task, status, b"", b"", None)
+
     def release(self, task: Task) -> None:
         """The device server does not touch the disk any more for this task, which is over."""
         assert self.session is not None, "a task has a session"

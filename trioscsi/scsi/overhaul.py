@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from trioscsi.scsi.plan import Outcome, Plan
     from trioscsi.scsi.storage import Storage
 
+_A_WHILE = 10
+"""When to come again if too many jobs go on, in tenths of a second: they are long ones."""
+
 KEEPSAKE = "overhaul"
 _WRITTEN_AT_ONCE, _UNMAPPED_AT_ONCE = 2**20, 2**26
 
@@ -155,7 +158,7 @@ class Overhaul(Procedure):
             if before.work is not None:
                 medium.begin(before.work, unrestricted=before.unrestricted)
                 medium.fail()
-            return Refused(Status.BUSY)
+            return Refused(Status.BUSY, _A_WHILE)
         return Failed(self.work.failure) if medium.failed else Done()
 
     async def _work(self, storage: Storage) -> None:

@@ -67,10 +67,15 @@ class Failed:
 
 @attrs.define
 class Refused:
-    """A status that carries no sense data: BUSY, TASK SET FULL, RESERVATION CONFLICT."""
+    """A status that carries no sense data: BUSY, TASK SET FULL, RESERVATION CONFLICT.
+
+    ``retry_after`` is in how many tenths of a second it makes sense to come again (the retry delay
+    timer of SAM-5 section 5.3.2); 0 says nothing.
+    """
 
     data_out: ClassVar[int] = 0
     status: Status
+    retry_after: int = 0
 
 
 @attrs.define

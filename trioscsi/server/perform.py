@@ -327,7 +327,7 @@ class Performer:
         unit = self._by_field.get(task.lun)
         if unit is not None:
             unit.logical.refused(plan.status, self._nexuses[session_of(task)])
-        task.connection.finish(task, plan.status)
+        task.connection.refuse(task, plan.status, plan.retry_after)
         return True
 
     def _receive(self, task: Task, plan: Receive) -> bool:

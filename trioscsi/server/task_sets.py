@@ -19,6 +19,10 @@ _ALL = 1
 """QERR: a CHECK CONDITION aborts the commands of all nexuses, not of its own alone."""
 
 
+_SOON = 1
+"""When to come again if there is no room for a command, in tenths of a second: others end."""
+
+
 class TaskSets(Units):
     """Looks at the order of commands where there is one; ``watched`` are the units that have it.
 
@@ -100,7 +104,7 @@ class TaskSets(Units):
         has_others = any(
             other is not task and self.is_in_set(other, unit) for other in session_of(task).tasks
         )
-        return Refused(Status.TASK_SET_FULL if has_others else Status.BUSY)
+        return Refused(Status.TASK_SET_FULL if has_others else Status.BUSY, _SOON)
 
     def settle(self) -> None:
         """See whose turn has come now that others have ended; to be called after each turn."""
