@@ -41,12 +41,18 @@ from trioscsi.backends import (
 )
 from trioscsi.errors import (
     BackendError,
+    CommandFailed,
+    LoginFailure,
     OutOfSpace,
     PeerError,
     PortalError,
+    SessionLost,
+    ShortTransfer,
     TrioscsiError,
     UsageError,
 )
+from trioscsi.initiator.client import connect, discover
+from trioscsi.initiator.recovery import Policy as RecoveryPolicy
 from trioscsi.limits import Limits
 from trioscsi.protocol import View
 from trioscsi.server.access import Moved, Redirect
@@ -60,10 +66,12 @@ __all__ = [
     "BackendError",
     "BlockDevice",
     "CdRom",
+    "CommandFailed",
     "Failing",
     "FileDisk",
     "Limits",
     "LivePage",
+    "LoginFailure",
     "MemoryDisk",
     "Moved",
     "NullDisk",
@@ -73,15 +81,20 @@ __all__ = [
     "Portal",
     "PortalError",
     "ReadOnly",
+    "RecoveryPolicy",
     "Redirect",
     "Refusal",
     "Server",
+    "SessionLost",
+    "ShortTransfer",
     "Slow",
     "Target",
     "Thin",
     "TrioscsiError",
     "UsageError",
     "View",
+    "connect",
+    "discover",
     "in_thread",
     "open_disk",
 ]

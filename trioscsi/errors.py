@@ -14,6 +14,7 @@
     ├── LoginFailure          a target has refused our initiator, or cannot be reached
     ├── SessionLost           our initiator gets no answer any more
     ├── CommandFailed         a target has answered a command with another status than GOOD
+    ├── ShortTransfer         a target has moved less data than a command was to move
     └── UndefinedTransition   an input that a state machine has no row for
 
 Anything else that escapes is a bug: it is logged with the one conversation it belongs to.
@@ -113,6 +114,15 @@ class CommandFailed(TrioscsiError):
         super().__init__(f"status {status:#04x}, sense data {sense.hex() or 'none'}")
         self.status = status
         self.sense = sense
+
+
+class ShortTransfer(TrioscsiError):
+    """A command has ended well, and moved fewer bytes than it was to move."""
+
+    def __init__(self, expected: int, moved: int) -> None:
+        super().__init__(f"{moved} of {expected} bytes were transferred")
+        self.expected = expected
+        self.moved = moved
 
 
 class UndefinedTransition(TrioscsiError):

@@ -93,6 +93,10 @@ class Limits:
     """How long a peer may leave our answers unread before its connection is dropped."""
     abort_time: float = attrs.field(default=0.5, validator=ge(0))
     """How long an answer to task management waits for storage that cannot be called off."""
+    command_time: float = attrs.field(default=0.0, validator=ge(0))
+    """How long an initiator waits for the answer to a command; 0: for ever."""
+    management_time: float = attrs.field(default=10.0, validator=ge(0))
+    """How long an initiator waits for the answer to task management before it goes further."""
     texts: int = attrs.field(default=64, validator=ge(1))
     """Text negotiations of one target that are not over after their first request."""
     text_time: float = attrs.field(default=30.0, validator=ge(0))

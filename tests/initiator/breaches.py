@@ -15,7 +15,9 @@ from tests.initiator.pair import intent, reading, writing
 from trioscsi.initiator.deviations import Deviation
 from trioscsi.initiator.events import Redirected
 from trioscsi.initiator.intent import Credentials
+from trioscsi.initiator.recovery import Policy, Recovery
 from trioscsi.initiator.requests import Management, Ping, TextWish
+from trioscsi.initiator.rules import Rules
 from trioscsi.limits import Limits
 from trioscsi.pdu import (
     NO_TASK,
@@ -252,6 +254,42 @@ def _silent(deviation: Deviation | None) -> bytes:
     return goes_on(script)
 
 
+def _late_command(deviation: Deviation | None) -> bytes:
+    script = full(deviation)
+    script.do(reading(0, 4, patience=3))
+    script.pass_time(3)
+    return goes_on(script)
+
+
+def _comes_back(deviation: Deviation | None) -> bytes:
+    """A session that has failed, and the first request of the one that follows."""
+    script = full(deviation)
+    script.connection.lost("cut", 0.0)
+    session = script.session.successor()
+    connection = session.connect(0.0)
+    connection.connected(0.0)
+    return b"".join(map(bytes, connection.take_output()))
+
+
+def recovering(status: int) -> Conversation:
+    """When the logins come that follow a failure, if the target gives them this status."""
+
+    def talk(deviation: Deviation | None) -> bytes:
+        rules = Rules(frozenset() if deviation is None else deviation.breaks)
+        recovery, now = Recovery(Policy(patience=60), rules, now=0.0), 0.0
+        recovery.logged_in()
+        recovery.session_failed("lost", 5, now)
+        times = []
+        while recovery.due is not None and len(times) < 9:
+            now = recovery.due
+            times.append(f"{now:g}")
+            recovery.log_in()
+            recovery.login_failed("refused", status, now)
+        return ", ".join(times).encode()
+
+    return talk
+
+
 def _no_logout(deviation: Deviation | None) -> bytes:
     script = full(deviation)
     script.session.log_out(script.connection, LogoutReason.CLOSE_SESSION)
@@ -373,6 +411,10 @@ BREACHES: tuple[Conversation, ...] = (
     while_reading(NopIn(itt=5, ttt=5)),
     while_reading(NopIn(ttt=5, lun=2**64 - 1)),
     _silent,
+    _late_command,
+    _comes_back,
+    recovering(0x0301),
+    recovering(0x0201),
     _terminated,
     _no_logout,
     _two_texts,

@@ -183,10 +183,9 @@ class Pair:
     def pass_time(self, seconds: float) -> None:
         """Time passes on both sides."""
         self.now += seconds
+        self.session.handle_timer(self.now)
         for wire in self.wires:
-            wire.initiator.handle_timer(self.now)
             wire.target.handle_timer(self.now)
-        self.session.deadlines.run(self.now)
         for node in self.gate.nodes:
             node.deadlines.run(self.now)
         self.run()
@@ -271,8 +270,7 @@ class Script:
 
     def pass_time(self, seconds: float) -> list[Any]:
         self.now += seconds
-        self.connection.handle_timer(self.now)
-        self.session.deadlines.run(self.now)
+        self.session.handle_timer(self.now)
         self.events += self.session.take_events()
         return self.hear()
 

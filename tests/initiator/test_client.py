@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 import trio
+from trio.testing import MockClock
 
-from trioscsi import MemoryDisk, Target
+from trioscsi import MemoryDisk, Slow, Target
 from trioscsi.errors import CommandFailed, LoginFailure, SessionLost, UsageError
 from trioscsi.initiator.client import Session, connect, discover
+from trioscsi.initiator.recovery import Policy
 from trioscsi.initiator.results import Capacity
 from trioscsi.initiator.url import Url
 from trioscsi.limits import Limits
@@ -202,3 +204,88 @@ async def test_an_error_in_the_callers_block_is_the_callers():
         with pytest.raises(ZeroDivisionError):
             async with connect(f"iscsi://{portal}/{NAME}/0"):
                 raise ZeroDivisionError
+
+
+QUICK = Policy(delay=0.01, patience=0.2)
+
+
+async def test_a_session_that_is_lost_comes_back_and_its_commands_are_sent_anew():
+    disk = Slow(MemoryDisk("4MiB"), read_ms=50)
+    async with (
+        serving(disk, default_time2wait=0) as (_, portal),
+        connect(f"iscsi://{portal}/{NAME}/0", recover=QUICK, default_time2wait=0) as one,
+    ):
+        await one.write(0, DATA)
+        first = one.core
+        async with trio.open_nursery() as nursery:
+
+            async def read() -> None:
+                assert await one.read(0, 1) == DATA
+
+            nursery.start_soon(read)
+            await trio.sleep(0.02)
+            first.connections[0].give_up("the test wants it")
+        assert one.recoveries == 1
+        assert one.core is not first
+        assert one.core.intent.isid == first.intent.isid
+        assert first.machine.state == "FREE"
+
+
+async def test_what_comes_while_there_is_no_session_waits_for_the_next():
+    async with (
+        serving(default_time2wait=0) as (_, portal),
+        connect(f"iscsi://{portal}/{NAME}/0", recover=QUICK, default_time2wait=0) as one,
+    ):
+        one.core.connections[0].give_up("the test wants it")
+        assert await one.ping(b"here again") == b"here again"
+
+
+async def test_what_is_no_command_is_lost_with_its_session():
+    async with (
+        serving(default_time2wait=0) as (_, portal),
+        connect(f"iscsi://{portal}/{NAME}/0", recover=QUICK, default_time2wait=0) as one,
+        trio.open_nursery() as nursery,
+    ):
+
+        async def ping() -> None:
+            with pytest.raises(SessionLost, match="the test wants it"):
+                await one.ping()
+
+        nursery.start_soon(ping)
+        while not one.core.requests:
+            await trio.lowlevel.checkpoint()
+        one.core.connections[0].give_up("the test wants it")
+
+
+async def test_patience_with_a_target_that_hangs_up_has_an_end():
+    listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    port = listeners[0].socket.getsockname()[1]
+    logins = 0
+
+    async def hang_up(stream: trio.SocketStream) -> None:
+        nonlocal logins
+        logins += 1
+        await stream.aclose()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(trio.serve_listeners, hang_up, listeners)
+        with pytest.raises(LoginFailure, match="has closed the connection"):
+            async with connect(f"iscsi://127.0.0.1:{port}/{NAME}/0", recover=QUICK):
+                pass
+        nursery.cancel_scope.cancel()
+    assert 3 <= logins <= 6
+
+
+async def test_a_final_refusal_is_not_argued_with():
+    async with serving() as (_, portal):
+        with pytest.raises(LoginFailure) as caught:
+            async with connect(f"iscsi://{portal}/{NAME}.other/0", recover=True):
+                pass
+        assert caught.value.status == 0x0203
+
+
+async def test_a_logout_after_a_long_silence_is_answered_in_time(autojump_clock: MockClock):
+    async with session(limits=Limits(ping_interval=0, logout_time=5)) as one:
+        await trio.sleep(60)
+        await one.log_out()
+        assert one.core.machine.state == "FREE"

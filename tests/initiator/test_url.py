@@ -77,3 +77,26 @@ def test_a_target_may_be_elsewhere(address: str, portal: str):
 def test_what_is_no_address_is_refused(address: str):
     with pytest.raises(UsageError):
         Url.parse(f"iscsi://host/{NAME}/3").at(address)
+
+
+@pytest.mark.parametrize(
+    ("query", "options"),
+    [
+        ("header_digest=crc32c", {"header_digests": ("CRC32C",)}),
+        ("data_digest=none_crc32c", {"data_digests": ("None", "CRC32C")}),
+        ("header_digest=CRC32C_NONE", {"header_digests": ("CRC32C", "None")}),
+        ("error_recovery_level=2", {"error_recovery_level": 2}),
+        ("immediate_data=no&initial_r2t=Yes", {"immediate_data": False, "initial_r2t": True}),
+    ],
+)
+def test_what_is_to_be_negotiated_may_be_said(query: str, options: dict[str, object]):
+    assert Url.parse(f"iscsi://host/{NAME}/3?{query}").options == options
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["header_digest=md5", "max_connections=many", "immediate_data=2", "target_name=x", "auth=chap"],
+)
+def test_what_cannot_be_said_there_is_refused(query: str):
+    with pytest.raises(UsageError, match="in a URL of a target"):
+        Url.parse(f"iscsi://host/{NAME}/3?{query}")

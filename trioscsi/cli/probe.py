@@ -10,10 +10,11 @@ import trio
 
 from trioscsi.cli.secrets import MUTUAL_SECRET, SECRET
 from trioscsi.errors import TrioscsiError, UsageError
-from trioscsi.initiator.client import NAME, connect
+from trioscsi.initiator.client import connect
 from trioscsi.initiator.probe import Report
 from trioscsi.initiator.probe import probe as look
 from trioscsi.initiator.url import Url
+from trioscsi.initiator.wishes import NAME
 
 
 @click.command(
@@ -83,7 +84,8 @@ def _with_secrets(url: Url) -> Url:
 
 async def _look(where: Url, name: str, digests: bool, patience: float) -> Report:
     order = ("CRC32C", "None") if digests else ("None", "CRC32C")
+    options = {"header_digests": order, "data_digests": order, **where.options}
     with trio.fail_after(patience):
-        async with connect(where, name=name, header_digests=order, data_digests=order) as session:
+        async with connect(where, name=name, **options) as session:
             return await look(session)
     raise AssertionError("either of the two has ended")

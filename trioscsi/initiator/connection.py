@@ -86,7 +86,7 @@ class InitiatorConnection(Line):
 
     def connected(self, now: float) -> None:
         """The transport is there: the login begins."""
-        self.now = now
+        self.now = self.session.now = now
         self.do(self.machine.transport_connected())
 
     def receive(self, data: Buffer) -> None:
@@ -98,7 +98,7 @@ class InitiatorConnection(Line):
 
         If that is fewer than ``pdus``, none are left.
         """
-        self.now = now
+        self.now = self.session.now = now
         for handled in range(pdus):
             if self.closed:
                 return handled
@@ -114,7 +114,7 @@ class InitiatorConnection(Line):
 
     def lost(self, reason: str, now: float) -> None:
         """The transport was closed by the target, was reset, or timed out."""
-        self.now = now
+        self.now = self.session.now = now
         if not self.closed:
             self.reason = reason
             self._end_login(reason)
@@ -137,13 +137,17 @@ class InitiatorConnection(Line):
         """Whether the connection is in full feature phase (section 8.1.1)."""
         return self.machine.state in _IN_FULL_FEATURE
 
+    @property
+    def serves(self) -> bool:
+        """Whether new requests may be sent here."""
+        return self.machine.state == connection_machine.LOGGED_IN.name
+
     def refusal(self, request: Request) -> str:
         """Why a request cannot be sent here, or nothing."""
         if not self.full_feature:
             return "the connection is not in full feature phase"
-        leaving = self.machine.state != connection_machine.LOGGED_IN.name
         if (
-            leaving
+            not self.serves
             and not isinstance(request, LogoutWish)
             and self.session.rules.keep(Rule.NOTHING_AFTER_LOGOUT)
         ):

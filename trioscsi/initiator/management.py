@@ -88,11 +88,11 @@ class TaskManagement:
         gone = request.result == TaskResult.COMPLETE or (
             request.result == TaskResult.NO_TASK and request.function == TaskFunction.ABORT_TASK
         )
+        self._session.end(request)
         for task in request.concerned:
             task.silent = task.silent and gone
             if gone:
-                self._session.abandon(task, "aborted")
-        self._session.end(request)
+                self._session.abandon(task, request.reason)
 
     def _tasks(self) -> list[Task]:
         return [each for each in self._session.requests.values() if isinstance(each, Task)]

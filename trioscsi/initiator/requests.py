@@ -6,11 +6,13 @@ then says in one phrase.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import attrs
 
 from trioscsi.pdu import NO_TASK, LogoutReason, LogoutResult, TaskFunction, TaskResult
+from trioscsi.protocol.line import nobody
 from trioscsi.serial import add, less
 from trioscsi.text import Pair
 
@@ -31,6 +33,10 @@ class Request:
     over: bool = False
     lost: str = ""
     """Why there is no answer."""
+    orphaned: bool = False
+    """Whether that is only because its connection, or its session, is no more."""
+    then: Callable[[], None] = nobody
+    """What is to be done once it is over."""
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -40,6 +46,8 @@ class Task(Request):
     lun: int = 0
     """The 64-bit LUN field."""
     cdb: bytes
+    patience: float | None = None
+    """Seconds until it is aborted; None: as the limits say."""
     data_out: Buffer = attrs.field(default=b"", repr=lambda data: f"<{len(data)} bytes>")
     expected_in: int = 0
     """Bytes that the command reads at most."""
@@ -76,6 +84,19 @@ class Task(Request):
     """Whether R2Ts are left unanswered because the target ends the task (section 4.2.3.4)."""
     retries: int = 0
 
+    def anew(self) -> Task:
+        """The same command as a new task, of which nothing has been sent."""
+        return Task(
+            lun=self.lun,
+            cdb=self.cdb,
+            patience=self.patience,
+            data_out=self.data_out,
+            expected_in=self.expected_in,
+            attributes=self.attributes,
+            priority=self.priority,
+            immediate=self.immediate,
+        )
+
     def has_come(self, number: int) -> bool:
         """Whether a PDU with this DataSN or R2TSN was there before."""
         return number in self.ahead or less(number, self.data_sn)
@@ -105,6 +126,8 @@ class Management(Request):
     about: Task | None = None
     concerned: list[Task] = attrs.field(factory=list)
     """The tasks that it ends if it succeeds."""
+    reason: str = "aborted"
+    """What the tasks that it ends are told."""
     result: TaskResult | int = TaskResult.REJECTED
     information: int = 0
     """The additional response information of RFC 7144."""

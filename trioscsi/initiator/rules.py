@@ -85,6 +85,15 @@ class Rule(enum.Enum):
     SENSE_PRESENT = "CHECK CONDITION without sense data ends the session."
     RESPONSE_CODE = "A command that the target could not carry out has failed, whatever its status."
 
+    # Recovery.
+    TIME2WAIT = "After a failure the target is left in peace for Time2Wait."
+    BACK_OFF = "After a login that has failed the next waits longer."
+    FINAL_REFUSAL = "After status class 2 there is no further login."
+    SAME_ISID = "A session that follows another has its ISID."
+    NEW_SESSION = "A login that is to reinstate a session has TSIH 0."
+    RECOVER = "A session that has failed is brought back."
+    ABORT_LATE_COMMANDS = "A command that is not answered in time is aborted."
+
     # Everything else.
     KNOWN_OPCODES = "A PDU that a target does not send ends the session."
     ANSWER_PING = "A NOP-In with a Target Transfer Tag is answered."

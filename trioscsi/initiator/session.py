@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
+import attrs
+
 from trioscsi.errors import UsageError
 from trioscsi.initiator.connection import InitiatorConnection
+from trioscsi.initiator.depth import QueueDepth
 from trioscsi.initiator.deviations import Deviation
+from trioscsi.initiator.escalation import Escalation
 from trioscsi.initiator.events import Ended, Event, SessionEnded, SessionFailed
 from trioscsi.initiator.intent import Intent
 from trioscsi.initiator.numbering import CommandNumbers
@@ -50,6 +54,8 @@ class InitiatorSession:
         self.tsih = 0
         self.parameters = Parameters()
         """What the leading login has settled."""
+        self.now = 0.0
+        self.depth = QueueDepth()
         self.numbers = CommandNumbers.starting(intent.first_cmd_sn, self.rules)
         self.connections: list[InitiatorConnection] = []
         """Those that log in, are in full feature phase, or wait for cleanup."""
@@ -71,18 +77,40 @@ class InitiatorSession:
 
     def connect(self, now: float, wake: Callable[[], None] = nobody) -> InitiatorConnection:
         """A new connection; tell it when the transport is there (`connected`)."""
+        self.now = now
         self._last_cid = (self._last_cid + 1) % 2**16
         connection = InitiatorConnection(self, self._last_cid, now=now, wake=wake)
         self.connections.append(connection)
         return connection
 
-    def submit(self, request: Request, connection: InitiatorConnection | None = None) -> None:
+    def next_deadline(self) -> float | None:
+        """When `handle_timer` is to be called at the latest, or None."""
+        times = [each.next_deadline() for each in self.connections] + [self.deadlines.next()]
+        return min((when for when in times if when is not None), default=None)
+
+    def handle_timer(self, now: float) -> None:
+        """Do what is due, on all connections."""
+        self._tell_time(now)
+        for connection in list(self.connections):
+            connection.handle_timer(now)
+        self.deadlines.run(now)
+
+    def submit(
+        self,
+        request: Request,
+        connection: InitiatorConnection | None = None,
+        *,
+        now: float | None = None,
+    ) -> None:
         """Send a request, by this connection or by any; it waits while the window is closed.
 
-        Without a connection that could take it, it is over at once.
+        Without a connection that could take it, it is over at once.  ``now`` is what time it is, if
+        that is not known from an earlier call.
         """
+        self._tell_time(now)
         if isinstance(request, Task):
             self._check(request)
+            self._watch(request)
         about = request.about if isinstance(request, Management) else None
         if connection is None and about is not None and about.connection in self.connections:
             connection = about.connection  # section 11.5.1
@@ -92,10 +120,14 @@ class InitiatorSession:
         else:
             self._dispatch(request)
 
-    def log_out(self, connection: InitiatorConnection, reason: LogoutReason) -> LogoutWish:
+    def log_out(
+        self, connection: InitiatorConnection, reason: LogoutReason, *, now: float | None = None
+    ) -> LogoutWish:
         """Log a connection out, or with `CLOSE_SESSION` all of them."""
+        self._tell_time(now)
         wish = LogoutWish(reason=reason, cid=connection.cid, immediate=not self.numbers.open)
-        self.refuse_waiting("the session was logged out")
+        if reason == LogoutReason.CLOSE_SESSION:
+            self.refuse_waiting("the session was logged out")
         self.submit(wish, connection)
         return wish
 
@@ -103,6 +135,18 @@ class InitiatorSession:
         """What has happened since the last call."""
         events, self.events = self.events, []
         return events
+
+    def successor(self) -> InitiatorSession:
+        """The session that is to take the place of this one: the same nexus (section 6.3.5)."""
+        intent = self.intent
+        if not self.rules.keep(Rule.SAME_ISID):
+            intent = attrs.evolve(intent, isid=intent.isid[:-1] + bytes([intent.isid[-1] ^ 1]))
+        session = InitiatorSession(
+            intent, self.limits, deviation=self.deviation, watcher=self.watcher
+        )
+        if not self.rules.keep(Rule.NEW_SESSION):
+            session.tsih, session.parameters = self.tsih, self.parameters
+        return session
 
     def reinstated(self) -> None:
         """A new session has taken the place of this one, which had failed (section 6.3.5)."""
@@ -136,16 +180,19 @@ class InitiatorSession:
         """End the requests that were never sent."""
         waiting, self.waiting = self.waiting, deque()
         for request in waiting:
-            self.end(request, reason)
+            self.end(request, reason, orphaned=True)
 
-    def end(self, request: Request, lost: str = "") -> None:
+    def end(self, request: Request, lost: str = "", *, orphaned: bool = False) -> None:
         """A request is over: answered, or (with ``lost``) never to be answered."""
         if request.over:
             return
-        request.over, request.lost = True, lost
+        request.over, request.lost, request.orphaned = True, lost, orphaned
         if self.requests.get(request.itt) is request:
             del self.requests[request.itt]
+            if isinstance(request, Task) and self.depth.learns(request.status):
+                self.depth.learn(request.status, self._under_way())
         self.events.append(Ended(request))
+        request.then()
 
     def abandon(self, task: Task, reason: str) -> None:
         """A task is over although its status has not come, and perhaps still does."""
@@ -158,7 +205,12 @@ class InitiatorSession:
         """No answer can come any more to these requests: of one connection, or to any."""
         for request in list(self.requests.values()):
             if connection is None or request.connection is connection:
-                self.end(request, reason)
+                self.end(request, reason, orphaned=True)
+
+    def drop(self, reason: str) -> None:
+        """End all connections: the session has failed (section 7.1.4.4)."""
+        for connection in list(self.connections):
+            connection.give_up(reason)
 
     def couple(self, connection: InitiatorConnection, label: str) -> None:
         """Follow a transition of a connection (section 8.3.4)."""
@@ -208,6 +260,9 @@ class InitiatorSession:
 
     def _has_to_wait(self, request: Request, *, first: bool = False) -> bool:
         keep = self.rules.keep
+        limit = self.depth.limit
+        if limit is not None and isinstance(request, Task) and self._under_way() >= limit:
+            return True
         if (request.immediate and keep(Rule.IMMEDIATE_PASSES)) or not keep(Rule.WINDOW):
             return False
         return (bool(self.waiting) and not first) or not self.numbers.open
@@ -218,14 +273,31 @@ class InitiatorSession:
         if connection is not None:
             reason = connection.refusal(request)
         if connection is None or reason:
-            self.end(request, reason)
+            gone = connection is None or not connection.serves
+            self.end(request, reason, orphaned=gone)
             return
         request.connection, request.itt = connection, self.new_itt()
         self.requests[request.itt] = request
         connection.start(request)
 
     def _any_connection(self) -> InitiatorConnection | None:
-        return next((each for each in self.connections if each.full_feature), None)
+        full = [each for each in self.connections if each.full_feature]
+        return next((each for each in full if each.serves), full[0] if full else None)
+
+    def _tell_time(self, now: float | None) -> None:
+        if now is not None:
+            self.now = now
+            for connection in self.connections:
+                connection.now = now
+
+    def _watch(self, task: Task) -> None:
+        """See to it that a command does not wait for its answer for ever."""
+        seconds = self.limits.command_time if task.patience is None else task.patience
+        if seconds:
+            Escalation(self, task, seconds)
+
+    def _under_way(self) -> int:
+        return sum(isinstance(each, Task) for each in self.requests.values())
 
     def _check(self, task: Task) -> None:
         limit = self.limits.transfer

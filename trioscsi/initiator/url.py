@@ -1,11 +1,15 @@
 """URLs of targets, as libiscsi's tools and QEMU take them.
 
 ``iscsi://[USER[%SECRET]@]HOST[:PORT][/TARGET[/LUN]]``, with ``target_user`` and ``target_password``
-in the query for a target that has to prove itself.
+in the query for a target that has to prove itself, ``header_digest`` and ``data_digest`` (none,
+crc32c, none_crc32c or crc32c_none), and numbers and booleans to negotiate by the names that they
+have in `trioscsi.text.Offer`: ``?error_recovery_level=2&immediate_data=no``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import attrs
@@ -13,10 +17,19 @@ import attrs
 from trioscsi.errors import UsageError
 from trioscsi.lun import MAXIMUM
 from trioscsi.protocol.names import normalise
+from trioscsi.text import Offer
 
 PORT = 3260
 """The port of iSCSI (RFC 7143 section 4.1)."""
-_QUERY = frozenset({"target_user", "target_password", "header_digest"})
+_ACCOUNT = frozenset({"target_user", "target_password"})
+_DIGESTS = {
+    "none": ("None",),
+    "crc32c": ("CRC32C",),
+    "none_crc32c": ("None", "CRC32C"),
+    "crc32c_none": ("CRC32C", "None"),
+}
+_BOOLEANS = {"yes": True, "no": False}
+_OFFERED = {field.name: field.default for field in attrs.fields(Offer)}
 
 
 @attrs.frozen(kw_only=True)
@@ -32,6 +45,8 @@ class Url:
     secret: str | None = attrs.field(default=None, repr=False)
     target_user: str | None = None
     target_secret: str | None = attrs.field(default=None, repr=False)
+    options: Mapping[str, Any] = attrs.field(factory=dict)
+    """What is to be negotiated: fields of `trioscsi.text.Offer`."""
 
     @classmethod
     def parse(cls, text: str) -> Url:
@@ -47,8 +62,6 @@ class Url:
         # libiscsi puts a percent sign where others have a colon.
         user, secret = _split(who)
         query = dict(parse_qsl(parts.query))
-        if query.keys() - _QUERY:
-            raise UsageError(f"unknown in a URL of a target: {', '.join(query.keys() - _QUERY)}")
         target, _, lun = parts.path.strip("/").partition("/")
         return cls(
             host=host,
@@ -59,6 +72,7 @@ class Url:
             secret=secret,
             target_user=query.get("target_user"),
             target_secret=query.get("target_password"),
+            options=dict(_option(*each) for each in query.items() if each[0] not in _ACCOUNT),
         )
 
     @property
@@ -93,6 +107,23 @@ def _lun(text: str) -> int:
     if not text.isdecimal() or int(text) > MAXIMUM:
         raise UsageError(f"a LUN is a number up to {MAXIMUM}, not {text!r}")
     return int(text)
+
+
+def _option(name: str, value: str) -> tuple[str, Any]:
+    """A field of an offer, and its value."""
+    default = _OFFERED.get(name)
+    found: Any = None
+    if name in ("header_digest", "data_digest"):
+        name, found = f"{name}s", _DIGESTS.get(value.lower())
+    elif isinstance(default, bool):
+        found = _BOOLEANS.get(value.lower())
+    elif isinstance(default, int):
+        found = int(value) if value.isdecimal() else None
+    else:
+        raise UsageError(f"unknown in a URL of a target: {name}")
+    if found is None:
+        raise UsageError(f"not a value of {name} in a URL of a target: {value!r}")
+    return name, found
 
 
 def _error(text: str) -> UsageError:

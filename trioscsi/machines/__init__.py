@@ -26,7 +26,9 @@ from trioscsi.machines import (
 from trioscsi.machines._automat import Effects, Machine, State, Transition, Watcher
 from trioscsi.machines.initiator import chap as initiator_chap
 from trioscsi.machines.initiator import connection as initiator_connection
+from trioscsi.machines.initiator import escalation as initiator_escalation
 from trioscsi.machines.initiator import login as initiator_login
+from trioscsi.machines.initiator import recovery as initiator_recovery
 from trioscsi.machines.initiator import session as initiator_session
 
 __all__ = ["MACHINES", "Effects", "Machine", "State", "Transition", "Watcher"]
@@ -49,5 +51,7 @@ MACHINES: Mapping[str, Machine[Any]] = {
         initiator_session,
         initiator_login,
         initiator_chap,
+        initiator_recovery,
+        initiator_escalation,
     )
 }

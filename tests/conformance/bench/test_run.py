@@ -218,7 +218,7 @@ def test_a_command_may_be_answered_by_the_scenario_and_the_next_by_the_target():
     async def act(play: Play) -> None:
         link = await play.session()
         command = await link.take(ScsiCommand)
-        await link.answer(command, status=8)  # BUSY
+        await link.answer(command, status=0x18)  # RESERVATION CONFLICT
         ending = await play.ending()
         play.check(ending.how is How.FAILED, str(ending))
 

@@ -10,11 +10,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from trioscsi.initiator.deviations import Deviation
-from trioscsi.initiator.mutants import chap, data, keys, login, numbers, others, receiving
+from trioscsi.initiator.mutants import (
+    chap,
+    data,
+    keys,
+    login,
+    numbers,
+    others,
+    receiving,
+    recovery,
+)
 
 MUTANTS: Mapping[str, Deviation] = {
     each.id: each
-    for module in (login, keys, chap, numbers, data, receiving, others)
+    for module in (login, keys, chap, numbers, data, receiving, others, recovery)
     for each in module.MUTANTS
 }
 """All of them, by id."""
