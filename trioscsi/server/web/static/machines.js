@@ -72,14 +72,22 @@ export class View {
     }
     const moves = connection?.moves.get(this.machine) ?? [];
     for (const move of moves) this.mark(move);
-    this.light(connection ? model.stateOf(connection, this.machine) : undefined, moves.length > 0);
+    this.rest();
     this.say(moves.at(-1));
+  }
+
+  /** Lights the state in which the machine is, where it has one. */
+  rest() {
+    const connection = this.connection;
+    const moved = connection?.moves.has(this.machine);
+    this.light(connection ? this.model.stateOf(connection, this.machine) : undefined, moved);
   }
 
   /** A transition of the connection that is shown. */
   moved(move) {
     if (move.machine !== this.machine) {
       this.call(this.tabs.get(move.machine));
+      if (this.timer === null) this.rest();
       return;
     }
     this.waiting.push(move);
@@ -128,19 +136,27 @@ export class View {
   light(state, later) {
     for (const each of this.svg.querySelectorAll(".now")) each.classList.remove("now");
     const machine = this.machines.get(this.machine);
-    const name = state ?? machine.initial;
-    const boxes = this.boxes(name);
+    const name = state ?? (this.begun() ? machine.initial : undefined);
+    const boxes = name === undefined ? [] : this.boxes(name);
     const box = later ? boxes.at(-1) : boxes[0];
-    if (this.connection && state !== undefined) box?.classList.add("now");
-    this.svg.setAttribute("aria-label", this.connection && state !== undefined
-      ? `The states of ${machine.name}: it is in ${state}` : `The states of ${machine.name}`);
+    box?.classList.add("now");
+    const where = name === undefined ? "" : `: it is in ${name}`;
+    this.svg.setAttribute("aria-label", `The states of ${title(machine.name)}${where}`);
+  }
+
+  /** Whether the machine is in its first state: that of a cleanup begins when a connection ends. */
+  begun() {
+    if (!this.connection) return false;
+    const ended = this.connection.states.get("connection") === "CLEANUP_WAIT";
+    return this.machine !== "cleanup" || ended;
   }
 
   say(move) {
     const machine = this.machines.get(this.machine);
     const said = [];
-    const name = this.connection && this.model.stateOf(this.connection, this.machine);
-    const state = machine.states.find((each) => each.name === (move?.to ?? name));
+    const known = this.connection && this.model.stateOf(this.connection, this.machine);
+    const name = move?.to ?? known ?? (this.begun() ? machine.initial : undefined);
+    const state = machine.states.find((each) => each.name === name);
     if (state) {
       said.push(make("p", {}, make("strong", {}, `${state.name} (${state.symbol})`),
         ` ${state.sentence}`));
