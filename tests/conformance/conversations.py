@@ -46,6 +46,17 @@ def writes() -> Talk:
     return talk
 
 
+def writes_again() -> Talk:
+    """Data are lost, and asked for once more."""
+    talk = Talk().log_in(ErrorRecoveryLevel="1", InitialR2T="Yes", ImmediateData="No")
+    command = talk.write(1000)
+    talk.data(talk.r2t(command, 1000, ttt=1), 1000)
+    talk.data(talk.r2t(command, 400, ttt=2, r2t_sn=1, buffer_offset=600), 400, buffer_offset=600)
+    talk.answer(ScsiResponse, command)
+    talk.close()
+    return talk
+
+
 def reads() -> Talk:
     talk = Talk().log_in(MaxBurstLength="1024")
     command = talk.ask(ScsiCommand, read=True, expected_data_transfer_length=1501)
@@ -225,6 +236,7 @@ def rejected() -> Talk:
 
 CONVERSATIONS: list[Callable[[], Talk]] = [
     writes,
+    writes_again,
     reads,
     pings,
     management,

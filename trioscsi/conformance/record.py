@@ -252,7 +252,7 @@ def solicit(task: Task, pdu: ReadyToTransfer) -> None:
     """Note an R2T."""
     end = pdu.buffer_offset + pdu.desired_data_transfer_length
     task.r2ts[pdu.ttt] = Burst(pdu.buffer_offset, end, pdu.lun)
-    task.solicited = end
+    task.solicited = max(task.solicited, end)
     task.sequence_number += 1
 
 

@@ -148,3 +148,13 @@ def test_a_window_that_contradicts_itself_is_not_one_that_was_granted():
     numbers = logged_in(cmd_sn=5)
     numbers.said(NopIn(stat_sn=1, exp_cmd_sn=200, max_cmd_sn=100))
     assert numbers.window_end == 12
+
+
+def test_an_acknowledgment_is_not_taken_back_when_the_target_knows_of_less():
+    numbers = logged_in(cmd_sn=5)
+    command = ScsiCommand(cmd_sn=5)
+    numbers.heard(command)
+    numbers.kept(command)
+    numbers.heard(ScsiCommand(cmd_sn=6))
+    assert own(numbers, NopIn(ttt=1)).exp_cmd_sn == 7
+    assert passed(numbers, NopIn(ttt=2, exp_cmd_sn=5, max_cmd_sn=12)).exp_cmd_sn == 7

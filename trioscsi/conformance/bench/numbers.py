@@ -11,6 +11,7 @@ from typing import Any
 import attrs
 
 from trioscsi.conformance.notes import carries_status
+from trioscsi.conformance.record import later
 from trioscsi.pdu import (
     DataIn,
     LoginRequest,
@@ -36,6 +37,9 @@ class Numbers:
     max_cmd_sn: int | None = None
     ceiling: int | None = None
     """The last CmdSN that is granted, whatever the target says; None: what it says."""
+    _acknowledged: int | None = None
+    """The highest ExpCmdSN that the initiator was told: the target may not know of all that came
+    when it speaks."""
     _statuses: int = 0
     """By how much StatSN is ahead of the target's."""
     _together: bool = False
@@ -91,7 +95,7 @@ class Numbers:
         if not isinstance(pdu, DataIn) or pdu.has_status:
             pdu.stat_sn = add(pdu.stat_sn, self._statuses)
         if not isinstance(pdu, LoginResponse) or not pdu.status_class:
-            pdu.exp_cmd_sn = add(pdu.exp_cmd_sn, self._commands)
+            pdu.exp_cmd_sn = later(self._acknowledged, add(pdu.exp_cmd_sn, self._commands))
             pdu.max_cmd_sn = self._granted(add(pdu.max_cmd_sn, self._commands))
 
     def withheld(self, pdu: Pdu) -> None:
@@ -114,6 +118,7 @@ class Numbers:
         """Note the numbers of what goes to the initiator."""
         if carries_status(pdu):
             self.stat_sn = add(pdu.stat_sn)
+        self._acknowledged = later(self._acknowledged, pdu.exp_cmd_sn)
         contradicts_itself = less(pdu.max_cmd_sn, add(pdu.exp_cmd_sn, -1))
         if self.max_cmd_sn is None or (
             less(self.max_cmd_sn, pdu.max_cmd_sn) and not contradicts_itself

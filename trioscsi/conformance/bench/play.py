@@ -23,6 +23,10 @@ PATTERN = 0x5C
 """What all bytes of the disk are before anything is written."""
 
 
+_AT_ONCE = 3
+"""Commands among which one that is done again is found."""
+
+
 class DriverEnded(Exception):
     """The initiator was done while a scenario waited for one more connection."""
 
@@ -194,42 +198,59 @@ class Play:
         """As `check`, where no rule binds the initiator: it is noted, not held against it."""
         return self.check(kept, breach, attrs.evolve(self.scenario.rule, level=Level.NOTE))
 
-    async def expect_success(self, breach: str, within: float = 15.0) -> bool:
-        """The rule asks that the initiator does what it was made to do, and with the right data."""
+    async def expect_success(self, breach: str, within: float = 10.0) -> bool:
+        """The rule asks that the initiator does what it was made to do, and with the right data.
+
+        One that says nothing more, and is content, may have waited in vain until it was stopped.
+        """
+        before = self._last_heard()
         ending = await self._ending_within(within)
-        if ending.how is How.UNKNOWN:
+        if ending.how is How.UNKNOWN or (ending.how is How.DONE and self._last_heard() == before):
+            self.note("the initiator has said nothing more")
             return True
         return self.check(ending.how is How.DONE, f"{breach} ({ending})")
 
     async def expect_no_success(
-        self, link: Link, command: ScsiCommand, breach: str, within: float = 15.0
+        self, link: Link, command: ScsiCommand, breach: str, within: float = 10.0
     ) -> bool:
         """The rule asks that what became of a command does not pass for its success.
 
-        The initiator may report an error, have the command aborted, or do it once more.
+        The initiator may report an error, have the command aborted, or do it again: at once, or on
+        another connection.
         """
-        before, connections = list(link.heard), len(self.links)
+        connections, after, aborts = len(self.links), 0, False
+        retried = False
+
+        def hear(pdu: Any) -> None:
+            nonlocal after, aborts, retried
+            aborts = aborts or isinstance(pdu, TaskManagementRequest)
+            if isinstance(pdu, ScsiCommand):
+                after += 1
+                retried = retried or (after <= _AT_ONCE and pdu.cdb == command.cdb)
+
+        link.on_request = hear
         ending = await self._ending_within(within)
-        again = len(self.links) > connections or any(
-            isinstance(pdu, TaskManagementRequest) or pdu.cdb == command.cdb
-            for pdu in link.heard
-            if isinstance(pdu, ScsiCommand | TaskManagementRequest)
-            and not any(pdu is other for other in before)
-        )
-        good = ending.how is How.FAILED or (again and ending.survived)
+        again = aborts or retried or len(self.links) > connections
         if ending.how is How.UNKNOWN and not again:
             return True
+        good = ending.how is How.FAILED or (again and ending.survived)
         return self.check(good, f"{breach} ({ending})")
 
-    async def expect_survival(self, breach: str, within: float = 15.0) -> bool:
+    async def expect_survival(self, breach: str, within: float = 10.0) -> bool:
         """The rule asks that the initiator neither hangs, nor crashes, nor takes wrong data."""
         ending = await self._ending_within(within)
         return self.check(ending.survived, f"{breach} ({ending})")
+
+    def _last_heard(self) -> list[int]:
+        return [id(link.heard[-1]) if link.heard else 0 for link in self.links]
 
     async def _ending_within(self, seconds: float) -> Ending:
         try:
             return await self.ending(seconds)
         except Silence:
+            for link in self.links:
+                if link.is_open:
+                    await link.reset()
             return Ending(How.HUNG)
 
     async def expect_end(self, link: Link, breach: str, within: float = 10.0) -> bool:

@@ -25,6 +25,7 @@ from trioscsi.pdu import (
 
 TTT = 0x100
 """The Target Transfer Tag of the first R2T of a scenario."""
+_BUSY = 0x08
 _READS = frozenset({0x08, 0x28, 0x88, 0xA8})
 _WRITES = frozenset({0x0A, 0x2A, 0x8A, 0xAA})
 
@@ -216,6 +217,11 @@ class Writing:
             self.data.extend(bytes(end - len(self.data)))
         self.data[pdu.buffer_offset : end] = pdu.data[: max(end - pdu.buffer_offset, 0)]
 
+    async def abandon(self) -> None:
+        """Have the initiator do the command once more, unless the connection is closed."""
+        if self.link.is_open:
+            await self.link.answer(self.command, status=_BUSY)
+
     async def ask_for_rest(self) -> None:
         """Ask for what is missing, in bursts as long as they may be."""
         most = self.link.parameters.max_burst_length
@@ -251,26 +257,28 @@ class Writing:
 async def writing(
     play: Play, at_least: int = 512, where: Callable[[Any], bool] = writes_blocks
 ) -> Writing:
-    """The first command that writes so much; raises DriverEnded if there is none."""
+    """The first command that writes so much, with the data that come for it unasked.
+
+    Raises DriverEnded if there is none.
+    """
+    return await unsolicited(*await write_command(play, at_least, where))
+
+
+async def write_command(
+    play: Play, at_least: int = 512, where: Callable[[Any], bool] = writes_blocks
+) -> tuple[Link, ScsiCommand]:
+    """The first command that writes so much, and its connection; it is taken."""
     while True:
         link = await play.session()
         try:
-            return await next_writing(link, at_least, where)
+            return link, await link.take(
+                ScsiCommand,
+                where=lambda pdu: (
+                    pdu.write and pdu.expected_data_transfer_length >= at_least and where(pdu)
+                ),
+            )
         except Left:
             continue  # it had other things to do on this connection
-
-
-async def next_writing(
-    link: Link, at_least: int = 512, where: Callable[[Any], bool] = writes_blocks
-) -> Writing:
-    """The same, on one connection.  Raises Left if the initiator closes it before."""
-    command = await link.take(
-        ScsiCommand,
-        where=lambda pdu: (
-            pdu.write and pdu.expected_data_transfer_length >= at_least and where(pdu)
-        ),
-    )
-    return await unsolicited(link, command)
 
 
 async def unsolicited(link: Link, command: ScsiCommand) -> Writing:
@@ -286,6 +294,31 @@ async def unsolicited(link: Link, command: ScsiCommand) -> Writing:
         found.put(pdu)
         is_over = pdu.final or len(found.data) > most
     return found
+
+
+async def data_outs(
+    asked: list[tuple[Writing, ReadyToTransfer]], within: float = 5.0
+) -> list[DataOut]:
+    """What answers R2Ts of several commands, in the order in which it comes, until all is there."""
+    link = asked[0][0].link
+    by_tag = {found.command.itt: found for found, _ in asked}
+    missing = sum(pdu.desired_data_transfer_length for _, pdu in asked)
+    pdus: list[DataOut] = []
+    while missing > 0:
+        pdu = await link.take(DataOut, where=lambda pdu: pdu.itt in by_tag, within=within)
+        by_tag[pdu.itt].put(pdu)
+        missing -= len(pdu.data)
+        pdus.append(pdu)
+    return pdus
+
+
+async def stays_silent(link: Link, where: Callable[[Any], bool], seconds: float = 1.5) -> bool:
+    """Whether no such Data-Out comes for some time, or the connection is closed instead."""
+    try:
+        await link.take(DataOut, where=where, within=seconds)
+    except (Left, Silence):
+        return True
+    return False
 
 
 async def gather(

@@ -11,7 +11,7 @@ import trio
 from trioscsi.conformance.bench.play import PATTERN
 from trioscsi.conformance.bench.scenario import Ability, Drive
 from trioscsi.conformance.drivers.driver import Ending, How, Where
-from trioscsi.errors import CommandFailed, LoginFailure, SessionLost, leaves
+from trioscsi.errors import CommandFailed, LoginFailure, SessionLost, ShortTransfer, leaves
 from trioscsi.initiator.client import Session, connect, discover
 from trioscsi.initiator.deviations import Deviation
 from trioscsi.initiator.results import Found
@@ -74,6 +74,9 @@ class InHouse:
         return await discover(url_of(where), deviation=self._deviation, **where.offer)
 
 
+_REPORTED = (LoginFailure, SessionLost, CommandFailed, ShortTransfer)
+
+
 def _ending(error: Exception) -> Ending:
     """How a drive has ended that ended like this; several commands may have failed at once."""
     errors = list(leaves(error)) if isinstance(error, ExceptionGroup) else [error]
@@ -81,7 +84,7 @@ def _ending(error: Exception) -> Ending:
         if isinstance(each, WrongData):
             return Ending(How.WRONG_DATA, str(each))
     for each in errors:
-        if not isinstance(each, LoginFailure | SessionLost | CommandFailed):
+        if not isinstance(each, _REPORTED):
             raise each
     return Ending(How.FAILED, str(errors[0]))
 
@@ -192,6 +195,27 @@ async def _ping(driver: InHouse, where: Where) -> None:
         await read_pattern(session, 0, 1)
 
 
+async def _write_and_read_at_once(driver: InHouse, where: Where) -> None:
+    """XDWRITEREAD (10) (SBC-3 section 5): what comes back are the bits that have changed."""
+    async with driver.connect(where) as session:
+        size = (await session.read_capacity()).block_size
+        data = b"new!" * (size // 4)
+        cdb = b"\x53" + bytes(7) + b"\1\0"
+        answer = await session.command(cdb, data_out=data, expected_in=size)
+        if answer.check() != bytes(PATTERN ^ byte for byte in data):
+            raise WrongData("what came back is not what was there, changed by what was written")
+
+
+async def _read_by_long_cdb(driver: InHouse, where: Where) -> None:
+    """READ (32) (SBC-3 section 5)."""
+    async with driver.connect(where) as session:
+        size = (await session.read_capacity()).block_size
+        cdb = b"\x7f" + bytes(6) + b"\x18\0\x09" + bytes(18) + (1).to_bytes(4)
+        data = (await session.command(cdb, expected_in=size)).check()
+        if data != bytes([PATTERN]) * size:
+            raise WrongData("block 0 is not what it was")
+
+
 _DRIVES: Mapping[Drive, Do] = {
     Drive.LOGIN: _log_in,
     Drive.RELOGIN: _log_in_twice,
@@ -207,6 +231,8 @@ _DRIVES: Mapping[Drive, Do] = {
     Drive.MIXED: _mix,
     Drive.IDLE: _idle,
     Drive.PING: _ping,
+    Drive.BIDIRECTIONAL: _write_and_read_at_once,
+    Drive.LONG_CDB: _read_by_long_cdb,
 }
 
 

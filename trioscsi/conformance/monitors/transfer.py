@@ -100,7 +100,9 @@ def r2t(scene: Scene, pdu: ReadyToTransfer) -> Remarks:
     yield R2T_WITHIN.holds(
         end <= task.expected_out, f"up to byte {end}, {task.expected_out} are expected"
     )
-    if parameters.data_sequence_in_order:
+    # Above level 0 a target may ask once more for what it has lost.
+    recovers = bool(parameters.error_recovery_level) and end <= task.solicited
+    if parameters.data_sequence_in_order and not recovers:
         yield R2T_CONTIGUOUS.holds(
             pdu.buffer_offset == task.solicited,
             f"data from byte {pdu.buffer_offset}, {task.solicited} is the next",

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from trioscsi.conformance.bench.scenario import Scenario
 from trioscsi.conformance.scenarios import (
     data_in,
+    data_out,
     login,
     login_faults,
     login_statuses,
@@ -20,6 +21,7 @@ _MODULES = (
     login_faults,
     login_statuses,
     data_in,
+    data_out,
     pings,
     messages,
     logouts,

@@ -163,7 +163,13 @@ async def gap(play: Play) -> None:
     _DUPLICATES,
     Drive.READ,
     needs=(Ability.CHECKS_DATA,),
-    breaches=("7143-4.2.2.4-2", "7143-13.19-1", "7143-11.4.5.2-1", "7143-11.4.8-1"),
+    breaches=(
+        "7143-4.2.2.4-2",
+        "7143-11.4.5.2-1",
+        "7143-11.4.8-1",
+        "7143-11.7.1-2",
+        "7143-13.19-1",
+    ),
     mutants=("data-again",),
 )
 async def duplicate(play: Play) -> None:

@@ -19,11 +19,12 @@ from trioscsi.initiator.mutants import (
     others,
     receiving,
     recovery,
+    writing,
 )
 
 MUTANTS: Mapping[str, Deviation] = {
     each.id: each
-    for module in (login, keys, chap, numbers, data, receiving, others, recovery)
+    for module in (login, keys, chap, numbers, data, writing, receiving, others, recovery)
     for each in module.MUTANTS
 }
 """All of them, by id."""
