@@ -261,7 +261,7 @@ def test_a_connection_that_waits_for_cleanup_is_kept_until_that_is_over():
     wire = Wire()
     wire.log_in()
     wire.move("session", "N1", "N2", "N5")
-    wire.talk.states["cleanup"] = "CLEANUP_WAIT"
+    wire.move("connection", "T3", "T4", "T5", "T15")
     wire.talk.close("broken off")
     assert wire.feed.hello()["connections"][0]["closed"]
     wire.move("cleanup", "M1")

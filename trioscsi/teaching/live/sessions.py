@@ -77,9 +77,12 @@ class Sessions:
         self._known[self._count] = session
         return session
 
-    def leave(self, session: Session, talk: Talk) -> None:
-        """Nothing is left of a connection; without any, and without a state, a session is over."""
+    def leave(self, session: Session, talk: Talk, *, for_good: bool = False) -> None:
+        """Nothing is left of a connection; without any, and without a state, a session is over.
+
+        ``for_good``: it is over in any state, as nobody will tell of it any more.
+        """
         if talk in session.talks:
             session.talks.remove(talk)
-        if not session.talks and session.state == _FREE:
+        if not session.talks and (for_good or session.state == _FREE):
             self._known.pop(session.number, None)

@@ -12,6 +12,7 @@ from trioscsi.capture.packets import Address
 from trioscsi.capture.secrets import LoginVeil
 from trioscsi.machines import MACHINES, Transition
 from trioscsi.machines.cleanup import FREE as CLEAN
+from trioscsi.machines.connection import CLEANUP_WAIT
 from trioscsi.machines.task import RESPONDED
 from trioscsi.pdu import (
     BHS_LENGTH,
@@ -150,6 +151,9 @@ class Talk:
         machine = MACHINES[name]
         if name != "session":
             self.states[name] = transition.target
+            if transition.target == CLEANUP_WAIT.name:
+                # The cleanup begins where it is, without a transition of its own.
+                self.states.setdefault("cleanup", MACHINES["cleanup"].initial)
         elif self.session is not None:
             self.session.state = transition.target
         self.tell(
@@ -172,23 +176,23 @@ class Talk:
         refused = text.startswith("refused: ")
         self.tell("note", refused=refused, text=text.removeprefix("refused: "))
 
-    def close(self, how: str) -> None:
-        """The transport is gone on both sides; the cleanup may go on."""
+    def close(self, how: str, *, for_good: bool = False) -> None:
+        """The transport is gone on both sides; the cleanup may go on, unless it is for good."""
         if not self.closed:
             self.closed = True
             for task in list(self.tasks.values()):
                 self.end(task)
             self.tell("closed", how=how)
-            self._forget_if_over()
+            self._forget_if_over(for_good=for_good)
 
     def lose_track(self, size: int) -> None:
         """So many bytes were not looked at."""
         self.tell("dropped", why="there was too much to look at", bytes=size)
 
-    def _forget_if_over(self) -> None:
-        if self.states.get("cleanup", CLEAN.name) == CLEAN.name:
+    def _forget_if_over(self, *, for_good: bool = False) -> None:
+        if for_good or self.states.get("cleanup", CLEAN.name) == CLEAN.name:
             if self.session is not None:
-                self._feed.sessions.leave(self.session, self)
+                self._feed.sessions.leave(self.session, self, for_good=for_good)
             self._feed.forget(self)
 
     # What is said on it.
