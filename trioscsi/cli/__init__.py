@@ -11,7 +11,7 @@ from importlib import import_module
 
 import click
 
-COMMANDS = ("conformance", "draw", "explain", "opcodes", "probe", "serve")
+COMMANDS = ("conformance", "draw", "explain", "opcodes", "probe", "serve", "watch")
 """Each is a module here and a function in it."""
 
 

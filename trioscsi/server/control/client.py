@@ -72,6 +72,7 @@ class Client:
         with suppress(OSError):  # the server may have gone before
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
+        self._file.close()
 
     def send(self, name: str, **arguments: Any) -> int:
         """Ask for something; returns the id that the answer will have."""
@@ -114,7 +115,7 @@ class Client:
         while True:
             try:
                 message = self.receive()
-            except OSError:
+            except (OSError, ValueError):  # somebody has closed this end
                 return
             if message is None:
                 return
