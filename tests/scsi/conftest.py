@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.scsi.hosts import Host, House
 from trioscsi.scsi import LogicalUnit, Nexus, Plan
 
 NAME = "iqn.2026-11.example:disk"
@@ -27,3 +28,23 @@ def ask(unit: LogicalUnit, nexus: Nexus) -> Callable[[str], Plan]:
         return unit.execute(bytes.fromhex(cdb).ljust(16, b"\0"), nexus)
 
     return execute
+
+
+@pytest.fixture
+def house() -> House:
+    return House()
+
+
+@pytest.fixture
+def a(house: House) -> Host:
+    return house.host("a")
+
+
+@pytest.fixture
+def b(house: House) -> Host:
+    return house.host("b")
+
+
+@pytest.fixture
+def c(house: House) -> Host:
+    return house.host("c")

@@ -7,7 +7,7 @@ from typing import Any
 import attrs
 
 from tests.scsi.blocks import Blocks
-from trioscsi.scsi import AdditionalSense, LogicalUnit, Nexus, Outcome, ScsiTarget
+from trioscsi.scsi import AdditionalSense, Done, LogicalUnit, Nexus, Outcome, ScsiTarget
 from trioscsi.scsi.persistent_order import MOVE_PARAMETER_LIST, PARAMETER_LIST
 from trioscsi.scsi.registrations import Registrant, Registrations
 
@@ -90,3 +90,9 @@ class House:
     @property
     def now(self) -> Registrations:
         return self.unit.reservations.persistent
+
+
+def registered(*hosts: Host) -> None:
+    """They are registered with 1, 2, ..."""
+    for key, host in enumerate(hosts, 1):
+        assert host.order(IGNORE, 0, key) == Done()

@@ -8,16 +8,6 @@ from trioscsi.scsi.registrations import Type
 from trioscsi.scsi.sense import invalid_field
 
 
-@pytest.fixture
-def house() -> House:
-    return House()
-
-
-@pytest.fixture
-def a(house: House) -> Host:
-    return house.host("a")
-
-
 def read(host: Host, action: int, length: int = 0xFFFF) -> str:
     reply = host.do(bytes((0x5E, action, 0, 0, 0, 0, 0)) + length.to_bytes(2, "big") + b"\0")
     assert isinstance(reply, Reply)

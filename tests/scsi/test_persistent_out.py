@@ -15,6 +15,7 @@ from tests.scsi.hosts import (
     RESERVE,
     Host,
     House,
+    registered,
 )
 from trioscsi.scsi import AdditionalSense, Done, Failed, Refused, transport_id
 from trioscsi.scsi.registrations import Registrant, Reservation, Type
@@ -37,32 +38,6 @@ SHORT = Failed(PARAMETER_LIST_LENGTH_ERROR)
 NO_ACTION = Failed(invalid_field(1, 4))
 KEY = 8
 """Where the SERVICE ACTION RESERVATION KEY begins."""
-
-
-@pytest.fixture
-def house() -> House:
-    return House()
-
-
-@pytest.fixture
-def a(house: House) -> Host:
-    return house.host("a")
-
-
-@pytest.fixture
-def b(house: House) -> Host:
-    return house.host("b")
-
-
-@pytest.fixture
-def c(house: House) -> Host:
-    return house.host("c")
-
-
-def registered(*hosts: Host) -> None:
-    """They are registered with 1, 2, ..."""
-    for key, host in enumerate(hosts, 1):
-        assert host.order(IGNORE, 0, key) == Done()
 
 
 # REGISTER.

@@ -18,11 +18,6 @@ def house() -> House:
     return House({"keeps_state": True})
 
 
-@pytest.fixture
-def a(house: House) -> Host:
-    return house.host("a")
-
-
 def test_a_nexus_is_known_by_its_port_or_by_the_name_of_its_initiator(
     house: House, a: Host
 ) -> None:

@@ -19,21 +19,6 @@ RESERVE_6, RELEASE_6, READ, WRITE = (
 )
 
 
-@pytest.fixture
-def house() -> House:
-    return House()
-
-
-@pytest.fixture
-def a(house: House) -> Host:
-    return house.host("a")
-
-
-@pytest.fixture
-def b(house: House) -> Host:
-    return house.host("b")
-
-
 @PAIRS
 def test_a_reserved_unit_is_its_holders_until_it_is_released(
     a: Host, b: Host, reserve: str, release: str
