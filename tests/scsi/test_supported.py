@@ -16,7 +16,14 @@ from trioscsi.scsi.supported import COMMAND_DESCRIPTOR, ONE_COMMAND
 Ask = Callable[[str], Plan]
 
 ALL, ONE, ACTION, EITHER, RCTD = 0, 1, 2, 3, 0x80
-GOING_THROUGH_ALL = {0x04, 0x1D, 0x48}
+RECOMMENDED_TIMEOUTS = {
+    # What goes through all blocks: FORMAT UNIT, SEND DIAGNOSTIC, SANITIZE.
+    **dict.fromkeys([(0x04, 0), (0x1D, 0)], 86_400),
+    **dict.fromkeys([(0x48, action) for action in (0x01, 0x02, 0x03, 0x1F)], 86_400),
+    # SYNCHRONIZE CACHE, WRITE SAME, EXTENDED COPY, POPULATE TOKEN, WRITE USING TOKEN.
+    **dict.fromkeys([(0x35, 0), (0x91, 0), (0x41, 0), (0x93, 0)], 3600),
+    **dict.fromkeys([(0x83, action) for action in (0x00, 0x01, 0x10, 0x11)], 3600),
+}
 NOT_SUPPORTED = "0001 0000"
 READ_10 = "0003 000a 2818ffffffff00ffff04"
 VERIFY_10 = "0003 000a 2f16ffffffff00ffff04"
@@ -81,8 +88,8 @@ def test_all_commands_are_listed_with_their_length(
         assert fields["ctdp"] == timeouts
         if timeouts:
             assert rest[8:16] == b"\0\x0a" + bytes(6)
-            long = fields["operation_code"] in GOING_THROUGH_ALL
-            assert int.from_bytes(rest[16:20], "big") == (86_400 if long else 60)
+            named = fields["operation_code"], fields["service_action"]
+            assert int.from_bytes(rest[16:20], "big") == RECOMMENDED_TIMEOUTS.get(named, 60)
         action = fields["service_action"] if fields["servactv"] else None
         listed.append((fields["operation_code"], action, fields["cdb_length"]))
         rest = rest[size:]

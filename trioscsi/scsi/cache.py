@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from trioscsi.scsi.cdb import Cdb, cdb_layout
-from trioscsi.scsi.command import Access, Command, decoded
+from trioscsi.scsi.command import TRANSFER_TIMEOUT, Access, Command, decoded
 from trioscsi.scsi.immediate import Immediate
 from trioscsi.scsi.layout import bits, span
 from trioscsi.scsi.plan import Done, Procedure
@@ -71,6 +71,7 @@ COMMANDS = tuple(
         synchronize_cache,
         medium=True,
         access=Access.WRITE,
+        timeout=TRANSFER_TIMEOUT,
     )
     for opcode, layout in ((0x35, SYNCHRONIZE_CACHE_10), (0x91, SYNCHRONIZE_CACHE_16))
 )

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 OPCODES = 256
 USUAL_TIMEOUT = 60
 """Seconds in which a command is done, whatever storage it waits for, or storage is in trouble."""
+TRANSFER_TIMEOUT = 3600
+"""Seconds for a command that moves, writes or flushes far more than what comes with it."""
 LONG_TIMEOUT = 86_400
 """Seconds for a command that may have to go through all blocks of a large disk."""
 VARIABLE_LENGTH = 0x7F

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from trioscsi.scsi.cdb import Cdb, cdb_layout, cdb_layout_32
-from trioscsi.scsi.command import VARIABLE_LENGTH, Access, Command, decoded
+from trioscsi.scsi.command import TRANSFER_TIMEOUT, VARIABLE_LENGTH, Access, Command, decoded
 from trioscsi.scsi.layout import bits, span
 from trioscsi.scsi.plan import Done, Procedure, Refusal
 from trioscsi.scsi.sense import WRITE_PROTECTED
@@ -111,6 +111,7 @@ COMMANDS = tuple(
         service_action=action,
         medium=True,
         access=Access.WRITE,
+        timeout=TRANSFER_TIMEOUT,
     )
     for opcode, action, layout in (
         (0x41, None, WRITE_SAME_10),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from trioscsi.scsi.cdb import Cdb, cdb_layout
-from trioscsi.scsi.command import Access, Command, decoded
+from trioscsi.scsi.command import TRANSFER_TIMEOUT, Access, Command, decoded
 from trioscsi.scsi.copy import bounds
 from trioscsi.scsi.copy.operation import Operation
 from trioscsi.scsi.copy.parameters import LID1, LID4, Request, parse_lid1, parse_lid4
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from trioscsi.scsi.cdb import CdbLayout
-    from trioscsi.scsi.command import Perform
+    from trioscsi.scsi.command import TRANSFER_TIMEOUT, Perform
     from trioscsi.scsi.device import LogicalUnit
     from trioscsi.scsi.layout import Layout
     from trioscsi.scsi.nexus import Nexus
@@ -99,6 +99,7 @@ COMMANDS = (
         extended_copy(COPY_LID1, LID1, parse_lid1),
         service_action=COPY_LID1,
         access=Access.WRITE,
+        timeout=TRANSFER_TIMEOUT,
     ),
     Command(
         0x83,
@@ -107,6 +108,7 @@ COMMANDS = (
         extended_copy(COPY_LID4, LID4, parse_lid4),
         service_action=COPY_LID4,
         access=Access.WRITE,
+        timeout=TRANSFER_TIMEOUT,
     ),
     Command(
         0x83,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from trioscsi.scsi.cdb import Cdb, cdb_layout
-from trioscsi.scsi.command import Access, Command, decoded
+from trioscsi.scsi.command import TRANSFER_TIMEOUT, Access, Command, decoded
 from trioscsi.scsi.copy import bounds, token
 from trioscsi.scsi.copy.mover import Place, Trouble, move
 from trioscsi.scsi.copy.operation import Operation, Units
@@ -269,6 +269,7 @@ COMMANDS = (
         service_action=POPULATE,
         medium=True,
         access=Access.READ,
+        timeout=TRANSFER_TIMEOUT,
     ),
     Command(
         0x83,
@@ -278,5 +279,6 @@ COMMANDS = (
         service_action=WRITE,
         medium=True,
         access=Access.WRITE,
+        timeout=TRANSFER_TIMEOUT,
     ),
 )
