@@ -19,6 +19,7 @@ from trioscsi.scsi import (
     Receive,
     Refusal,
     Reply,
+    Sense,
     Write,
 )
 from trioscsi.scsi.plan import Done
@@ -53,6 +54,7 @@ class Blocks:
     saved: dict[str, bytes] = attrs.field(factory=dict)
     jobs: list[Callable[[], Awaitable[None]]] = attrs.field(factory=list)
     aborted: list[Nexus] = attrs.field(factory=list)
+    overtaken: list[Sense] = attrs.field(factory=list)
     """The nexuses whose commands were to be ended."""
     fails: set[str] = attrs.field(factory=set)
     """The names of the methods that fail."""
@@ -166,6 +168,10 @@ class Blocks:
     async def abort(self, nexuses: Collection[Nexus]) -> None:
         self._do("abort")
         self.aborted += nexuses
+
+    def overtake(self, sense: Sense) -> Blocks:
+        self.overtaken.append(sense)
+        return self
 
     # What a test asks for.
 

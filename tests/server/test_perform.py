@@ -32,7 +32,7 @@ from trioscsi import (
     Slow,
     Thin,
 )
-from trioscsi.pdu import DataOut, TaskFunction, TaskResult
+from trioscsi.pdu import DataOut, ReadyToTransfer, TaskFunction, TaskResult
 from trioscsi.protocol import TasksAborted
 from trioscsi.scsi import (
     AdditionalSense,
@@ -706,6 +706,44 @@ async def test_sanitizing_goes_on_when_its_command_is_aborted(
     await trio.sleep(6)
     assert (await peer.do(TEST_UNIT_READY)).status == Status.GOOD
     assert await peer.read(0, 1) == bytes(BLOCK)
+
+
+async def test_writes_that_wait_for_their_data_do_not_come_after_sanitizing(
+    build: Build, nursery: trio.Nursery
+) -> None:
+    house = build(MemoryDisk("1MiB"))
+    nursery.start_soon(house.target.jobs.run)
+    peer, other = await house.log_in(ImmediateData="No"), await house.log_in(OTHER_ISID)
+    writes = [
+        peer.command(write10(0, 4), writes=4 * BLOCK),
+        peer.command(bytes.fromhex("2e 00 00000000 00 0004 00"), writes=4 * BLOCK),
+    ]
+    await peer.send(*writes)
+    r2ts = [await peer.receive() for _ in writes]
+    assert all(isinstance(r2t, ReadyToTransfer) for r2t in r2ts)
+    assert (await other.do(BLOCK_ERASE)).status == Status.GOOD
+    for r2t in r2ts:
+        await peer.send(data_out(r2t, b"s" * 4 * BLOCK))
+    for write in writes:
+        assert (await peer.answer(write)).sense_code == (NOT_READY, 0x041B)
+    assert await other.read(0, 4) == bytes(4 * BLOCK)
+    await other.write(0, b"n" * BLOCK)
+    assert await other.read(0, 1) == b"n" * BLOCK
+
+
+async def test_a_command_of_many_steps_does_not_go_on_after_sanitizing(
+    build: Build, nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    disk = MemoryDisk("8MiB")
+    house = build(Slow(disk, write_ms=5000))
+    nursery.start_soon(house.target.jobs.run)
+    peer, other = await house.log_in(), await house.log_in(OTHER_ISID)
+    fill = peer.command(bytes.fromhex("41 00 00000000 00 4000 00"), b"s" * BLOCK)
+    await peer.send(fill)
+    await trio.sleep(7)
+    assert (await other.do(BLOCK_ERASE)).status == Status.GOOD
+    assert (await peer.answer(fill)).sense_code == (NOT_READY, 0x041B)
+    assert not any(await disk.read(0, disk.blocks))
 
 
 async def test_sanitizing_that_is_cut_off_by_a_restart_has_failed(

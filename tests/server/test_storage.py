@@ -9,9 +9,18 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
+from tests.server.disks import Hanging
 from trioscsi import MemoryDisk, ReadOnly, Slow
 from trioscsi.backends import Extent, Space
-from trioscsi.scsi import LogicalUnit, Nexus
+from trioscsi.scsi import (
+    AdditionalSense,
+    Failed,
+    LogicalUnit,
+    Nexus,
+    Refusal,
+    Sense,
+    SenseKey,
+)
 from trioscsi.scsi.mode_pages import CACHING
 from trioscsi.server.jobs import Jobs
 from trioscsi.server.keeper import Keeper
@@ -57,6 +66,7 @@ def make(tmp_path: Path) -> Make:
             Jobs(1),
             Keeper(tmp_path, NAME),
             no_tasks,
+            lambda *_: None,
         )
 
     return make
@@ -264,3 +274,31 @@ async def test_a_job_can_be_waited_for_and_outlasts_the_command(
     await ended.wait()
     await wait_all_tasks_blocked()
     assert await storage.outlasting(job)
+
+
+async def test_whoever_is_overtaken_changes_nothing_any_more(
+    make: Make, nursery: trio.Nursery
+) -> None:
+    sense = Sense(SenseKey.NOT_READY, AdditionalSense.LOGICAL_UNIT_NOT_READY_FORMAT_IN_PROGRESS)
+    disk = Hanging(lba=0)
+    before = make(disk)
+    nursery.start_soon(before.write, 0, b"1" * BLOCK)
+    await disk.entered.wait()
+    now = before.overtake(sense)
+    changes = [
+        lambda: before.write(8, b"x" * BLOCK),
+        lambda: before.zero(8, 1),
+        lambda: before.unmap(8, 1),
+        lambda: before.compare_and_write(8, bytes(BLOCK), b"x" * BLOCK),
+    ]
+    for change in changes:
+        with pytest.raises(Refusal) as refused:
+            await change()
+        assert refused.value.plan == Failed(sense)
+    assert await before.read(8, 1) == bytes(BLOCK)
+    disk.open.set()
+    async with now.exclusive(0, 2048) as alone:  # what had begun is done by then
+        assert disk.left.is_set()
+        await alone.write(0, b"2" * BLOCK)
+    await now.of(now.unit.logical).write(1, b"2" * BLOCK)
+    assert await before.read(0, 2) == b"2" * 2 * BLOCK

@@ -163,6 +163,7 @@ class Overhaul(Procedure):
 
     async def _work(self, storage: Storage) -> None:
         medium, succeeded = self.unit.medium, False
+        storage = storage.overtake(self.work.in_progress(0))
         try:
             await medium.save(storage, self.work)
             blocks = self.unit.blocks

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from trioscsi.scsi.device import LogicalUnit
     from trioscsi.scsi.nexus import Nexus
+    from trioscsi.scsi.sense import Sense
 
 Buffer = bytes | bytearray | memoryview
 
@@ -104,4 +105,11 @@ class Storage(Protocol):
         """End all commands that these nexuses gave to the unit, but for the one that asks for it.
 
         Afterwards, nothing of them can change a block any more.
+        """
+
+    def overtake(self, sense: Sense) -> Storage:
+        """Let no other command that has come to the unit before change a block any more.
+
+        Those that wait for their data end with ``sense``, and so do those that have begun, when
+        they want the next blocks. The storage that is returned is for who says this.
         """

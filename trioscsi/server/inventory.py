@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from trioscsi.errors import UsageError
-from trioscsi.scsi import AdditionalSense, Failed, Write
+from trioscsi.scsi import AdditionalSense, Failed, Plan, Write
 from trioscsi.scsi.sense import out_of_range, unit_attention
 
 if TYPE_CHECKING:
@@ -103,12 +103,14 @@ class Inventory:
     def _refuse_data_beyond(self, unit: Unit) -> None:
         """Writes that still wait for their data were looked at when the disk was larger."""
         end = unit.logical.blocks
-        for task in [task for session in self._node.sessions for task in session.tasks]:
+
+        def fate(task: Task) -> Plan | None:
             plan = task.plan
-            waits = _is_at(task, unit) and not task.in_hand and not task.over
-            if waits and type(plan) is Write and plan.lba + plan.blocks > end:
-                task.plan = Failed(out_of_range(max(plan.lba, end)))
-                task.connection.refuse_data(task)
+            if type(plan) is not Write or plan.lba + plan.blocks <= end:
+                return None
+            return Failed(out_of_range(max(plan.lba, end)))
+
+        self._performer.divert(unit, fate)
         self._performer.attend(self._node)
 
     def _tell(self, unit: Unit, code: AdditionalSense) -> None:

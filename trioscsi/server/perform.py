@@ -405,7 +405,9 @@ class Performer:
     async def _run(self, task: Task, plan: Plan) -> Callable[[], None]:
         unit = self._unit(task)
         abort = partial(self._abort, task)
-        storage = UnitStorage(unit, self._unit_of, self._jobs, self._keeper, abort, owner=task)
+        storage = UnitStorage(
+            unit, self._unit_of, self._jobs, self._keeper, abort, self._divert, owner=task
+        )
         finish = task.connection.finish
         try:
             match plan:
@@ -428,6 +430,22 @@ class Performer:
             return partial(self._perform, task, refusal.plan)
         except BackendError as error:
             return partial(self._storage_failed, task, plan, error)
+
+    def divert(self, unit: Unit, fate: Callable[[Task], Plan | None]) -> None:
+        """Let commands that wait for their data end otherwise, where ``fate`` says how."""
+        for session in self._nexuses:
+            for task in session.tasks:
+                waits = task.plan is not None and not task.in_hand and not task.over
+                if not waits or self._by_field.get(task.lun) is not unit:
+                    continue
+                plan = fate(task)
+                if plan is not None:
+                    task.plan = plan
+                    task.connection.refuse_data(task)
+                    self.handle(session.node.take_events())
+
+    def _divert(self, unit: Unit, plan: Plan) -> None:
+        self.divert(unit, lambda _: plan)
 
     async def _abort(self, asking: Task, unit: Unit, nexuses: Collection[Nexus]) -> None:
         """End what these nexuses have under way at a unit, but for the task that asks for it."""

@@ -19,7 +19,7 @@ from trioscsi.backends import (
     WriteThrough,
     first_difference,
 )
-from trioscsi.scsi import LogicalUnit, Nexus
+from trioscsi.scsi import Failed, LogicalUnit, Nexus, Plan, Refusal, Sense
 from trioscsi.server.ranges import Ranges
 
 if TYPE_CHECKING:
@@ -49,6 +49,8 @@ class Unit:
     ranges: Ranges = attrs.field(factory=Ranges, init=False)
     waiting: set[Task] = attrs.field(factory=set, init=False)
     """The commands that wait for storage."""
+    overtaken: list[Sense] = attrs.field(factory=list, init=False)
+    """What those hear that came before work on the whole medium, each time that there was some."""
 
     def __attrs_post_init__(self) -> None:
         self.fields = luns.fields(self.logical.number)
@@ -76,8 +78,15 @@ class UnitStorage:
     jobs: Jobs
     keeper: Keeper
     abort_tasks: Callable[[Unit, Collection[Nexus]], Awaitable[None]]
+    divert: Callable[[Unit, Plan], None]
     owner: object = None
     alone: bool = False
+    epoch: int = attrs.field()
+    """How much of ``Unit.overtaken`` was there before."""
+
+    @epoch.default
+    def _now(self) -> int:
+        return len(self.unit.overtaken)
 
     async def read(self, lba: int, blocks: int) -> Buffer:
         """See `Storage.read`."""
@@ -149,6 +158,7 @@ class UnitStorage:
     async def exclusive(self, lba: int, blocks: int) -> AsyncIterator[UnitStorage]:
         """See `Storage.exclusive`."""
         async with self.unit.ranges.hold(lba, blocks, exclusive=True):
+            self._check_epoch()
             yield attrs.evolve(self, alone=True)
 
     def watch(self, lba: int, blocks: int, changing: Callable[[], None]) -> Callable[[], None]:
@@ -157,7 +167,8 @@ class UnitStorage:
 
     def of(self, unit: LogicalUnit) -> UnitStorage:
         """See `Storage.of`."""
-        return attrs.evolve(self, unit=self.unit_of(unit), alone=False)
+        other = self.unit_of(unit)
+        return attrs.evolve(self, unit=other, alone=False, epoch=len(other.overtaken))
 
     def later(self, job: Callable[[], Awaitable[None]]) -> bool:
         """See `Storage.later`."""
@@ -187,6 +198,12 @@ class UnitStorage:
         """See `Storage.abort`."""
         await self.abort_tasks(self.unit, nexuses)
 
+    def overtake(self, sense: Sense) -> UnitStorage:
+        """See `Storage.overtake`."""
+        self.unit.overtaken.append(sense)
+        self.divert(self.unit, Failed(sense))
+        return attrs.evolve(self, epoch=len(self.unit.overtaken))
+
     @asynccontextmanager
     async def _sharing(self, lba: int, blocks: int, *, writes: bool = True) -> AsyncIterator[None]:
         if self.alone:
@@ -196,11 +213,18 @@ class UnitStorage:
             owner = self.owner if writes else None
             async with self.unit.ranges.hold(lba, blocks, owner=owner):
                 self._check(lba, blocks)
+                if writes:
+                    self._check_epoch()
                 yield
 
     def _check(self, lba: int, blocks: int) -> None:
         """Raise Refusal for blocks that the disk had when the command was looked at."""
         self.unit.logical.check_lba(lba, blocks)
+
+    def _check_epoch(self) -> None:
+        """Raise Refusal if the whole medium was worked on since the command came."""
+        if self.epoch < len(self.unit.overtaken):
+            raise Refusal(self.unit.overtaken[self.epoch])
 
     @asynccontextmanager
     async def _changing(self, lba: int, blocks: int) -> AsyncIterator[None]:
