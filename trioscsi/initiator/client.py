@@ -102,6 +102,11 @@ class Session(Services):
         """The address that is talked to."""
         return self._here.portal
 
+    @property
+    def rules(self) -> Rules:
+        """The rules that this initiator keeps."""
+        return self.core.rules
+
     async def do(self, request: R) -> R:
         """Have a request answered; a task that took its place is returned instead.
 

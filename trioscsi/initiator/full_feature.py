@@ -289,14 +289,17 @@ class FullFeature:
         request = self.session.requests.get(int.from_bytes(header[_ITT]))
         if request is None or request.connection is not self.connection:
             return
-        if opcode != _OPCODES.get(type(request)):
+        if not rules.keep(Rule.REJECT_ENDS):
+            return
+        if opcode != _OPCODES.get(type(request)) and rules.keep(Rule.REJECT_OF_PART):
             return  # a PDU that belongs to a request, not the request: status will tell
         if isinstance(request, Task) and pdu.reason == RejectReason.TASK_IN_PROGRESS:
             return  # the one that is under way goes on
         cmd_sn = int.from_bytes(header[_CMD_SN])
         skipped = not header[0] & _IMMEDIATE and not less(cmd_sn, self.session.numbers.expected)
         damaged = pdu.reason == RejectReason.DATA_DIGEST_ERROR
-        if isinstance(request, Task) and damaged and skipped and request.retries < _RETRIES:
+        again = damaged and skipped and rules.keep(Rule.PLUGGED_GAPS)
+        if isinstance(request, Task) and again and request.retries < _RETRIES:
             request.retries += 1
             self._start_task(request, cmd_sn)
             return

@@ -11,6 +11,7 @@ from trioscsi.errors import SessionLost, ShortTransfer, UsageError
 from trioscsi.initiator import commands
 from trioscsi.initiator.requests import Management, Ping, Request, Task, TextWish
 from trioscsi.initiator.results import Answer, Capacity, Found
+from trioscsi.initiator.rules import Rule, Rules
 from trioscsi.lun import encode as encode_lun
 from trioscsi.pdu import Buffer, TaskFunction, TaskResult
 from trioscsi.text import Pair
@@ -45,6 +46,11 @@ class Services(abc.ABC):
     @abc.abstractmethod
     def portal(self) -> str:
         """The address that is talked to, as a TargetAddress."""
+
+    @property
+    @abc.abstractmethod
+    def rules(self) -> Rules:
+        """The rules that this initiator keeps."""
 
     @abc.abstractmethod
     async def do(self, request: R) -> R:
@@ -183,10 +189,16 @@ class Services(abc.ABC):
                 found.append(Found(value, ()))
             elif name == "TargetAddress" and found:
                 found[-1] = attrs.evolve(found[-1], addresses=(*found[-1].addresses, value))
+        if not self.rules.keep(Rule.WHOLE_LIST):
+            found = [attrs.evolve(each, addresses=each.addresses[:1]) for each in found]
+            return [each for each in found if each.addresses] or self._miss_targets()
         return [
             each if each.addresses else attrs.evolve(each, addresses=(self.portal,))
             for each in found
         ]
+
+    def _miss_targets(self) -> list[Found]:
+        raise SessionLost("there are no targets")
 
     def _field(self, lun: int | None) -> int:
         return encode_lun(self.lun if lun is None else lun)

@@ -64,6 +64,14 @@ class Texts:
             raise PeerError("a Text Response that neither ends nor goes on", section="11.11.4")
         self._bound(pdu)
         self._watch()
+        rules = self._session.rules
+        if not pdu.final and not rules.keep(Rule.WHOLE_TEXT):
+            self._session.end(wish)
+            return
+        if pdu.final and pdu.ttt != NO_TASK and not rules.keep(Rule.FINAL_TEXT):
+            self._parts = [b""]
+            self._send(wish, pdu)
+            return
         if self._parts:
             if pdu.data or pdu.continue_ or pdu.final:
                 raise PeerError("text while our request was not over", section="6.2")

@@ -158,3 +158,13 @@ def test_an_acknowledgment_is_not_taken_back_when_the_target_knows_of_less():
     numbers.heard(ScsiCommand(cmd_sn=6))
     assert own(numbers, NopIn(ttt=1)).exp_cmd_sn == 7
     assert passed(numbers, NopIn(ttt=2, exp_cmd_sn=5, max_cmd_sn=12)).exp_cmd_sn == 7
+
+
+def test_a_command_that_was_refused_has_not_come():
+    numbers = logged_in(5)
+    refused = ScsiCommand(cmd_sn=5)
+    numbers.heard(refused)
+    numbers.kept(refused)
+    numbers.unheard(refused)
+    assert own(numbers, NopIn(ttt=1)).exp_cmd_sn == 5
+    assert through(numbers, ScsiCommand(cmd_sn=5)).cmd_sn == 5

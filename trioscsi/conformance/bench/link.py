@@ -272,6 +272,11 @@ class Link:
         """
         await self.say(answer_to(request, **fields))
 
+    async def refuse(self, command: Any, reason: int) -> None:
+        """Reject a command that was taken: its CmdSN counts as one that has not come (7.3)."""
+        self.numbers.unheard(command)
+        await self.say(reject(command, reason))
+
     async def write(self, data: bytes) -> None:
         """Send bytes to the initiator, whatever they are.  Raises Left if it is closed."""
         self._check_open()

@@ -68,6 +68,12 @@ class Numbers:
             self._commands -= 1
             pdu.cmd_sn = add(self.exp_cmd_sn, -1)
 
+    def unheard(self, pdu: Any) -> None:
+        """A request that was kept counts as if it had not come: its CmdSN is open again."""
+        if is_numbered(pdu):
+            self._commands -= 1
+            self.exp_cmd_sn = pdu.cmd_sn
+
     def inward(self, pdu: Any) -> None:
         """What the target is told instead."""
         if hasattr(pdu, "cmd_sn"):

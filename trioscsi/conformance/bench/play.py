@@ -168,16 +168,17 @@ class Play:
         where: Callable[[Any], bool] | None = None,
         within: float = 10.0,
         rule: Rule | None = None,
+        despite_logout: bool = False,
     ) -> P:
         """The rule asks for one of these PDUs; it is taken as by `Link.take`.
 
         If it does not come, the rule is broken and the scenario over (Stop); unless the initiator
-        had logged out (Left).
+        had logged out (Left), if that is no breach as well (``despite_logout``).
         """
         try:
             return await link.take(*classes, where=where, within=within)
         except (Left, Silence) as what:
-            if isinstance(what, Left) and link.has_logged_out:
+            if isinstance(what, Left) and link.has_logged_out and not despite_logout:
                 raise
             self.check(False, f"{breach} ({what})", rule)
             raise Stop from None

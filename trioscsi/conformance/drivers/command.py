@@ -14,6 +14,8 @@ from trioscsi.conformance.drivers.driver import Ending, How, Where
 
 _SAID = 400
 """Characters of its output that are kept."""
+_OUTPUT = 2**20
+"""Characters that are kept for scenarios that look for something in it."""
 _GRACE = 1.0
 """Seconds between asking a command to end and ending it."""
 
@@ -72,7 +74,8 @@ class CommandDriver:
             )
         except OSError as error:
             return Ending(How.FAILED, f"{command[0]}: {error.strerror}")
-        return recipe.judge(done.returncode, done.stdout.decode(errors="replace"))
+        output = done.stdout.decode(errors="replace")
+        return attrs.evolve(recipe.judge(done.returncode, output), output=output[:_OUTPUT])
 
 
 _PLACEHOLDERS = ("url", "portal", "host", "port", "iqn", "lun")

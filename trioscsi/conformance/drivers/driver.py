@@ -30,6 +30,8 @@ class Ending:
 
     how: How
     says: str = ""
+    output: str = ""
+    """All that it printed, or the beginning of it: for what has to be listed."""
 
     @property
     def reported_success(self) -> bool:

@@ -14,6 +14,7 @@ from trioscsi.conformance.drivers.driver import Ending, How, Where
 from trioscsi.errors import CommandFailed, LoginFailure, SessionLost, ShortTransfer, leaves
 from trioscsi.initiator.client import Session, connect, discover
 from trioscsi.initiator.deviations import Deviation
+from trioscsi.initiator.recovery import Policy
 from trioscsi.initiator.results import Found
 from trioscsi.initiator.url import Url
 from trioscsi.limits import Limits
@@ -21,6 +22,7 @@ from trioscsi.limits import Limits
 MUCH = 512
 """Blocks that are much: more than two bursts of any scenario."""
 _SECONDS = 6.0
+_LONG = 12.0
 _LOGINS = 20
 _DEPTH = 8
 _WITHOUT_PINGS = Limits(ping_interval=0)
@@ -31,7 +33,8 @@ class WrongData(Exception):
     """What was read is not what was there."""
 
 
-Do: TypeAlias = Callable[["InHouse", Where], Awaitable[None]]
+Do: TypeAlias = Callable[["InHouse", Where], Awaitable[str | None]]
+"""One drive; returns what is listed, if anything is."""
 
 
 class InHouse:
@@ -49,10 +52,10 @@ class InHouse:
     async def drive(self, drive: Drive, where: Where) -> Ending:
         """See `Driver`."""
         try:
-            await _DRIVES[drive](self, where)
+            listed = await _DRIVES[drive](self, where)
         except Exception as error:  # noqa: BLE001 - what it is shows how the drive has ended
             return _ending(error)
-        return Ending(How.DONE)
+        return Ending(How.DONE, output=listed or "")
 
     @asynccontextmanager
     async def connect(
@@ -125,8 +128,9 @@ async def _log_in_beside(driver: InHouse, where: Where) -> None:
         await second.inquiry()
 
 
-async def _discover(driver: InHouse, where: Where) -> None:
-    await driver.discover(where)
+async def _discover(driver: InHouse, where: Where) -> str:
+    found = await driver.discover(where)
+    return "".join(f"{each.name} {' '.join(each.addresses)}\n" for each in found)
 
 
 async def _discover_and_log_in(driver: InHouse, where: Where) -> None:
@@ -176,7 +180,11 @@ async def _mix(driver: InHouse, where: Where) -> None:
 
 async def _keep_using(session: Session, lba: int, end: float) -> None:
     while trio.current_time() < end:
-        await write_and_read(session, lba, 32)
+        try:
+            await write_and_read(session, lba, 32)
+        except SessionLost:
+            if not any(connection.full_feature for connection in session.core.connections):
+                raise
         await trio.sleep(0.5)
 
 
@@ -216,6 +224,15 @@ async def _read_by_long_cdb(driver: InHouse, where: Where) -> None:
             raise WrongData("block 0 is not what it was")
 
 
+async def _recover(driver: InHouse, where: Where) -> None:
+    async with driver.connect(where, recover=Policy(patience=60)) as session:
+        await session.read_capacity()
+        end = trio.current_time() + _LONG
+        while trio.current_time() < end:
+            await write_and_read(session, 0, 32)
+            await trio.sleep(0.5)
+
+
 _DRIVES: Mapping[Drive, Do] = {
     Drive.LOGIN: _log_in,
     Drive.RELOGIN: _log_in_twice,
@@ -231,6 +248,7 @@ _DRIVES: Mapping[Drive, Do] = {
     Drive.MIXED: _mix,
     Drive.IDLE: _idle,
     Drive.PING: _ping,
+    Drive.RECOVER: _recover,
     Drive.BIDIRECTIONAL: _write_and_read_at_once,
     Drive.LONG_CDB: _read_by_long_cdb,
 }

@@ -14,6 +14,8 @@ from trioscsi.conformance.scenarios import (
     logouts,
     messages,
     pings,
+    rejects,
+    texts,
 )
 
 _MODULES = (
@@ -24,7 +26,9 @@ _MODULES = (
     data_out,
     pings,
     messages,
+    texts,
     logouts,
+    rejects,
 )  # fmt: skip
 
 _ALL = [each for module in _MODULES for each in module.SCENARIOS]

@@ -15,6 +15,8 @@ from trioscsi.pdu import (
     NopOut,
     RejectReason,
     ScsiCommand,
+    TaskFunction,
+    TaskManagementRequest,
     TextRequest,
 )
 from trioscsi.pdu.sense import join
@@ -128,6 +130,70 @@ async def commands_are_rejected(play: Play) -> None:
     assert isinstance(pdu, LogoutRequest)
     play.check(pdu.reason in (0, 1), f"the logout is for reason {pdu.reason}")
     await link.answer(pdu)
+
+
+async def _announce(play: Play, event: AsyncEvent, wait: int, retain: int) -> Link:
+    """Say that the connection, or the session, is dropped, and drop it."""
+    link = await _busy(play)
+    first = link.known.first_login
+    assert first is not None
+    cid = first.cid if event is AsyncEvent.CONNECTION_DROP else 0
+    message = AsyncMessage(async_event=event, parameter1=cid, parameter2=wait, parameter3=retain)
+    await link.say(message)
+    await link.close()
+    return link
+
+
+async def _comes_back(play: Play, event: AsyncEvent) -> None:
+    """Whether the initiator waits for Time2Wait before it comes back."""
+    await _announce(play, event, 3, 20)
+    play.check(await play.has_no_other(2.7), "it comes back before Time2Wait is over")
+    await play.session(within=20)
+
+
+@scenario(
+    "AS-04",
+    "After a connection was dropped by announcement the initiator waits before it comes back.",
+    _WAITS,
+    Drive.RECOVER,
+    needs={Ability.RECOVERS},
+    mutants=("recovery-hasty",),
+    unh=("FFP 20.2",),
+)
+async def connection_drops(play: Play) -> None:
+    await _comes_back(play, AsyncEvent.CONNECTION_DROP)
+
+
+@scenario(
+    "AS-05",
+    "Tasks of a connection that is dropped for good are not reassigned.",
+    Rule("7143-7.1.5-2", Level.NOTE),
+    Drive.RECOVER,
+    needs={Ability.RECOVERS},
+)
+async def nothing_is_retained(play: Play) -> None:
+    await _announce(play, AsyncEvent.CONNECTION_DROP, 0, 0)
+    link = await play.session(within=20)
+    await link.run_for(1)
+    reassigned = [
+        pdu
+        for pdu in link.heard
+        if isinstance(pdu, TaskManagementRequest) and pdu.function == TaskFunction.TASK_REASSIGN
+    ]
+    play.inform(not reassigned, "tasks are reassigned that the target has ended")
+
+
+@scenario(
+    "AS-06",
+    "After a session was dropped by announcement the initiator waits before it comes back.",
+    _WAITS,
+    Drive.RECOVER,
+    needs={Ability.RECOVERS},
+    mutants=("recovery-hasty",),
+    unh=("FFP 20.3",),
+)
+async def session_drops(play: Play) -> None:
+    await _comes_back(play, AsyncEvent.SESSION_DROP)
 
 
 @scenario(
