@@ -2,14 +2,22 @@ from __future__ import annotations
 
 import io
 import re
+import struct
+import tracemalloc
+from collections.abc import Iterable
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
-from trioscsi.capture import Spool, Trace
+from trioscsi.capture import Spool, Trace, pcapng, read_capture
+from trioscsi.capture.packets import ACK, SYN, Address, Ends
 from trioscsi.cli import commands
-from trioscsi.pdu import LoginRequest, LogoutRequest, encode
+from trioscsi.pdu import DataOut, LoginRequest, LogoutRequest, NopOut, encode
+from trioscsi.teaching.explanation import Ladder
+
+module = import_module("trioscsi.cli.explain")  # "explain" in trioscsi.cli is the command
 
 LOGOUT = b"".join(encode(LogoutRequest(itt=5)))
 
@@ -110,6 +118,104 @@ def test_a_capture_without_connections_is_told(tmp_path: Path) -> None:
     result = invoke(path)
     assert result.exit_code == 1
     assert "there is no TCP connection in the capture" in result.output
+
+
+def pcap(segments: Iterable[tuple[Address, Address, int, int, bytes]]) -> bytes:
+    """A capture as tcpdump writes it: pcap, of Ethernet."""
+    data = struct.pack("<IHHIIII", 0xA1B2C3D4, 2, 4, 0, 0, 262_144, 1)
+    for source, destination, sequence, flags, payload in segments:
+        headers = Ends(source, destination).headers(sequence, 1, flags, payload)
+        packet = bytes(12) + b"\x08\0" + headers + payload
+        data += struct.pack("<IIII", 0, 0, len(packet), len(packet)) + packet
+    return data
+
+
+A, B = ("192.0.2.1", 50_000), ("192.0.2.2", 3260)
+
+
+def pings(tags: Iterable[int]) -> list[bytes]:
+    return [b"".join(encode(NopOut(itt=itt))) for itt in tags]
+
+
+def test_a_capture_of_another_protocol_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "web.pcap"
+    path.write_bytes(
+        pcap([(A, B, 0, SYN, b""), (A, B, 1, ACK, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")])
+    )
+    result = invoke(path)
+    assert result.exit_code == 1
+    assert "(this is no iSCSI)" in result.stdout
+    assert "there is no iSCSI PDU in the capture" in result.output
+
+
+def test_a_capture_that_begins_in_the_middle_is_read_from_where_it_can_be(tmp_path: Path) -> None:
+    path = tmp_path / "late.pcap"
+    first, *others = pings(range(5))
+    place, packets = 700, [(A, B, 680, ACK, first[28:])]
+    for ping in others:
+        packets.append((A, B, place, ACK, ping))
+        place += len(ping)
+    path.write_bytes(pcap(packets))
+    result = invoke(path)
+    assert result.exit_code == 0
+    assert re.findall(r"-->  NOP-Out, ITT 0x0000000(\d)", result.stdout) == ["1", "2", "3", "4"]
+
+
+def test_a_capture_with_gaps_tells_where_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "gaps.pcap"
+    packets = [(A, B, 0, SYN, b"")]
+    packets += [(A, B, 1 + 48 * n, ACK, ping) for n, ping in enumerate(pings(range(6))) if n != 2]
+    path.write_bytes(pcap(packets))
+    result = invoke(path)
+    assert result.exit_code == 0
+    assert "-->  (48 bytes are missing in the capture)" in result.stdout
+    assert re.findall(r"ITT 0x0000000(\d)", result.stdout) == ["0", "1", "3", "4", "5"]
+
+
+class Large:
+    """A capture of any size, made as it is read: a write that goes on and on."""
+
+    def __init__(self, size: int) -> None:
+        header, *_ = encode(DataOut(data=bytes(2**20)))
+        self._pdu = memoryview(bytes(header) + bytes(2**20))
+        self._buffer = pcapng.section_header("", "") + pcapng.interface("", "")
+        self._size, self._sequence, self._ends = size, 1, Ends(A, B)
+
+    def read(self, length: int) -> bytes:
+        while len(self._buffer) < length and self._size > 0:
+            at = (self._sequence - 1) % len(self._pdu)
+            payload = self._pdu[at : at + 60_000]
+            headers = self._ends.headers(self._sequence % 2**32, 1, ACK, payload)
+            self._buffer += b"".join(pcapng.packet(0, 0, headers, payload, inbound=True))
+            self._sequence += len(payload)
+            self._size -= len(payload)
+        found, self._buffer = self._buffer[:length], self._buffer[length:]
+        return found
+
+
+@pytest.mark.parametrize("size", [2**23, 2**26])
+def test_memory_does_not_depend_on_the_size_of_a_capture(size: int) -> None:
+    ladder, lines = Ladder(), 0
+    tracemalloc.start()
+    try:
+        for packet in read_capture(Large(size)):
+            lines += sum(1 for _ in ladder.hear(packet))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert lines > size // 2**20
+    assert peak < 4 * 2**20
+
+
+def test_more_digits_than_anybody_reads_are_cut_and_that_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_MOST_DIGITS", 100)
+    path = tmp_path / "digits"
+    path.write_text(LOGOUT.hex() * 800)
+    result = invoke(path)
+    assert "only the first 16 MiB are read" in result.stderr
+    assert "Logout Request" in result.stdout
 
 
 def test_help_has_examples() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from random import Random
 
@@ -189,3 +190,15 @@ def test_no_capture_is_too_odd(random: Random) -> None:
 def test_what_a_terminal_would_obey_is_not_printed() -> None:
     assert printable("a\x1b[2Jb\x07") == "a\ufffd[2Jb\ufffd"
     assert printable("a b") == "a b"
+
+
+def test_additional_header_segments_are_told() -> None:
+    command = ScsiCommand(cdb=bytes(range(0x20, 0x40)), bidirectional_read_length=4096)
+    text = explained(command)
+    assert re.search(r"32\.0 +SCSI Command Descriptor Block +20 21 .* 2f  ", text)
+    assert re.search(r"48 +SCSI Command Descriptor Block +30 31 .* 3f +The CDB from", text)
+    assert re.search(r"68 +Bidirectional Read Length +4096 +How many bytes .* 11\.2\.2\.4", text)
+    unknown = bytearray(b"".join(encode(command)))
+    unknown[50] = 9
+    (cut,) = Splitter(Digests(False, False)).receive(bytes(unknown))
+    assert "AHS type 9" in "\n".join(explain_cut(cut))

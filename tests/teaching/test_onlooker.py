@@ -175,7 +175,7 @@ def test_what_waits_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     looker = Onlooker()
     for segment in [*HANDSHAKE, *said]:
         for connection, _ in looker.hear(0, segment):
-            assert connection._directions[True]._held_bytes <= 1000 + 148
+            assert connection.held <= 1000 + 148
 
 
 def test_connections_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,3 +184,33 @@ def test_connections_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     for port in range(10):
         list(looker.hear(0, Segment(("192.0.2.1", port), B, 0, 0, SYN, b"")))
     assert len(looker._connections) == 3
+
+
+def test_what_waits_on_all_connections_together_is_bounded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(onlooker, "MOST_HELD_IN_ALL", 2000)
+    looker, found, held = Onlooker(), [], 0
+    said = segments(pings(40))
+    for number in range(40):
+        for port in range(5):
+            peer = ("192.0.2.1", port)
+            start = Segment(peer, B, 0, 0, SYN, b"")
+            segment = start if not number else attrs.evolve(said[number], source=peer)
+            found += looker.hear(0, segment)
+        held = sum(connection.held for connection in {each for each, _ in found})
+        assert held <= 2000 + 148
+    found += looker.finish()
+    heard_of = {
+        (connection.number, event.cut.header[16:20])
+        for connection, event in found
+        if isinstance(event, Said)
+    }
+    assert len(heard_of) == 5 * 39
+
+
+def test_a_gap_before_many_small_segments_takes_no_longer_than_they_do() -> None:
+    # With a search for the first one at each of them, this took minutes.
+    data = b"".join(encode(NopOut()))
+    said = [Segment(A, B, 1 + 48 * number, 1, ACK, data) for number in range(1, 20_000)]
+    assert len(tags([*HANDSHAKE, *said])) == len(said)

@@ -17,6 +17,7 @@ from trioscsi.teaching.explanation import Ladder, explain_cut, printable
 from trioscsi.teaching.splitting import Digests, Splitter
 
 _PIECE = 65_536
+_MOST_DIGITS = 2**24 - _PIECE
 _NOT_HEX = re.compile(r"0[xX]|[\s:,.-]+")
 _STYLES = (
     (re.compile(r"^ *wrong: "), "red"),
@@ -74,7 +75,9 @@ def _explain_file(file: BinaryIO, fields: bool, connection: int | None) -> None:
         return
     first = again.read(_PIECE)
     if first and re.fullmatch(rb"[0-9A-Fa-fxX\s:,.-]+", first):
-        text = first + again.read(2**24)
+        text = first + again.read(_MOST_DIGITS)
+        if again.read(1):
+            click.echo("trioscsi: so many digits: only the first 16 MiB are read", err=True)
         _put(_stream([_digits(text.decode(errors="replace"))]))
     elif first:
         _put(_stream(_pieces(first, again)))
@@ -143,6 +146,8 @@ def _explain_capture(file: _Again, fields: bool, connection: int | None) -> None
         raise click.UsageError(f"there are {story.connections} connections in the capture")
     if not story.connections:
         raise click.ClickException("there is no TCP connection in the capture")
+    if not story.pdus:
+        raise click.ClickException("there is no iSCSI PDU in the capture")
 
 
 def _put(lines: Iterable[str]) -> None:

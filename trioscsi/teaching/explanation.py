@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import attrs
 
 from trioscsi.capture import Packet
 from trioscsi.errors import PeerError
 from trioscsi.pdu import (
+    BHS_LENGTH,
     CLASSES,
+    AhsType,
     AsyncMessage,
     LoginRequest,
     Pdu,
@@ -20,13 +22,19 @@ from trioscsi.pdu import (
 )
 from trioscsi.pdu.sense import split as split_sense
 from trioscsi.teaching import commands, header
-from trioscsi.teaching.fields import Explained, Part, explain
+from trioscsi.teaching.fields import Explained, Part, explain, title
+from trioscsi.teaching.meanings import FIELDS
 from trioscsi.teaching.negotiated import Table, pairs_in
 from trioscsi.teaching.onlooker import Connection
 from trioscsi.teaching.splitting import Cut
 from trioscsi.teaching.story import TEXTS, Began, Commented, Event, Happened, Settled, Spoke, Story
 from trioscsi.text import Side
 
+_SEGMENT_HEADER = 3
+_SEGMENTS: Mapping[int, tuple[str, str]] = {
+    AhsType.EXTENDED_CDB: ("cdb", "11.2.2.3"),
+    AhsType.BIDIRECTIONAL_READ_LENGTH: ("bidirectional_read_length", "11.2.2.4"),
+}
 _SHOWN_DATA = 64
 """Bytes of data that are shown."""
 
@@ -89,6 +97,8 @@ def _shown(content: Content) -> Iterator[str]:
 def contents(explained: Explained, cut: Cut) -> Iterator[Content]:
     """What is inside a PDU: text, a CDB, sense data, a rejected header, or just bytes."""
     pdu = explained.pdu
+    if len(cut.header) > BHS_LENGTH:
+        yield _segments(explained, cut.header)
     if isinstance(pdu, ScsiCommand):
         yield _cdb(pdu.cdb)
     if isinstance(pdu, ScsiResponse | AsyncMessage):
@@ -103,6 +113,23 @@ def contents(explained: Explained, cut: Cut) -> Iterator[Content]:
         yield from _text(pdu, cut.data)
     elif cut.data:
         yield Content(f"Data of {cut.data_length} bytes: {_hex(cut.data)}")
+
+
+def _segments(explained: Explained, data: bytes) -> Content:
+    """Additional header segments, each with its length and type in front, padded to words."""
+    rows = [("byte", "field", "value", "meaning", "section")]
+    at = BHS_LENGTH
+    while at + _SEGMENT_HEADER <= len(data):
+        length, kind = int.from_bytes(data[at : at + 2]), data[at + 2] & 0x3F
+        body = data[at + _SEGMENT_HEADER : at + _SEGMENT_HEADER + length]
+        name, section = _SEGMENTS.get(kind, ("", "11.2.2.1"))
+        meaning = FIELDS.get(explained.name, {}).get(f"{name}_ahs", "Reserved.")
+        value = _hex(body[1:])  # a reserved byte comes first
+        if name == "bidirectional_read_length":
+            value = str(int.from_bytes(body[1:5]))
+        rows.append((str(at), title(name) or f"AHS type {kind}", value, meaning, section))
+        at += _SEGMENT_HEADER + length + (-(_SEGMENT_HEADER + length) & 3)
+    return Content("Additional header segments", tuple(rows))
 
 
 def _cdb(cdb: bytes) -> Content:

@@ -217,8 +217,7 @@ def _reads(
         unit = lun.decode(number)
         return f"0x{number:016x}" + ("" if unit is None else f" unit {unit}"), ""
     if place.octets:
-        data = bytes(getattr(pdu, name)) if pdu is not None else number.to_bytes(place.width // 8)
-        return data.hex(" "), ""
+        return number.to_bytes(place.width // 8).hex(" "), ""
     return str(number), ""
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator
+from heapq import heappop, heappush
 
 import attrs
 
@@ -18,6 +19,8 @@ from trioscsi.teaching.splitting import Cut, Digests, Splitter, looks_like_a_pdu
 
 MOST_HELD = 2**20
 """Bytes of one direction that wait for earlier ones."""
+MOST_HELD_IN_ALL = 64 * 2**20
+"""The same for all connections together."""
 MOST_CONNECTIONS = 4096
 """Connections that are followed at the same time; the one that was quiet longest gives way."""
 DEFAULT_PORT = 3260
@@ -54,8 +57,14 @@ class _Direction:
         self.first: int | None = None
         """The number of its first byte, if its beginning was seen."""
         self._next: int | None = None
+        self._taken = 0
+        """Bytes up to ``_next``: places do not begin anew, as sequence numbers do."""
         self._held: dict[int, bytes] = {}
-        self._held_bytes = 0
+        """What waits for earlier bytes, by its place."""
+        self._places: list[int] = []
+        """The same places as a heap."""
+        self.held = 0
+        """How many bytes wait."""
         self._lost = True
         """Whether it is not known where PDUs begin."""
         self.repeated = 0
@@ -83,12 +92,8 @@ class _Direction:
             if not data:
                 return
         if ahead:
-            if len(data) > len(self._held.get(sequence, b"")):
-                self._held_bytes += len(data) - len(self._held.get(sequence, b""))
-                self._held[sequence] = data
-            else:
-                self.repeated += len(data)
-            if self._held_bytes > MOST_HELD:
+            self._hold(self._taken + ahead, data)
+            if self.held > MOST_HELD:
                 yield from self.give_up(time)
             return
         yield from self._take(time, data)
@@ -96,17 +101,28 @@ class _Direction:
             yield from self._gap(time, missing, "were cut off by the capture")
         yield from self._take_held(time)
 
+    def _hold(self, place: int, data: bytes) -> None:
+        """Keep bytes that are early."""
+        known = self._held.get(place)
+        if known is None:
+            heappush(self._places, place)
+        elif len(known) >= len(data):
+            self.repeated += len(data)
+            return
+        self.held += len(data) - len(known or b"")
+        self._held[place] = data
+
     def acknowledged(self, time: int, number: int) -> Iterator[Heard]:
         """The other side has all before this number: what is not here will not come any more."""
-        if self._held and self._next is not None and _difference(number, min(self._held)) > 0:
+        if not self._places or self._next is None:
+            return
+        if _difference(number, self._next) > self._places[0] - self._taken:
             yield from self.give_up(time)
 
     def give_up(self, time: int) -> Iterator[Heard]:
         """Do not wait any longer for what is missing."""
-        while self._held:
-            assert self._next is not None
-            start = min(self._held, key=lambda number: _difference(number, self._next or 0))
-            missing = _difference(start, self._next)
+        while self._places:
+            missing = self._places[0] - self._taken
             if missing > 0:
                 yield from self._gap(time, missing, "are missing in the capture")
             yield from self._take_held(time)
@@ -118,13 +134,11 @@ class _Direction:
         self._splitter = Splitter(self._digests)
 
     def _take_held(self, time: int) -> Iterator[Heard]:
-        while self._held and self._next is not None:
-            start = min(self._held, key=lambda number: _difference(number, self._next or 0))
-            behind = _difference(self._next, start)
-            if behind < 0:
-                return
-            data = self._held.pop(start)
-            self._held_bytes -= len(data)
+        while self._places and self._places[0] <= self._taken:
+            place = heappop(self._places)
+            data = self._held.pop(place)
+            self.held -= len(data)
+            behind = self._taken - place
             self.repeated += min(behind, len(data))
             yield from self._take(time, data[behind:])
 
@@ -133,6 +147,7 @@ class _Direction:
             return
         assert self._next is not None
         self._next = (self._next + len(data)) % MODULUS
+        self._taken += len(data)
         if self._lost:
             if not looks_like_a_pdu(data, initiator=self._initiator):
                 return
@@ -144,6 +159,7 @@ class _Direction:
         self._splitter = Splitter(self._digests)
         assert self._next is not None
         self._next = (self._next + count) % MODULUS
+        self._taken += count
         self._lost = True
         yield Remark(time, f"{count} bytes {why}", self._initiator)
 
@@ -206,6 +222,16 @@ class Connection:
         if repeated:
             yield Remark(time, f"{repeated} bytes came more than once")
 
+    def give_up(self, time: int) -> Iterator[Heard]:
+        """Do not wait any longer for what is missing, on either side."""
+        for direction in self._directions.values():
+            yield from direction.give_up(time)
+
+    @property
+    def held(self) -> int:
+        """Bytes that wait for earlier ones."""
+        return sum(direction.held for direction in self._directions.values())
+
     @property
     def _heard_pdus(self) -> int:
         return sum(direction.pdus for direction in self._directions.values())
@@ -218,6 +244,8 @@ class Onlooker:
         self._connections: OrderedDict[frozenset[Address], Connection] = OrderedDict()
         self._count = 0
         self._time = 0
+        self._held = 0
+        """Bytes of all connections that wait for earlier ones."""
 
     def find(self, segment: Segment) -> Connection | None:
         """The connection that a segment belongs to, if it has begun."""
@@ -229,8 +257,7 @@ class Onlooker:
         key = frozenset((segment.source, segment.destination))
         connection = self._connections.get(key)
         if connection is not None and connection.is_followed_by(segment):
-            for heard in connection.finish(time):
-                yield connection, heard
+            yield from self._end(connection, time)
             connection = None
         if connection is None:
             if not segment.payload and not segment.flags & SYN:
@@ -238,23 +265,36 @@ class Onlooker:
             connection = self._new(key, segment)
             yield connection, None
         self._connections.move_to_end(key)
+        before = connection.held
         for heard in connection.hear(time, segment):
             yield connection, heard
+        self._held += connection.held - before
+        if self._held > MOST_HELD_IN_ALL:
+            yield from self._give_up(time)
         if connection.over:
-            for heard in connection.finish(time):
-                yield connection, heard
+            yield from self._end(connection, time)
             del self._connections[key]
         if len(self._connections) > MOST_CONNECTIONS:
             _, oldest = self._connections.popitem(last=False)
-            for heard in oldest.finish(time):
-                yield oldest, heard
+            yield from self._end(oldest, time)
+
+    def _give_up(self, time: int) -> Iterator[tuple[Connection, Heard | None]]:
+        """Let that connection not wait any longer which holds most."""
+        most = max(self._connections.values(), key=lambda each: each.held)
+        self._held -= most.held
+        for heard in most.give_up(time):
+            yield most, heard
 
     def finish(self) -> Iterator[tuple[Connection, Heard | None]]:
         """The capture has ended."""
         for connection in self._connections.values():
-            for heard in connection.finish(self._time):
-                yield connection, heard
+            yield from self._end(connection, self._time)
         self._connections.clear()
+
+    def _end(self, connection: Connection, time: int) -> Iterator[tuple[Connection, Heard | None]]:
+        self._held -= connection.held
+        for heard in connection.finish(time):
+            yield connection, heard
 
     def _new(self, key: frozenset[Address], segment: Segment) -> Connection:
         self._count += 1
