@@ -18,6 +18,11 @@ WITHOUT_MUTANT = {
 }
 """Scenarios that no initiator of ours can fail, and why."""
 
+BEYOND_US = {
+    "NG-17": "our initiator knows neither KRB5 nor SRP, whose items are the long ones",
+}
+"""Scenarios that our own initiator cannot play, and why."""
+
 PAIRS = [
     pytest.param(scenario.id, mutant, id=f"{scenario.id} {mutant}")
     for scenario in SCENARIOS.values()
@@ -25,11 +30,16 @@ PAIRS = [
 ]
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("name", [name for name in SCENARIOS if name not in BEYOND_US])
 def test_our_own_initiator_passes(name: str):
     outcome = played(SCENARIOS[name])
     assert outcome.verdict is Verdict.PASS, (outcome.says, outcome.ending)
     assert not outcome.own, "the target breaks rules that the scenario does not account for"
+
+
+@pytest.mark.parametrize("name", BEYOND_US)
+def test_what_our_own_initiator_cannot_play_is_no_pass(name: str):
+    assert played(SCENARIOS[name]).verdict is Verdict.NOT_EXERCISED
 
 
 @pytest.mark.parametrize(("name", "mutant"), PAIRS)
@@ -52,4 +62,4 @@ def test_whatever_can_be_failed_is_failed_by_a_mutant():
         for scenario in SCENARIOS.values()
         if scenario.level is not Level.NOTE and not scenario.mutants
     }
-    assert spared == WITHOUT_MUTANT.keys()
+    assert spared == WITHOUT_MUTANT.keys() | BEYOND_US.keys()

@@ -11,8 +11,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any, NoReturn, TypeVar
 
 import attrs
 
@@ -90,6 +90,25 @@ class Held:
                 return
             await self.propose({})
         raise NotExercised("it does not ask for the next stage any more")
+
+    async def unsaid(self, *names: str) -> str:
+        """The first of these keys that the initiator has not said; NotExercised without one."""
+        for name in names:
+            if name not in self.said:
+                return name
+        return await self.excuse(f"it says {' and '.join(names)} by itself")
+
+    async def proposed(self, *names: str) -> str:
+        """The first of these keys that the initiator has said; NotExercised without one."""
+        for name in names:
+            if name in self.said:
+                return name
+        return await self.excuse(f"it does not propose {' or '.join(names)}")
+
+    async def excuse(self, why: str) -> NoReturn:
+        """Let the login go on, and say why it cannot be judged: raises NotExercised."""
+        await self.finish()
+        raise NotExercised(why)
 
     def made(self, keys: Keys = _NOTHING, **fields: Any) -> LoginResponse:
         """What `say` would send; its numbers are not set."""
@@ -186,19 +205,3 @@ def pairs_of(data: bytes) -> list[Pair]:
     items = data.decode(errors="replace").split("\0")
     parted = (item.partition("=") for item in items if item)
     return [(name, value) for name, _, value in parted]
-
-
-def unsaid(held: Held, names: Collection[str]) -> str:
-    """The first of these keys that the initiator has not said; raises NotExercised without one."""
-    for name in names:
-        if name not in held.said:
-            return name
-    raise NotExercised(f"it says {' and '.join(names)} by itself")
-
-
-def proposed(held: Held, *names: str) -> str:
-    """The first of these keys that the initiator has proposed; raises NotExercised without one."""
-    for name in names:
-        if name in held.said:
-            return name
-    raise NotExercised(f"it does not propose {' or '.join(names)}")

@@ -13,7 +13,7 @@ from trioscsi.conformance.bench.ladder import Ladder
 from trioscsi.conformance.bench.link import Left, Link, Silence
 from trioscsi.conformance.bench.outcome import Outcome
 from trioscsi.conformance.bench.play import PATTERN, DriverEnded, NotExercised, Play, Stop
-from trioscsi.conformance.bench.scenario import Ability, Scenario, Stimulus
+from trioscsi.conformance.bench.scenario import Ability, Drive, Scenario, Stimulus
 from trioscsi.conformance.drivers.driver import Driver, Ending, How, Where
 from trioscsi.conformance.judge import Judge
 from trioscsi.conformance.monitors import MONITORS
@@ -96,8 +96,9 @@ class _Performance:
             nursery.start_soon(self._drive, where)
             await self._act()
             self._play.let_go()
-            with trio.move_on_after(_REST):
-                await self._play.ending()
+            if self._scenario.drive is not Drive.LOGINS:
+                with trio.move_on_after(_REST):
+                    await self._play.ending()
             nursery.cancel_scope.cancel()
         return Outcome(
             scenario=self._scenario,
@@ -105,13 +106,18 @@ class _Performance:
             notes=self._play.notes,
             interrupted=self._interrupted,
             faulty=self._faulty,
-            ending=self._ending or Ending(How.HUNG),
+            ending=self._ending or Ending(self._unended),
             monitors=self._outer.end(),
             own=self._own,
             ladder=self._ladder.lines,
             unlisted=self._ladder.seen - len(self._ladder.lines),
             seconds=trio.current_time() - began,
         )
+
+    @property
+    def _unended(self) -> How:
+        """How an initiator has ended that has not ended."""
+        return How.UNKNOWN if self._scenario.drive is Drive.LOGINS else How.HUNG
 
     async def _act(self) -> None:
         limit = self._scenario.limit

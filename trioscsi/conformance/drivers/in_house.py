@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any, TypeAlias
 
 import trio
@@ -42,7 +42,7 @@ class InHouse:
 
     name = "in-house"
     drives: frozenset[Drive]
-    abilities = frozenset(Ability)
+    abilities = frozenset(Ability) - {Ability.LONG_ITEMS}
     reaches_us_at = "127.0.0.1"
 
     def __init__(self, deviation: Deviation | None = None) -> None:
@@ -51,11 +51,13 @@ class InHouse:
 
     async def drive(self, drive: Drive, where: Where) -> Ending:
         """See `Driver`."""
+        ending = Ending(How.UNKNOWN)
         try:
             listed = await _DRIVES[drive](self, where)
-        except Exception as error:  # noqa: BLE001 - what it is shows how the drive has ended
-            return _ending(error)
-        return Ending(How.DONE, output=listed or "")
+            ending = Ending(How.DONE, output=listed or "")
+        except* Exception as group:  # noqa: BLE001 - what it is shows how the drive has ended
+            ending = _ending(group)
+        return ending
 
     @asynccontextmanager
     async def connect(
@@ -80,9 +82,9 @@ class InHouse:
 _REPORTED = (LoginFailure, SessionLost, CommandFailed, ShortTransfer)
 
 
-def _ending(error: Exception) -> Ending:
+def _ending(group: ExceptionGroup[Exception]) -> Ending:
     """How a drive has ended that ended like this; several commands may have failed at once."""
-    errors = list(leaves(error)) if isinstance(error, ExceptionGroup) else [error]
+    errors = list(leaves(group))
     for each in errors:
         if isinstance(each, WrongData):
             return Ending(How.WRONG_DATA, str(each))
@@ -118,8 +120,10 @@ async def _log_in_twice(driver: InHouse, where: Where) -> None:
 
 async def _log_in_often(driver: InHouse, where: Where) -> None:
     for _ in range(_LOGINS):
-        with suppress(LoginFailure, SessionLost):
+        try:
             await _log_in(driver, where)
+        except* (LoginFailure, SessionLost):
+            pass
 
 
 async def _log_in_beside(driver: InHouse, where: Where) -> None:
@@ -195,6 +199,12 @@ async def _idle(driver: InHouse, where: Where) -> None:
         await read_pattern(session, 0, 1)
 
 
+async def _negotiate(driver: InHouse, where: Where) -> None:
+    async with driver.connect(where) as session:
+        await session.negotiate()
+        await write_and_read(session, 0, MUCH)
+
+
 async def _ping(driver: InHouse, where: Where) -> None:
     async with driver.connect(where, _WITH_PINGS) as session:
         if await session.ping(b"ping") != b"ping":
@@ -247,6 +257,7 @@ _DRIVES: Mapping[Drive, Do] = {
     Drive.PARALLEL_WRITE: _write_in_parallel,
     Drive.MIXED: _mix,
     Drive.IDLE: _idle,
+    Drive.TEXT: _negotiate,
     Drive.PING: _ping,
     Drive.RECOVER: _recover,
     Drive.BIDIRECTIONAL: _write_and_read_at_once,

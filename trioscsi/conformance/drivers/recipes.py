@@ -48,12 +48,14 @@ def _test(name: str) -> Recipe:
 
 
 _TWICE = '{0} "$1" && {0} "$1"'
+_OFTEN = 'for n in 1 2 3 4 5; do for m in 1 2 3 4; do timeout 5 {0} "$1"; done; done; true'
 _AT_ONCE = '{0} "$1" & {0} "$1"; status=$?; wait $! && exit $status'
 
 # What is written and read again there is 1 MiB.
 LIBISCSI: Mapping[Drive, Recipe] = {
     Drive.LOGIN: _tool("iscsi-inq", "{url}"),
     Drive.RELOGIN: _shell(_TWICE.format("iscsi-inq")),
+    Drive.LOGINS: _shell(_OFTEN.format("iscsi-inq")),
     Drive.TWO_SESSIONS: _shell(_AT_ONCE.format("iscsi-inq")),
     Drive.DISCOVERY: _tool("iscsi-ls", "iscsi://{portal}"),
     Drive.DISCOVERY_LOGIN: _tool("iscsi-ls", "-s", "iscsi://{portal}"),
@@ -89,6 +91,7 @@ _ROUND = (_write("0", "64k"), _read("0", "64k", _WRITTEN), "sleep 300")
 QEMU: Mapping[Drive, Recipe] = {
     Drive.LOGIN: Recipe(("qemu-img", "info", "{url}"), by_qemu),
     Drive.RELOGIN: _shell(_TWICE.format("qemu-img info")),
+    Drive.LOGINS: _shell(_OFTEN.format("qemu-img info")),
     Drive.TWO_SESSIONS: _shell(_AT_ONCE.format("qemu-img info")),
     Drive.READ: _io(_read("0", _MUCH)),
     Drive.SMALL_WRITE: _io(_write("0", "512"), _read("0", "512", _WRITTEN)),

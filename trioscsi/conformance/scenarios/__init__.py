@@ -13,8 +13,10 @@ from trioscsi.conformance.scenarios import (
     login_statuses,
     logouts,
     messages,
+    negotiation,
     pings,
     rejects,
+    text_format,
     texts,
 )
 
@@ -22,6 +24,8 @@ _MODULES = (
     login,
     login_faults,
     login_statuses,
+    negotiation,
+    text_format,
     data_in,
     data_out,
     pings,

@@ -14,7 +14,6 @@ from trioscsi.conformance.bench.logins import (
     hold,
     pairs_of,
     said,
-    unsaid,
 )
 from trioscsi.conformance.bench.play import NotExercised, Play
 from trioscsi.conformance.bench.scenario import Drive, Scenarios, Stimulus
@@ -166,7 +165,7 @@ async def six_exchanges(play: Play) -> None:
 )
 async def proposal_of_the_target(play: Play) -> None:
     held = await hold(play)
-    name = unsaid(held, _OPERATIONAL_KEYS)
+    name = await held.unsaid(*_OPERATIONAL_KEYS)
     key = KEYS[name]
     value = _PROPOSALS.get(name, key.default or "")
     answers = await held.propose({name: value})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from trioscsi.conformance.bench.link import Left, Link, Silence, reject
-from trioscsi.conformance.bench.logins import demand_end, each_login, hold, proposed
+from trioscsi.conformance.bench.logins import demand_end, each_login, hold
 from trioscsi.conformance.bench.play import NotExercised, Play
 from trioscsi.conformance.bench.scenario import Drive, Scenarios, Stimulus
 from trioscsi.conformance.verdicts import Level, Rule
@@ -193,7 +193,9 @@ async def declared_again(play: Play) -> None:
 )
 async def negotiated_again(play: Play) -> None:
     held = await hold(play)
-    name = proposed(held, "InitialR2T", "ImmediateData", "MaxBurstLength", "ErrorRecoveryLevel")
+    name = await held.proposed(
+        "InitialR2T", "ImmediateData", "MaxBurstLength", "ErrorRecoveryLevel"
+    )
     value = {"MaxBurstLength": "65536", "ErrorRecoveryLevel": "0"}.get(name, "Yes")
     await held.propose({})
     await held.finish({name: value})

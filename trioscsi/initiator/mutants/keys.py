@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from trioscsi.initiator.deviations import Deviation, Rule
-from trioscsi.initiator.mutants.rows import besides, key, row
+from trioscsi.initiator.deviations import Deviation, Rule, changing
+from trioscsi.initiator.mutants.rows import besides, brings, choking, key, lacking, row
+from trioscsi.pdu import LoginResponse
 
 MUTANTS: tuple[Deviation, ...] = (
     row("key-twice", "6.3", "proposes a key twice", pair=besides("MaxBurstLength", ("MaxBurstLength", "512"))),
@@ -25,4 +26,12 @@ MUTANTS: tuple[Deviation, ...] = (
     row("keys-any-case", "6.1", "takes yes for Yes", Rule.PRINTED_BOOLEANS),
     row("keys-any-bursts", "13.14", "takes a FirstBurstLength above MaxBurstLength", Rule.ORDERED_BURSTS),
     row("keys-unanswered", "6.2", "answers no key that the target proposes", Rule.ANSWER_KEYS),
+    row("key-private-ignored", "6.2", "does not answer a private key", pair=key("X-com.example.bench")),
+    row("key-public-ignored", "6.2", "does not answer a key that it does not know", pair=key("BenchDepth")),
+    row("key-public-accepted", "6.2", "agrees to a key that it does not know", pair=key("BenchDepth", ("BenchDepth", "3"))),
+    row("key-no-hexadecimal", "6.1", "reads no hexadecimal numbers", hears=changing(LoginResponse, data=lacking("=0x"))),
+    row("key-short-memory", "6.1", "has room for 4096 bytes of text", hears=choking(lambda pdu: len(pdu.data) > 4096)),
+    row("key-short-names", "6.1", "takes no long names of keys", hears=choking(brings("n" * 32))),
+    row("key-ascii", "13.6", "takes no text but ASCII", hears=choking(lambda pdu: not bytes(pdu.data).isascii())),
+    row("key-irrelevant", "6.2", "takes Irrelevant for a failure", hears=choking(brings("=Irrelevant"))),
 )  # fmt: skip

@@ -73,6 +73,16 @@ def brings(*texts: str) -> Callable[[Any], bool]:
     return lambda pdu: any(text.encode() in bytes(pdu.data) for text in texts)
 
 
+def lacking(*texts: str) -> Callable[[Any], bytes]:
+    """The text of a PDU without the keys that have one of these in them."""
+
+    def rest(pdu: Any) -> bytes:
+        items = bytes(pdu.data).split(b"\0")
+        return b"\0".join(each for each in items if not any(t.encode() in each for t in texts))
+
+    return rest
+
+
 def all_again(pdu: Any, connection: InitiatorConnection) -> Iterable[Any]:
     """Say all keys of the login again where there is nothing to say."""
     if isinstance(pdu, LoginRequest) and not pdu.data:
