@@ -27,15 +27,16 @@ _TIME = 400
 class Suite:
     """A suite, as "iscsi-test-cu --list" names it, and the disk that it tests.
 
-    ``paths`` is how many times it is given the disk.
+    ``paths`` is how many times it is given the disk; ``fails``: whether it has to find faults.
     """
 
     name: str
     disk: str
     paths: int = 1
+    fails: bool = False
 
     def __str__(self) -> str:
-        return f"{self.name.partition('.')[2]}-{self.disk}"
+        return f"{self.name.partition('.')[2] or self.name}-{self.disk}"
 
 
 @attrs.frozen
@@ -86,7 +87,8 @@ def _perform(suite: Suite, site: Site, idle: SimpleQueue[Serving]) -> str:
     try:
         url = server.unit(list(site.disks).index(suite.disk))
         paths = [url.replace("iscsi://", f"iscsi://{site.credentials}")] * suite.paths
-        return run("iscsi-test-cu", *FLAGS, f"--test={suite.name}", *paths, timeout=_TIME)
+        command = ["iscsi-test-cu", *FLAGS, f"--test={suite.name}", *paths]
+        return run(*command, timeout=_TIME, status=int(suite.fails))
     finally:
         idle.put(server)
 
@@ -108,3 +110,12 @@ def check(output: str) -> None:
     ran, passed, failed = map(int, summary.groups())
     assert ran > 0, output
     assert (passed, failed) == (ran, 0), output
+
+
+def failures(output: str) -> set[str]:
+    """The tests that have failed, of all that were run."""
+    found = re.findall(r"^Suite (\S+), Test (\S+) had failures:", output, re.MULTILINE)
+    summary = re.search(r"^ +tests +\d+ +\d+ +\d+ +(\d+)", output, re.MULTILINE)
+    assert summary is not None, output
+    assert len(found) == int(summary[1]), output
+    return {f"{suite}.{test}" for suite, test in found}
