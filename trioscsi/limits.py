@@ -97,6 +97,11 @@ class Limits:
     """How long an initiator waits for the answer to a command; 0: for ever."""
     management_time: float = attrs.field(default=10.0, validator=ge(0))
     """How long an initiator waits for the answer to task management before it goes further."""
+    snack_time: float = attrs.field(default=5.0, validator=ge(0))
+    """How long an initiator waits for what it has asked for again, before it asks once more."""
+    retry_time: float = attrs.field(default=5.0, validator=ge(0))
+    """How long a command may stay unacknowledged before an initiator sends it again, where error
+    recovery was agreed."""
     texts: int = attrs.field(default=64, validator=ge(1))
     """Text negotiations of one target that are not over after their first request."""
     text_time: float = attrs.field(default=30.0, validator=ge(0))

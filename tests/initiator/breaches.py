@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import attrs
+
 from tests.initiator.conversations import Conversation, Recorded
 from tests.initiator.credentials import ME, YOU
 from tests.initiator.pair import intent, reading, writing
@@ -28,8 +30,10 @@ from trioscsi.pdu import (
     NopIn,
     ReadyToTransfer,
     Reject,
+    RejectReason,
     ScsiCommand,
     ScsiResponse,
+    SnackRequest,
     TaskFunction,
     TaskManagementResponse,
     encode,
@@ -290,6 +294,50 @@ def recovering(status: int) -> Conversation:
     return talk
 
 
+def at_level_1(*pdus: Any, unnumbered: int = 0, seconds: float = 0) -> Conversation:
+    """What comes, or does not, for a command of 12 bytes where error recovery was agreed."""
+
+    def talk(deviation: Deviation | None) -> bytes:
+        script = full(deviation, b"ErrorRecoveryLevel=1\0", error_recovery_level=1)
+        task = script.do(reading(0, 12))
+        script.do(reading(0, 4))
+        script.stat_sn += unnumbered
+        for pdu in pdus:
+            if isinstance(pdu, DataIn | ScsiResponse):
+                pdu.itt = task.itt
+            pdu.exp_cmd_sn, pdu.max_cmd_sn = task.cmd_sn + (not seconds), 90
+            script.say(pdu)
+        for _ in range(2):
+            script.pass_time(seconds)
+        return goes_on(script) + f"{task.lost}, {task.status}".encode()
+
+    return talk
+
+
+def _resegmented(deviation: Deviation | None) -> bytes:
+    """The data segments become shorter while data are missing, and a status comes of before."""
+    script = full(deviation, b"ErrorRecoveryLevel=1\0", error_recovery_level=1)
+    task = script.do(reading(0, 12))
+    parameters = script.connection.parameters
+    script.connection.parameters = attrs.evolve(
+        parameters, initiator_max_recv_data_segment_length=512
+    )
+    script.say(data_in(itt=task.itt, data_sn=1, buffer_offset=4))
+    script.say(response(itt=task.itt, exp_data_sn=2))
+    for place in range(2):
+        script.say(data_in(itt=task.itt, data_sn=place, buffer_offset=4 * place))
+    return goes_on(script) + f"{task.over}".encode()
+
+
+def _refused_data(deviation: Deviation | None) -> bytes:
+    script = full(deviation, b"ErrorRecoveryLevel=1\0", error_recovery_level=1)
+    task = script.do(reading(0, 12))
+    script.say(response(itt=task.itt, exp_data_sn=2))
+    header = bytes(encode(SnackRequest(itt=task.itt))[0])
+    script.say(Reject(reason=RejectReason.SNACK_REJECT, data=header))
+    return goes_on(script) + f"{task.over}, {task.status}".encode()
+
+
 def _no_logout(deviation: Deviation | None) -> bytes:
     script = full(deviation)
     script.session.log_out(script.connection, LogoutReason.CLOSE_SESSION)
@@ -412,6 +460,13 @@ BREACHES: tuple[Conversation, ...] = (
     while_reading(NopIn(ttt=5, lun=2**64 - 1)),
     _silent,
     _late_command,
+    at_level_1(data_in(data_sn=1, buffer_offset=4)),
+    at_level_1(response(), unnumbered=1),
+    at_level_1(response(exp_data_sn=2)),
+    at_level_1(data_in(data_sn=1, buffer_offset=4, ttt=5, acknowledge=True)),
+    at_level_1(NopIn(ttt=9), seconds=6),
+    _resegmented,
+    _refused_data,
     _comes_back,
     recovering(0x0301),
     recovering(0x0201),

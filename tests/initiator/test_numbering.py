@@ -49,7 +49,8 @@ def test_the_first_status_sets_the_number_and_the_others_follow_it():
 
 
 def test_a_missing_status_is_an_error():
-    statuses = StatusNumbers(expected=7)
+    statuses = StatusNumbers()
+    statuses.take(6)
     with pytest.raises(PeerError, match="StatSN 9 came where 7 was due"):
         statuses.take(9)
 

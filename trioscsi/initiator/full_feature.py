@@ -12,6 +12,7 @@ from trioscsi.initiator.management import ADDED_LEVEL, TaskManagement
 from trioscsi.initiator.notices import Notices
 from trioscsi.initiator.numbering import carries_status
 from trioscsi.initiator.pings import Pings
+from trioscsi.initiator.reception import Reception
 from trioscsi.initiator.requests import (
     LogoutWish,
     Management,
@@ -20,15 +21,12 @@ from trioscsi.initiator.requests import (
     Task,
     TextWish,
 )
+from trioscsi.initiator.retries import Retries
 from trioscsi.initiator.rules import Rule
 from trioscsi.initiator.texts import Texts
 from trioscsi.initiator.transfers import (
     data_outs,
-    missing_data,
     segment,
-    take_data_in,
-    take_r2t,
-    take_status,
     unsolicited,
 )
 from trioscsi.pdu import (
@@ -46,7 +44,6 @@ from trioscsi.pdu import (
     ScsiCommand,
     ScsiResponse,
     SnackRequest,
-    SnackType,
     TaskManagementResponse,
     TextResponse,
 )
@@ -61,6 +58,7 @@ _R = TypeVar("_R", bound=Request)
 _RETRIES = 1
 """How often a command is sent again whose immediate data did not survive (section 7.3)."""
 _IMMEDIATE = 0x40
+_SNACK_TYPE = 0x0F
 _ITT = slice(16, 20)
 _CMD_SN = slice(24, 28)
 _NEGOTIATION_RESET = 0x0B
@@ -73,7 +71,8 @@ class FullFeature:
     def __init__(self, connection: InitiatorConnection) -> None:
         self.connection = connection
         self.session: InitiatorSession = connection.session
-        self._long_sequences = False
+        self.reception = Reception(self)
+        self.retries = Retries(self)
         self.pings = Pings(connection)
         self.texts = Texts(self)
         self.logout = Logout(self)
@@ -114,6 +113,7 @@ class FullFeature:
         with_command, first = unsolicited(task, parameters, rules)
         both = bool(task.expected_in and task.data_out)
         task.solicited = first
+        self.reception.begin(task)
         command = ScsiCommand(
             final=first == with_command,
             read=bool(task.expected_in),
@@ -126,9 +126,8 @@ class FullFeature:
             bidirectional_read_length=task.expected_in if both else None,
             data=memoryview(task.data_out)[:with_command],
         )
-        connection.send(self.number(command, task, cmd_sn))
-        for pdu in data_outs(task, NO_TASK, 0, with_command, first, segment(parameters, rules)):
-            self.send_data(pdu)
+        burst = data_outs(task, NO_TASK, 0, with_command, first, segment(parameters, rules))
+        self.retries.send(task, self.number(command, task, cmd_sn), *burst)
 
     def send_data(self, pdu: Any) -> None:
         """Send a PDU that has ExpStatSN and no CmdSN."""
@@ -144,10 +143,10 @@ class FullFeature:
             if isinstance(received, Malformed):
                 raise received.error
             if isinstance(received, BadDigest):
-                # At error recovery level 0 nothing can be asked for again (section 7.8).
-                damaged = "a data digest does not match its data"
-                rules.insist(Rule.DATA_DIGEST, False, damaged, "7.8")
-                received = received.pdu
+                whole = self.reception.take_damaged(received.pdu)
+                if whole is None:
+                    return
+                received = whole
             handler = self._handlers.get(type(received))
             name = type(received).__name__
             known = handler is not None
@@ -162,8 +161,10 @@ class FullFeature:
     def _hear(self, handler: Callable[[FullFeature, Any], None], pdu: Any) -> None:
         session = self.session
         session.numbers.learn(pdu.exp_cmd_sn, pdu.max_cmd_sn)
-        if not carries_status(pdu) or self.connection.statuses.take(pdu.stat_sn):
+        new = not carries_status(pdu) or self.connection.statuses.take(pdu.stat_sn)
+        if new or self.reception.wants_again(pdu):
             handler(self, pdu)
+        self.reception.look()
         session.flush()
         self.texts.look()
         self.logout.look()
@@ -195,63 +196,13 @@ class FullFeature:
         return request
 
     def _hear_data(self, pdu: DataIn) -> None:
-        task = self.request(pdu.itt, Task, "Data-In")
-        if task is None:
-            return
-        parameters, rules = self.connection.parameters, self.session.rules
-        unfinished = pdu.has_status and not pdu.final
-        rules.insist(
-            Rule.FINAL_STATUS, not unfinished, "a Data-In with status and without F", "11.7.3"
-        )
-        if task.sequence + len(pdu.data) > parameters.max_burst_length:
-            self._note_long_sequence()
-        take_data_in(task, pdu, parameters, rules)
-        if pdu.acknowledge and rules.keep(Rule.ACKNOWLEDGE_DATA):
-            self._acknowledge(task, pdu)
-        if pdu.has_status:
-            take_status(task, pdu, rules)
-            self.session.end(task)
-
-    def _note_long_sequence(self) -> None:
-        """Some targets (tgt) set F in the last Data-In alone, which harms nobody: say so once."""
-        if not self._long_sequences:
-            self._long_sequences = True
-            error = PeerError("a sequence of more than MaxBurstLength", section="13.13")
-            self.connection.remark(error)
-
-    def _acknowledge(self, task: Task, pdu: DataIn) -> None:
-        """Say that all data up to here has come (section 11.16.2)."""
-        if self.connection.parameters.error_recovery_level:
-            self.send_data(
-                SnackRequest(
-                    type=SnackType.DATA_ACK,
-                    lun=pdu.lun,
-                    ttt=pdu.ttt,
-                    beg_run=task.data_sn,
-                )
-            )
+        self.reception.take_data_in(pdu)
 
     def _hear_response(self, pdu: ScsiResponse) -> None:
-        task = self.request(pdu.itt, Task, "a SCSI Response")
-        if task is None:
-            return
-        if missing_data(task, pdu, self.session.rules):
-            reason = f"ExpDataSN {pdu.exp_data_sn} after {task.data_ins} Data-In PDUs"
-            raise PeerError(reason, section="7.9")
-        take_status(task, pdu, self.session.rules)
-        self.session.end(task)
+        self.reception.take_response(pdu)
 
     def _hear_r2t(self, pdu: ReadyToTransfer) -> None:
-        task = self.request(pdu.itt, Task, "an R2T")
-        if task is None:
-            return
-        parameters, rules = self.connection.parameters, self.session.rules
-        start, end = take_r2t(task, pdu, parameters, rules)
-        if task.silent:
-            return
-        size = segment(parameters, rules)
-        for data_out in data_outs(task, pdu.ttt, pdu.lun, start, end, size):
-            self.send_data(data_out)
+        self.reception.take_r2t(pdu)
 
     def _hear_text(self, pdu: TextResponse) -> None:
         self.texts.hear(pdu)
@@ -263,6 +214,7 @@ class FullFeature:
         self.management.hear(pdu)
 
     def _hear_nop(self, pdu: NopIn) -> None:
+        self.reception.take_nop_in(pdu)
         if pdu.itt == NO_TASK:
             self.pings.answer(pdu)
             return
@@ -286,6 +238,9 @@ class FullFeature:
         rules = self.session.rules
         rules.insist(Rule.DEPRECATED_RESET, not reset, "a negotiation is reset", "11.17.1")
         opcode = header[0] & OPCODE_BITS
+        if opcode == SnackRequest.opcode:
+            self.reception.refuse(header[1] & _SNACK_TYPE, int.from_bytes(header[_ITT]))
+            return
         request = self.session.requests.get(int.from_bytes(header[_ITT]))
         if request is None or request.connection is not self.connection:
             return

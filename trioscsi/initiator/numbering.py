@@ -6,9 +6,11 @@ from typing import Any
 
 import attrs
 
+from trioscsi.initiator.gaps import MOST, Numbers, Run
+from trioscsi.initiator.requests import Request
 from trioscsi.initiator.rules import Rule, Rules
 from trioscsi.pdu import NO_TASK, DataIn, NopIn, ReadyToTransfer
-from trioscsi.serial import add, less
+from trioscsi.serial import add, distance, less
 
 
 @attrs.define
@@ -56,31 +58,64 @@ class CommandNumbers:
 class StatusNumbers:
     """The numbers of the statuses of one connection."""
 
-    expected: int | None = None
-    """ExpStatSN: the StatSN of the next status; None: none has come."""
     rules: Rules = attrs.field(factory=Rules)
+    recovers: bool = False
+    """Whether one that is missing can be asked for again (error recovery level 1)."""
+    numbers: Numbers | None = None
+    """None: no status has come."""
+    held: dict[int, Request] = attrs.field(factory=dict)
+    """Statuses of commands that still miss data: they are not acknowledged (section 7.9)."""
+
+    @property
+    def expected(self) -> int | None:
+        """The StatSN of the first status that has not come; None: none has come."""
+        return None if self.numbers is None else self.numbers.next
 
     @property
     def acknowledged(self) -> int:
-        """What a request says in its ExpStatSN field."""
-        return self.expected or 0
+        """ExpStatSN: what a request says in the field of this name."""
+        if self.numbers is None:
+            return 0
+        first = self.numbers.next
+        for number, request in list(self.held.items()):
+            if request.over:
+                del self.held[number]
+            elif less(number, first):
+                first = number
+        return first
+
+    @property
+    def missing(self) -> Run | None:
+        """The first run of statuses that have not come, if any are known to be on their way."""
+        return None if self.numbers is None else self.numbers.missing
 
     def take(self, number: int) -> bool:
         """Whether a status is new; one that was seen before is not.
 
-        Raises PeerError if a status before it is missing, which at error recovery level 0 cannot
-        be asked for again (section 7.9).
+        Raises PeerError if statuses before it are missing, and cannot be asked for again: at error
+        recovery level 0 none can (section 7.9), and never so many that they make no sense.
         """
-        if self.expected is None:
-            self.expected = number
-        if less(number, self.expected):
+        if self.numbers is None:
+            self.numbers = Numbers(number, end=number)
+        numbers = self.numbers
+        if numbers.has(number):
             if self.rules.keep(Rule.STATUS_ONCE):
                 return False
-            self.expected = number
-        reason = f"StatSN {number} came where {self.expected} was due"
-        self.rules.insist(Rule.STATUS_GAP, number == self.expected, reason, "4.2.2.2")
-        self.expected = add(number)
+            numbers.next = number
+        reason = f"StatSN {number} came where {numbers.next} was due"
+        gap = distance(numbers.next, number)
+        known = gap < MOST if self.recovers else not gap
+        self.rules.insist(Rule.STATUS_GAP, known, reason, "4.2.2.2")
+        if not self.recovers:
+            numbers.next = numbers.end = number
+        numbers.come(number)
         return True
+
+    def due(self, number: int) -> None:
+        """The target says that all statuses before this one were sent (section 7.1.4.2)."""
+        numbers = self.numbers
+        if self.recovers and numbers is not None and distance(numbers.next, number) < MOST:
+            numbers.known(number)
 
 
 def carries_status(pdu: Any) -> bool:

@@ -7,13 +7,13 @@ then says in one phrase.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from trioscsi.initiator.gaps import Gap, Numbers
 from trioscsi.pdu import NO_TASK, LogoutReason, LogoutResult, TaskFunction, TaskResult
 from trioscsi.protocol.line import nobody
-from trioscsi.serial import add, less
 from trioscsi.text import Pair
 
 if TYPE_CHECKING:
@@ -37,6 +37,16 @@ class Request:
     """Whether that is only because its connection, or its session, is no more."""
     then: Callable[[], None] = nobody
     """What is to be done once it is over."""
+
+
+@attrs.frozen
+class Mark:
+    """A point in the data of a command: the next DataSN, and what had come before it."""
+
+    data_sn: int = 0
+    data_ins: int = 0
+    received: int = 0
+    highest: int = 0
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -70,10 +80,8 @@ class Task(Request):
     """Bytes of data that have come."""
     highest: int = 0
     """Up to where data has come."""
-    data_sn: int = 0
-    """The next DataSN or R2TSN: the two share one counter (section 4.2.2.4)."""
-    ahead: set[int] = attrs.field(factory=set)
-    """The DataSN and R2TSN that have come although some before them have not."""
+    numbers: Numbers = attrs.field(factory=Numbers, repr=False)
+    """The DataSN and R2TSN that have come: the two share one counter (section 4.2.2.4)."""
     data_ins: int = 0
     """Data-In PDUs that have come."""
     sequence: int = 0
@@ -83,6 +91,22 @@ class Task(Request):
     silent: bool = False
     """Whether R2Ts are left unanswered because the target ends the task (section 4.2.3.4)."""
     retries: int = 0
+    sent: list[Any] = attrs.field(factory=list, repr=False)
+    """What it began with, for as long as it may have to be sent again (section 7.2.1)."""
+    gap: Gap | None = attrs.field(default=None, repr=False)
+    """Where error recovery was agreed: what asks for data that are missing."""
+    last: Any = attrs.field(default=None, repr=False)
+    """The PDU with the status, if it has come before all data have."""
+    awaited: tuple[int, int] | None = None
+    """LUN and transfer tag of an acknowledgment that has to wait until no data are missing."""
+    mark: Mark = attrs.field(factory=Mark, repr=False)
+    """How far the data were acknowledged."""
+    segment: int = 0
+    """The MaxRecvDataSegmentLength by which the target sends the data."""
+    snack_tag: int = 0
+    """That of the last R-Data SNACK: the status has to have it."""
+    renumbered: bool = False
+    """Whether R2TSN may begin anew, as the task was reassigned."""
 
     def anew(self) -> Task:
         """The same command as a new task, of which nothing has been sent."""
@@ -97,16 +121,10 @@ class Task(Request):
             immediate=self.immediate,
         )
 
-    def has_come(self, number: int) -> bool:
-        """Whether a PDU with this DataSN or R2TSN was there before."""
-        return number in self.ahead or less(number, self.data_sn)
-
-    def comes(self, number: int) -> None:
-        """A PDU with this DataSN or R2TSN is there."""
-        self.ahead.add(number)
-        while self.data_sn in self.ahead:
-            self.ahead.discard(self.data_sn)
-            self.data_sn = add(self.data_sn)
+    @property
+    def data_sn(self) -> int:
+        """The first DataSN or R2TSN that has not come."""
+        return self.numbers.next
 
 
 @attrs.define(eq=False, kw_only=True)

@@ -92,6 +92,14 @@ class Rule(enum.Enum):
     SAME_ISID = "A session that follows another has its ISID."
     NEW_SESSION = "A login that is to reinstate a session has TSIH 0."
     RECOVER = "A session that has failed is brought back."
+    ASK_FOR_DATA = "Data and R2Ts that are missing are asked for again, where that was agreed."
+    ASK_FOR_STATUSES = "Statuses that are missing are asked for again, where that was agreed."
+    HOLD_STATUS = "A status is not acknowledged before all data of its command have come."
+    POSTPONE_ACKNOWLEDGMENT = "Data are not acknowledged while some before them are missing."
+    RESEGMENTATION = "Data that were cut by another length are asked for by an R-Data SNACK."
+    SNACK_TAG = "After an R-Data SNACK only the status that has its tag is believed."
+    LOST_DATA_FAIL = "A command whose data were lost has failed, whatever its status."
+    RETRY_COMMANDS = "A command that is not acknowledged is sent again with its CmdSN."
     ABORT_LATE_COMMANDS = "A command that is not answered in time is aborted."
 
     # Everything else.
@@ -141,6 +149,10 @@ class Rules:
     def keep(self, rule: Rule) -> bool:
         """Whether this initiator keeps a rule, as all do that are not told to break it."""
         return rule not in self.broken
+
+    def without(self, rule: Rule) -> Rules:
+        """The same, but for one more rule."""
+        return Rules(self.broken | {rule})
 
     def insist(self, rule: Rule, holds: bool, reason: str, section: str) -> None:
         """Raise PeerError if the target has broken a rule that this initiator looks at."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from trioscsi.errors import PeerError
+from trioscsi.initiator.gaps import MOST, Numbers
 from trioscsi.initiator.requests import Task
 from trioscsi.initiator.rules import Rule, Rules
 from trioscsi.pdu import NO_TASK, DataIn, DataOut, ReadyToTransfer, ScsiResponse
+from trioscsi.serial import distance
 from trioscsi.text import Parameters
 
 CHECK_CONDITION = 0x02
@@ -56,14 +58,18 @@ def take_r2t(
     """
     start = pdu.buffer_offset
     end = start + pdu.desired_data_transfer_length
-    if task.has_come(pdu.r2t_sn):
+    if task.renumbered:
+        task.numbers, task.renumbered = Numbers(pdu.r2t_sn, end=pdu.r2t_sn), False
+    if task.numbers.has(pdu.r2t_sn):
         return (start, start) if rules.keep(Rule.R2T_ONCE) else (start, end)
     insist, level = rules.insist, parameters.error_recovery_level
     same = pdu.lun == task.lun
     insist(Rule.SAME_LUN, same, "an R2T for another unit than its command's", "4.2.5.3")
-    if not level:
-        reason = f"R2TSN {pdu.r2t_sn} came, {task.data_sn} was due"
-        insist(Rule.R2T_GAP, pdu.r2t_sn == task.data_sn, reason, "7.9")
+    gap = distance(task.data_sn, pdu.r2t_sn)
+    reason = f"R2TSN {pdu.r2t_sn} came, {task.data_sn} was due"
+    insist(Rule.R2T_GAP, gap < MOST if level else not gap, reason, "7.9")
+    if gap and not level:
+        task.numbers = Numbers(pdu.r2t_sn, end=pdu.r2t_sn)
     tagged = pdu.ttt != NO_TASK
     insist(Rule.R2T_TAG, tagged, "an R2T with the reserved Target Transfer Tag", "11.8.5")
     insist(Rule.R2T_LENGTH, start < end, "an R2T for nothing", "11.8.4")
@@ -74,7 +80,7 @@ def take_r2t(
     # Above level 0 a target may ask once more for what it has lost (section 7.8).
     if not level and parameters.data_sequence_in_order and start < task.solicited:
         raise PeerError("an R2T for data before that of the last", section="13.19")
-    task.comes(pdu.r2t_sn)
+    task.numbers.come(pdu.r2t_sn)
     task.solicited = max(task.solicited, end)
     return start, end
 
@@ -86,26 +92,26 @@ def take_data_in(task: Task, pdu: DataIn, parameters: Parameters, rules: Rules) 
     """
     start = pdu.buffer_offset
     end = start + len(pdu.data)
-    if task.has_come(pdu.data_sn):
+    if task.numbers.has(pdu.data_sn):
         again = f"DataSN {pdu.data_sn} came again"
         if not rules.keep(Rule.DATA_ONCE):
             raise PeerError(again, section="7.9")
         return False
-    gap = pdu.data_sn != task.data_sn
-    if not parameters.error_recovery_level:
-        reason = f"DataSN {pdu.data_sn} came, {task.data_sn} was due"
-        rules.insist(Rule.DATA_GAP, not gap, reason, "7.9")
-        task.data_sn = pdu.data_sn
+    gap, level = distance(task.data_sn, pdu.data_sn), parameters.error_recovery_level
+    reason = f"DataSN {pdu.data_sn} came, {task.data_sn} was due"
+    rules.insist(Rule.DATA_GAP, gap < MOST if level else not gap, reason, "7.9")
+    if gap and not level:
+        task.numbers = Numbers(pdu.data_sn, end=pdu.data_sn)
     if pdu.ttt != NO_TASK:
         same = pdu.lun == task.lun
         rules.insist(Rule.SAME_LUN, same, "data of another unit than its command's", "4.2.5.3")
     beyond = f"data up to byte {end} of a command that reads {task.expected_in}"
     rules.insist(Rule.DATA_END, end <= task.expected_in, beyond, "11.7.6")
-    if not gap and not task.ahead and _in_order(task, pdu, parameters):
+    if not gap and not task.numbers.ahead and _in_order(task, pdu, parameters):
         disordered = f"data from byte {start}, {task.highest} was due"
         rules.insist(Rule.DATA_ORDER, start == task.highest, disordered, "13.18")
     task.sequence += len(pdu.data)
-    task.comes(pdu.data_sn)
+    task.numbers.come(pdu.data_sn, len(pdu.data))
     task.data_ins += 1
     if not task.buffer:
         task.buffer = bytearray(task.expected_in)

@@ -27,6 +27,7 @@ from trioscsi.machines._automat import Effects, Machine, State, Transition, Watc
 from trioscsi.machines.initiator import chap as initiator_chap
 from trioscsi.machines.initiator import connection as initiator_connection
 from trioscsi.machines.initiator import escalation as initiator_escalation
+from trioscsi.machines.initiator import gap as initiator_gap
 from trioscsi.machines.initiator import login as initiator_login
 from trioscsi.machines.initiator import recovery as initiator_recovery
 from trioscsi.machines.initiator import session as initiator_session
@@ -53,5 +54,6 @@ MACHINES: Mapping[str, Machine[Any]] = {
         initiator_chap,
         initiator_recovery,
         initiator_escalation,
+        initiator_gap,
     )
 }

@@ -13,4 +13,12 @@ MUTANTS: tuple[Deviation, ...] = (
     row("recovery-tsih", "6.3.5", "comes back with the TSIH of the session that has failed", Rule.NEW_SESSION),
     row("recovery-none", "7.14", "leaves a session that has failed as it is", Rule.RECOVER),
     row("command-patient", "7.11", "waits for ever for the answer to a command", Rule.ABORT_LATE_COMMANDS),
+    row("data-forgone", "7.9", "does not ask for data that are missing", Rule.ASK_FOR_DATA),
+    row("statuses-forgone", "7.9", "does not ask for statuses that are missing", Rule.ASK_FOR_STATUSES),
+    row("status-hasty", "7.9", "acknowledges a status whose data are missing", Rule.HOLD_STATUS),
+    row("acknowledgment-hasty", "11.16.2", "acknowledges data behind a hole", Rule.POSTPONE_ACKNOWLEDGMENT),
+    row("snack-old-length", "11.16.3", "asks for data as they were cut before", Rule.RESEGMENTATION),
+    row("snack-any-tag", "11.4.4", "takes a status from before its R-Data SNACK", Rule.SNACK_TAG),
+    row("data-not-missed", "7.8", "takes a command whose data were lost for one that went well", Rule.LOST_DATA_FAIL),
+    row("command-not-missed", "7.2.1", "does not send a command again that was lost", Rule.RETRY_COMMANDS),
 )  # fmt: skip
