@@ -8,6 +8,7 @@ import pytest
 from trioscsi.errors import CommandFailed, SessionLost, ShortTransfer, UsageError
 from trioscsi.initiator.requests import Management, Ping, Task, TextWish
 from trioscsi.initiator.results import Capacity, Found
+from trioscsi.initiator.rules import Rules
 from trioscsi.initiator.services import Services
 from trioscsi.pdu import TaskFunction, TaskResult
 
@@ -22,6 +23,7 @@ class Unit(Services):
     lun = 0
     discovery = True
     portal = "192.0.2.1:3260"
+    rules = Rules()
 
     def __init__(self, *answers: dict[str, Any]) -> None:
         super().__init__()
