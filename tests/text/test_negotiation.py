@@ -172,6 +172,11 @@ def test_a_discovery_session_has_no_digests_and_no_error_recovery():
     assert negotiation.settle() == Parameters(session_type=SessionType.DISCOVERY)
 
 
+def test_an_initiator_rejects_markers_and_a_target_declines_them():
+    assert answers(initiator(), IFMarker="Yes") == {"IFMarker": "Reject"}
+    assert answers(target(), IFMarker="Yes") == {"IFMarker": "No"}
+
+
 def test_a_key_that_is_left_to_the_other_side_is_answered_all_the_same():
     one = initiator(reticent=frozenset({"HeaderDigest"}))
     assert "HeaderDigest" not in dict(one.propose(OPERATIONAL))

@@ -208,6 +208,9 @@ class Negotiation:
             return REJECT
         if self._irrelevant(key):
             return IRRELEVANT
+        if key.offer is None and self.side is Side.INITIATOR:
+            # A target declines markers: initiators of RFC 3720 may take Reject for a failure.
+            return REJECT
         try:
             proposed = parse(key, value)
         except PeerError:

@@ -22,7 +22,7 @@ from trioscsi.conformance.bench.faults import Damage, Fault
 from trioscsi.conformance.bench.numbers import Numbers
 from trioscsi.conformance.judge import Judge
 from trioscsi.conformance.record import Connection
-from trioscsi.conformance.stream import Thing
+from trioscsi.conformance.stream import Thing, Undecipherable
 from trioscsi.pdu import (
     NO_TASK,
     BadDigest,
@@ -121,6 +121,8 @@ class Link:
         self._gathered: bytearray | None = None
         self.port: int = initiator.socket.getsockname()[1]
         """The door of the stage that the initiator came to."""
+        self.damaged = 0
+        """PDUs of the initiator that cannot be read, or whose digest is wrong."""
         self.has_logged_out = False
         """Whether the initiator has sent a Logout Request."""
         self.count = 0
@@ -397,6 +399,7 @@ class Link:
 
     def _note(self, piece: Piece) -> None:
         """A PDU has come from the initiator."""
+        self.damaged += isinstance(piece.thing, BadDigest | Undecipherable)
         self._watcher.passed(self, Side.INITIATOR, piece.thing, piece.raw)
         pdu = _pdu(_Move(Side.INITIATOR, piece))
         if pdu is not None:

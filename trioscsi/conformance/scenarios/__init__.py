@@ -8,6 +8,7 @@ from trioscsi.conformance.bench.scenario import Scenario
 from trioscsi.conformance.scenarios import (
     data_in,
     data_out,
+    keys,
     login,
     login_faults,
     login_statuses,
@@ -26,6 +27,7 @@ _MODULES = (
     login_statuses,
     negotiation,
     text_format,
+    keys,
     data_in,
     data_out,
     pings,

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from trioscsi.initiator.deviations import Deviation, Rule, changing
-from trioscsi.initiator.mutants.rows import besides, brings, choking, key, lacking, row
-from trioscsi.pdu import LoginResponse
+from trioscsi.initiator.deviations import Deviation, Rule, changing, following
+from trioscsi.initiator.mutants.rows import (
+    besides,
+    brings,
+    choking,
+    key,
+    lacking,
+    last_digest,
+    row,
+)
+from trioscsi.pdu import LoginResponse, ScsiCommand, TextRequest, TextResponse
+from trioscsi.serial import add
 
 MUTANTS: tuple[Deviation, ...] = (
     row("key-twice", "6.3", "proposes a key twice", pair=besides("MaxBurstLength", ("MaxBurstLength", "512"))),
@@ -34,4 +43,16 @@ MUTANTS: tuple[Deviation, ...] = (
     row("key-short-names", "6.1", "takes no long names of keys", hears=choking(brings("n" * 32))),
     row("key-ascii", "13.6", "takes no text but ASCII", hears=choking(lambda pdu: not bytes(pdu.data).isascii())),
     row("key-irrelevant", "6.2", "takes Irrelevant for a failure", hears=choking(brings("=Irrelevant"))),
+    row("key-markers-unknown", "13.25", "does not understand markers", pair=key("IFMarker", ("IFMarker", "NotUnderstood"))),
+    row("key-markers-declined", "13.25", "declines markers, and does not reject them", pair=key("OFMarker", ("OFMarker", "No"))),
+    row("key-intervals-unknown", "13.25", "does not understand intervals of markers", pair=key("OFMarkInt", ("OFMarkInt", "NotUnderstood"))),
+    row("key-reporting-unknown", "13.23", "does not understand TaskReporting", pair=key("TaskReporting", ("TaskReporting", "NotUnderstood"))),
+    row("key-level-high", "13.24", "answers a protocol level by a higher one", pair=key("iSCSIProtocolLevel", ("iSCSIProtocolLevel", "2"))),
+    row("key-last-digest", "6.2.1", "chooses the last digest of a list", pair=last_digest),
+    row("key-too-early", "6.3", "says an operational key during security negotiation", pair=besides("AuthMethod", ("MaxBurstLength", "65536"))),
+    row("discovery-level", "7.4.1", "wants error recovery in a Discovery session", pair=key("ErrorRecoveryLevel", ("ErrorRecoveryLevel", "1"))),
+    row("discovery-vendor", "13.22", "says a key of a vendor in a Discovery session", pair=besides("SessionType", ("X-com.example.first", "1"))),
+    row("discovery-command", "4.3", "sends a command in a Discovery session", following(TextRequest, by=lambda pdu, _: ScsiCommand(itt=add(pdu.itt, 99), cmd_sn=add(pdu.cmd_sn)))),
+    row("discovery-negotiates", "4.3", "says other keys in a Discovery session", changing(TextRequest, data=lambda pdu: bytes(pdu.data) + b"MaxRecvDataSegmentLength=4096\0")),
+    row("text-deaf", "6.4", "does not hear what a target declares in a Text exchange", hears=changing(TextResponse, data=b"")),
 )  # fmt: skip
