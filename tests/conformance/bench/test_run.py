@@ -18,6 +18,7 @@ from trioscsi.conformance.drivers.command import CommandDriver
 from trioscsi.conformance.drivers.driver import How
 from trioscsi.conformance.drivers.in_house import InHouse
 from trioscsi.pdu import DataIn, LoginResponse, NopOut, ScsiCommand
+from trioscsi.serial import add
 
 RULE = Rule("7143-11.18-1")
 Act = Callable[[Play], Awaitable[None]]
@@ -272,3 +273,16 @@ def test_outcomes_come_in_the_order_of_the_scenarios():
     outcomes = trio.run(run, clock=MockClock(autojump_threshold=QUIET))
     assert [outcome.verdict for outcome in outcomes] == [Verdict.PASS, Verdict.FAIL]
     assert sorted(told) == ["XX-01", "XX-02"]
+
+
+def test_a_window_that_was_closed_can_be_opened_by_so_many_commands():
+    async def act(play: Play) -> None:
+        link = await play.session()
+        link.close_window()
+        end = link.numbers.window_end
+        await link.grant(3)
+        play.check(link.numbers.window_end == add(end, 3), "not granted")
+        play.check(link.numbers.ceiling == add(end, 3), "the window is open")
+
+    outcome = outcome_of(act)
+    assert (outcome.verdict, outcome.own) == (Verdict.PASS, [])

@@ -44,6 +44,7 @@ from trioscsi.pdu import (
     encode,
     from_initiator,
 )
+from trioscsi.serial import add
 from trioscsi.text import Parameters, Side
 
 P = TypeVar("P", bound=Pdu)
@@ -305,6 +306,14 @@ class Link:
     def open_window(self) -> None:
         """Let the target say again how far the window goes."""
         self.numbers.ceiling = None
+
+    async def grant(self, count: int) -> None:
+        """Say with a NOP-In that so many more commands may come (sections 11.4.11 and 11.19)."""
+        numbers = self.numbers
+        numbers.max_cmd_sn = add(numbers.window_end, count)
+        if numbers.ceiling is not None:
+            numbers.ceiling = numbers.max_cmd_sn
+        await self.say(NopIn(itt=NO_TASK, ttt=NO_TASK))
 
     def skip_status(self, count: int = 1) -> None:
         """Leave out so many StatSN."""

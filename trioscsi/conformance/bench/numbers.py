@@ -102,7 +102,8 @@ class Numbers:
             pdu.stat_sn = add(pdu.stat_sn, self._statuses)
         if not isinstance(pdu, LoginResponse) or not pdu.status_class:
             pdu.exp_cmd_sn = later(self._acknowledged, add(pdu.exp_cmd_sn, self._commands))
-            pdu.max_cmd_sn = self._granted(add(pdu.max_cmd_sn, self._commands))
+            window = later(self.max_cmd_sn, add(pdu.max_cmd_sn, self._commands))
+            pdu.max_cmd_sn = self._granted(window)
 
     def withheld(self, pdu: Pdu) -> None:
         """An answer of the target does not go on, for now."""

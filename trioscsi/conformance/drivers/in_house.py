@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeAlias
 
 import trio
@@ -12,6 +12,7 @@ from trioscsi.conformance.bench.play import PATTERN
 from trioscsi.conformance.bench.scenario import Ability, Drive
 from trioscsi.conformance.drivers.driver import Ending, How, Where
 from trioscsi.errors import CommandFailed, LoginFailure, SessionLost, ShortTransfer, leaves
+from trioscsi.initiator import commands
 from trioscsi.initiator.client import Session, connect, discover
 from trioscsi.initiator.deviations import Deviation
 from trioscsi.initiator.recovery import Policy
@@ -25,6 +26,7 @@ _SECONDS = 6.0
 _LONG = 12.0
 _LOGINS = 20
 _DEPTH = 8
+_PATIENCE = 2.0
 _WITHOUT_PINGS = Limits(ping_interval=0)
 _WITH_PINGS = Limits(ping_interval=1, ping_time=2)
 
@@ -213,6 +215,14 @@ async def _ping(driver: InHouse, where: Where) -> None:
         await read_pattern(session, 0, 1)
 
 
+async def _abort(driver: InHouse, where: Where) -> None:
+    async with driver.connect(where) as session:
+        size = (await session.read_capacity()).block_size
+        with suppress(SessionLost):
+            await session.command(commands.read(0, 8), expected_in=8 * size, patience=_PATIENCE)
+        await read_pattern(session, 0, 8)
+
+
 async def _write_and_read_at_once(driver: InHouse, where: Where) -> None:
     """XDWRITEREAD (10) (SBC-3 section 5): what comes back are the bits that have changed."""
     async with driver.connect(where) as session:
@@ -260,6 +270,7 @@ _DRIVES: Mapping[Drive, Do] = {
     Drive.TEXT: _negotiate,
     Drive.PING: _ping,
     Drive.RECOVER: _recover,
+    Drive.ABORT: _abort,
     Drive.BIDIRECTIONAL: _write_and_read_at_once,
     Drive.LONG_CDB: _read_by_long_cdb,
 }

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from trioscsi.conformance.bench.scenario import Scenario
 from trioscsi.conformance.scenarios import (
+    command_numbers,
     data_in,
     data_out,
     keys,
@@ -17,6 +18,7 @@ from trioscsi.conformance.scenarios import (
     negotiation,
     pings,
     rejects,
+    status_numbers,
     text_format,
     texts,
 )
@@ -28,6 +30,8 @@ _MODULES = (
     negotiation,
     text_format,
     keys,
+    command_numbers,
+    status_numbers,
     data_in,
     data_out,
     pings,

@@ -9,7 +9,20 @@ from trioscsi.initiator.connection import InitiatorConnection
 from trioscsi.initiator.deviations import Alter, Deviation, changing, dropping
 from trioscsi.initiator.mutants.rows import row
 from trioscsi.initiator.requests import Task
-from trioscsi.pdu import NO_TASK, DataIn, Pdu, SnackRequest, SnackType
+from trioscsi.pdu import (
+    NO_TASK,
+    AsyncMessage,
+    DataIn,
+    NopIn,
+    Pdu,
+    ReadyToTransfer,
+    ScsiResponse,
+    SnackRequest,
+    SnackType,
+)
+from trioscsi.serial import add, distance
+
+_WIDE = 2**16
 
 
 def _tasks(connection: InitiatorConnection) -> list[Task]:
@@ -71,6 +84,30 @@ def _acknowledged(pdu: Any, connection: InitiatorConnection) -> Iterable[Pdu]:
     return (pdu,)
 
 
+def _counted(*classes: type[Pdu]) -> Alter:
+    """Take a StatSN that no status has for one of a status."""
+
+    def hear(pdu: Any, connection: InitiatorConnection) -> Iterable[Pdu]:
+        is_one = isinstance(pdu, classes)
+        if is_one and pdu.itt in (NO_TASK, *connection.session.requests):
+            connection.statuses.take(pdu.stat_sn)
+        return (pdu,)
+
+    return hear
+
+
+def _in_order(pdu: Any, connection: InitiatorConnection) -> Iterable[Pdu]:
+    tasks = _tasks(connection)
+    is_status = isinstance(pdu, ScsiResponse) or (isinstance(pdu, DataIn) and pdu.has_status)
+    return () if is_status and tasks and tasks[0].itt != pdu.itt else (pdu,)
+
+
+def _narrowed(pdu: Any, _connection: InitiatorConnection) -> Iterable[Pdu]:
+    if distance(pdu.exp_cmd_sn, pdu.max_cmd_sn) > _WIDE:
+        pdu.max_cmd_sn = add(pdu.exp_cmd_sn, -1)
+    return (pdu,)
+
+
 MUTANTS: tuple[Deviation, ...] = (
     row("data-in-first-only", "11.7", "takes one Data-In of each command", hears=dropping(DataIn, when=lambda pdu: pdu.data_sn > 0)),
     row("data-in-status-missed", "11.7", "looks for a status in the first Data-In alone", hears=_later_status_missed),
@@ -82,4 +119,9 @@ MUTANTS: tuple[Deviation, ...] = (
     row("data-in-any-number", "7.9", "does not look at DataSN", hears=_as_due),
     row("data-in-acknowledged", "11.7.2", "acknowledges data at level 0", hears=_acknowledged),
     row("data-in-astray", "4.2.5.3", "takes any data for those of its oldest task", hears=_for_oldest(DataIn)),
+    row("nop-in-counted", "4.2.2.2", "acknowledges what has no status: NOP-In", hears=_counted(NopIn)),
+    row("r2t-counted", "4.2.2.2", "acknowledges what has no status: R2Ts", hears=_counted(ReadyToTransfer)),
+    row("message-uncounted", "4.2.2.2", "does not acknowledge Asynchronous Messages", hears=dropping(AsyncMessage)),
+    row("status-in-order", "4.2.2.2", "takes statuses in the order of their commands alone", hears=_in_order),
+    row("window-too-wide", "4.2.2.1", "takes a wide window for none", hears=_narrowed),
 )  # fmt: skip
