@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import trio
 
+from trioscsi.errors import SessionLost
 from trioscsi.initiator import commands
 from trioscsi.initiator.client import Session, connect
 from trioscsi.initiator.requests import Task
@@ -52,11 +54,11 @@ class Initiator:
         """Begin a read, and do not wait for it."""
         task = Task(lun=encode(lun), cdb=commands.read(lba, blocks), expected_in=blocks * 512)
 
-        async def submit(session: Session) -> None:
-            session.core.submit(task)
-            session._stir()
+        async def read() -> None:
+            with suppress(SessionLost):  # it is going to be aborted
+                await self._session.do(task)
 
-        self.do(submit)
+        trio.from_thread.run_sync(self._nursery.start_soon, read, trio_token=self._token)
         return task
 
     def abort(self, task: Task, *, lun: int) -> Any:
@@ -80,6 +82,9 @@ class Initiator:
     async def _live(self) -> None:
         self._done = trio.Event()
         self._token = trio.lowlevel.current_trio_token()
-        async with connect(self._url, name=self._name) as self._session:
+        async with (
+            connect(self._url, name=self._name) as self._session,
+            trio.open_nursery() as self._nursery,
+        ):
             self._ready.set()
             await self._done.wait()

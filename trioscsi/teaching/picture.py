@@ -71,8 +71,9 @@ orient="auto"><path class="head" d="M0 1 L10 5 L0 9 z"/></marker></defs>
 FIGURE = """\
 <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" class="machine" \
 data-machine="{name}" role="img" aria-label="The states of {name}">
-<defs><marker id="head-{name}" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="8" \
-markerHeight="8" orient="auto"><path class="head" d="M0 1 L10 5 L0 9 z"/></marker></defs>
+<defs><marker id="head-{name}" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="11" \
+markerHeight="11" markerUnits="userSpaceOnUse" orient="auto">\
+<path class="head" d="M0 1 L10 5 L0 9 z"/></marker></defs>
 <g transform="translate({margin:.0f} {top:.0f})">
 {body}
 </g>
@@ -270,15 +271,21 @@ def _lines(
 def _path(pieces: tuple[tuple[Point, Point], ...]) -> str:
     """Straight down or up through the layers, and in curves between them."""
     (first, here), *rest = pieces
-    path = [f"M{first.x:.1f} {first.y:.1f}", f"V{here.y:.1f}"]
+    path = [f"M{first.x:.1f} {first.y:.1f}", *_vertical(first, here)]
     for start, end in rest:
         middle = (here.y + start.y) / 2
         path.append(
             f"C{here.x:.1f} {middle:.1f} {start.x:.1f} {middle:.1f} {start.x:.1f} {start.y:.1f}"
         )
-        path.append(f"V{end.y:.1f}")
+        path += _vertical(start, end)
         here = end
     return " ".join(path)
+
+
+def _vertical(start: Point, end: Point) -> Iterator[str]:
+    """A straight piece, if there is any: an arrow head has no direction after one of length 0."""
+    if f"{start.y:.1f}" != f"{end.y:.1f}":
+        yield f"V{end.y:.1f}"
 
 
 def _text(machine: Machine[Any], arrow: Arrow, at: Point) -> Iterator[str]:

@@ -24,18 +24,30 @@ export function makeSvg(name, about = {}) {
   return element;
 }
 
-/** Puts a function off until the next frame, however often it is asked for. */
-export function soon(draw) {
-  let asked = false;
-  return () => {
-    if (asked) return;
-    asked = true;
-    // Frames stop where nobody looks; a page in the background is drawn now and then.
-    const go = () => { if (asked) { asked = false; draw(); } };
-    if (document.hidden) setTimeout(go, 500);
-    else requestAnimationFrame(go);
-  };
+const PAUSE = 150; // milliseconds between two drawings
+let asked = new Set();
+let timer = null;
+let next = 0;
+
+/** Draws all that was asked for, in one go: a browser lays out and paints once for all of it. */
+function drawAll() {
+  timer = null;
+  const begun = performance.now();
+  const drawn = asked;
+  asked = new Set();
+  for (const draw of drawn) draw();
+  requestAnimationFrame(() => setTimeout(() => {
+    // What drawing has taken, painting included, is left to the user four times over.
+    next = Math.max(next, performance.now() + 4 * (performance.now() - begun));
+  }));
+  next = begun + PAUSE;
 }
+
+/** Puts a function off until the next drawing, however often it is asked for meanwhile. */
+export const soon = (draw) => () => {
+  asked.add(draw);
+  timer ??= setTimeout(drawAll, Math.max(next - performance.now(), 0));
+};
 
 const UNITS = ["B", "KiB", "MiB", "GiB", "TiB"];
 

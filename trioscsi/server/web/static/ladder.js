@@ -9,6 +9,9 @@ const KINDS = {
   TaskManagementRequest: "bad", TaskManagementResponse: "bad", Reject: "bad", AsyncMessage: "bad",
 };
 
+const MOST_ROWS = 400; // lines in the list
+const MOST_AT_ONCE = 40; // and new ones at a time: nobody reads more
+
 export class Ladder {
   /** `chosen` is called with the line that somebody wants to see more of. */
   constructor(chosen) {
@@ -19,10 +22,11 @@ export class Ladder {
     this.connection = null;
     this.drawn = 0; // how many lines of the connection have been looked at
     this.followed = true; // whether the newest line is to be in sight
+    this.passed = false; // whether lines went by that are not in the list
     this.active = null;
     this.list.addEventListener("click", (event) => {
       const row = event.target.closest(".line-of");
-      if (row) this.select(row, true);
+      if (row?.line) this.select(row, true);
     });
     this.list.addEventListener("keydown", (event) => this.key(event));
     this.list.addEventListener("scroll", () => this.scrolled(), { passive: true });
@@ -36,6 +40,7 @@ export class Ladder {
 
   show(connection) {
     this.connection = connection;
+    this.passed = false;
     this.list.replaceChildren();
     this.list.removeAttribute("aria-activedescendant");
     this.active = null;
@@ -48,18 +53,29 @@ export class Ladder {
     const connection = this.connection;
     if (connection) {
       const wanted = this.filter.value.trim().toLowerCase();
-      const fresh = connection.lines.slice(Math.max(this.drawn - connection.first, 0));
+      const first = this.drawn === connection.first && !this.list.children.length;
+      let fresh = connection.lines.slice(Math.max(this.drawn - connection.first, 0));
       this.drawn = connection.first + connection.lines.length;
-      const rows = fresh.map((line) => row(line, connection)).filter((each) =>
-        !wanted || each.textContent.toLowerCase().includes(wanted));
-      this.list.append(...rows);
-      let gone = this.list.children.length - 600;
+      if (wanted) fresh = fresh.filter((line) => words(line).includes(wanted));
+      const most = first ? MOST_ROWS : MOST_AT_ONCE;
+      if (fresh.length > most) {
+        this.passed = true;
+        this.list.append(gap(fresh.length - most));
+        fresh = fresh.slice(-most);
+      }
+      this.list.append(...fresh.map(row));
+      let gone = this.list.children.length - MOST_ROWS;
       while (gone-- > 0) {
         if (this.list.firstElementChild === this.active) this.active = null;
         this.list.firstElementChild.remove();
       }
     }
     this.end();
+  }
+
+  /** Puts lines into the list that went by too fast for it. */
+  catchUp() {
+    if (this.passed) this.show(this.connection);
   }
 
   end() {
@@ -79,7 +95,7 @@ export class Ladder {
     row.setAttribute("aria-selected", "true");
     this.list.setAttribute("aria-activedescendant", row.id);
     row.scrollIntoView({ block: "nearest" });
-    if (open) this.chosen(row.line, this.connection);
+    if (open && row.line) this.chosen(row.line, this.connection);
   }
 
   key(event) {
@@ -112,7 +128,21 @@ export class Ladder {
 
 let lines = 0;
 
-function row(line, connection) {
+/** What the filter looks through. */
+function words(line) {
+  return [line.summary, line.machine && title(line.machine), line.label, line.from, line.to,
+    line.text, line.how, line.why, line.sender].filter(Boolean).join(" ").toLowerCase();
+}
+
+/** In place of lines that went by. */
+function gap(many) {
+  lines += 1;
+  return make("div", { class: "line-of transition", role: "option", id: `line-${lines}`,
+    "aria-selected": "false" },
+  make("span", { class: "what" }, `${count(many)} lines went by; pause to look at the last ones`));
+}
+
+function row(line) {
   lines += 1;
   const kinds = ["line-of", line.type];
   const when = make("span", { class: "when" }, clock(line.at));

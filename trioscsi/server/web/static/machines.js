@@ -4,6 +4,7 @@ import { make, makeSvg, still, title } from "./dom.js";
 
 const PACE = 420; // milliseconds that a step may be looked at before the next one
 const LAG = 2500; // milliseconds that the picture may be late
+const FLASH = { duration: 1600, easing: "ease-out" };
 
 export class View {
   constructor(element, machines, machine) {
@@ -50,7 +51,6 @@ export class View {
       tab.setAttribute("aria-selected", each === name);
       tab.tabIndex = each === name ? 0 : -1;
     }
-    this.tabs.get(name).classList.remove("moved");
     this.figure.setAttribute("aria-labelledby", this.tabs.get(name).id);
     const text = this.machines.get(name).figure;
     const svg = new DOMParser().parseFromString(text, "image/svg+xml").documentElement;
@@ -67,8 +67,8 @@ export class View {
     this.waiting = [];
     clearTimeout(this.timer);
     this.timer = null;
-    for (const each of this.svg.querySelectorAll(".now, .been, .taken, .moved, .chosen")) {
-      each.classList.remove("now", "been", "taken", "moved", "chosen");
+    for (const each of this.svg.querySelectorAll(".now, .been, .taken, .chosen")) {
+      each.classList.remove("now", "been", "taken", "chosen");
     }
     const moves = connection?.moves.get(this.machine) ?? [];
     for (const move of moves) this.mark(move);
@@ -96,10 +96,8 @@ export class View {
 
   /** Lets a tab be seen, because its machine has moved. */
   call(tab) {
-    if (!tab) return;
-    tab.classList.remove("moved");
-    void tab.offsetWidth; // begins the animation anew
-    tab.classList.add("moved");
+    if (still.matches) return;
+    tab?.animate([{ backgroundColor: "var(--now)", color: "var(--now-ink)" }, {}], FLASH);
   }
 
   play() {
@@ -177,10 +175,10 @@ export class View {
   /** Lets a spark run along the arrow of a transition. */
   run(move) {
     for (const each of this.svg.querySelectorAll(".run")) each.remove();
-    for (const each of this.svg.querySelectorAll(".moved")) each.classList.remove("moved");
+    if (still.matches) return;
     for (const arrow of this.arrows(move)) {
-      void arrow.getBoundingClientRect(); // begins the animation anew
-      arrow.classList.add("moved");
+      const label = arrow.querySelector(".label");
+      label?.animate([{ fill: "var(--now)", fontSize: "16px" }, {}], FLASH);
       const line = arrow.querySelector(".line");
       if (!line) continue;
       const spark = makeSvg("path", { class: "run", d: line.getAttribute("d"), pathLength: "1" });

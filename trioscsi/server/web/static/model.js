@@ -1,6 +1,7 @@
 // What is known of the server, out of the messages of its feed (specs/feed.md).
 
 const MOST_LINES = 600; // PDUs and transitions of one connection that can be looked at again
+const MOST_OF_ALL = 24000; // and of all connections
 const MOST_TASKS = 60;
 const MOST_CLOSED = 24;
 const MOST_RATES = 120;
@@ -21,10 +22,13 @@ class Connection {
 
   add(line) {
     this.lines.push(line);
-    if (this.lines.length > MOST_LINES) {
-      const gone = this.lines.splice(0, this.lines.length - MOST_LINES);
-      this.first += gone.length;
-    }
+    this.keep(MOST_LINES);
+  }
+
+  keep(most) {
+    const gone = this.lines.splice(0, Math.max(this.lines.length - most, 0));
+    this.first += gone.length;
+    return gone.length;
   }
 
   task(task) {
@@ -56,11 +60,14 @@ export class Model {
     this.connections = new Map();
     this.rates = [];
     this.dropped = { bytes: 0, messages: 0 };
+    this.added = 0;
   }
 
   /** Takes a message; gives the connection that it is about, if it is about one. */
   take(message) {
     const connection = this.connections.get(message.connection);
+    this.added += 1;
+    if (this.added % MOST_LINES === 0) this.trim();
     switch (message.type) {
       case "hello": this.hello(message); return null;
       case "connection": return this.open(message);
@@ -83,7 +90,13 @@ export class Model {
         }
         return connection;
       case "dropped": this.drop(message); connection?.add(message); return connection;
-      case "pdu": case "note": connection?.add(message); return connection;
+      case "pdu": {
+        // The server explains a PDU when it is asked; its bytes are not needed here.
+        const { header, data, ...line } = message;
+        connection?.add(line);
+        return connection;
+      }
+      case "note": connection?.add(message); return connection;
       default: return null; // of a later version
     }
   }
@@ -152,6 +165,15 @@ export class Model {
   drop(message) {
     this.dropped.bytes += message.bytes ?? 0;
     for (const many of Object.values(message.messages ?? {})) this.dropped.messages += many;
+  }
+
+  /** Forgets old lines where there are too many, of connections in turn. */
+  trim() {
+    const all = [...this.connections.values()];
+    let lines = all.reduce((sum, each) => sum + each.lines.length, 0);
+    for (let most = MOST_LINES / 2; lines > MOST_OF_ALL && most > 1; most /= 2) {
+      for (const each of all) lines -= each.keep(Math.floor(most));
+    }
   }
 
   forget() {

@@ -1,4 +1,4 @@
-// The live page: the feed comes in here, and what has changed is drawn once a frame.
+// The live page: the feed comes in here, and what has changed is drawn now and then.
 
 import { byId, bytes, count, soon } from "./dom.js";
 import { Details } from "./details.js";
@@ -12,6 +12,7 @@ import { drawKeys, drawTasks } from "./tables.js";
 
 const model = new Model();
 let shown = null; // the number of the connection that is looked at
+let latest = null; // and of the one that was opened last
 let views = [];
 let feed = null;
 let now = 0; // the server's time
@@ -35,6 +36,9 @@ const drawTables = soon(() => {
   drawKeys(connection);
 });
 const drawRates = soon(() => plots.draw(model.rates));
+const lookAtNewest = soon(() => {
+  if (byId("follow").checked || !model.connections.has(shown)) look(latest);
+});
 
 function look(number) {
   shown = number;
@@ -44,6 +48,8 @@ function look(number) {
   drawSessions();
   drawTables();
 }
+
+const OF_SESSIONS = new Set(["hello", "connection", "session", "transition", "closed"]);
 
 function take(message) {
   now = message.at ?? now;
@@ -55,7 +61,8 @@ function take(message) {
       look(model.connections.has(shown) ? shown : newest());
       break;
     case "connection":
-      if (byId("follow").checked || !model.connections.has(shown)) look(message.connection);
+      latest = message.connection;
+      lookAtNewest();
       break;
     case "rates": drawRates(); break;
     case "dropped": noteDropped(); break;
@@ -67,7 +74,7 @@ function take(message) {
       break;
     default:
   }
-  drawSessions();
+  if (OF_SESSIONS.has(message.type)) drawSessions();
   if (connection?.number === shown) {
     drawLadder();
     drawTables();
@@ -126,6 +133,7 @@ function changed() {
 
 function pause() {
   feed.pause(!feed.paused);
+  if (feed.paused) ladder.catchUp();
 }
 
 function setTheme(theme) {

@@ -1,6 +1,8 @@
 // Who is connected.
 
-import { byId, make } from "./dom.js";
+import { byId, count, make } from "./dom.js";
+
+const MOST = 80; // connections in the list
 
 export class Sessions {
   /** `chosen` is called with the number of a connection that somebody wants to see. */
@@ -14,7 +16,9 @@ export class Sessions {
 
   draw(model, shown) {
     const groups = new Map();
-    for (const connection of [...model.connections.values()].reverse()) {
+    const all = [...model.connections.values()].reverse();
+    const listed = all.filter((each, place) => place < MOST || each.number === shown);
+    for (const connection of listed) {
       const number = connection.session;
       if (!groups.has(number)) groups.set(number, []);
       groups.get(number).push(connection);
@@ -23,6 +27,10 @@ export class Sessions {
     const focused = document.activeElement?.closest?.(".connection")?.dataset.connection;
     this.list.replaceChildren(...[...groups].map(([number, connections]) =>
       group(model.sessions.get(number), connections, model, shown)));
+    if (all.length > listed.length) {
+      const more = `and ${count(all.length - listed.length)} older connections`;
+      this.list.append(make("p", { class: "soft" }, more));
+    }
     if (focused) this.list.querySelector(`[data-connection="${focused}"]`)?.focus();
   }
 }
