@@ -15,6 +15,7 @@ REQUIREMENTS = Path(__file__).parents[3] / "specs" / "requirements.toml"
 
 WITHOUT_MUTANT = {
     "LO-03": "that a transport is closed our initiator sees whatever its fault is",
+    "RC-11": "our initiator has given its old connection up when it comes back",
 }
 """Scenarios that no initiator of ours can fail, and why."""
 

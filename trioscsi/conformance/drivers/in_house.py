@@ -245,7 +245,7 @@ async def _read_by_long_cdb(driver: InHouse, where: Where) -> None:
 
 
 async def _recover(driver: InHouse, where: Where) -> None:
-    async with driver.connect(where, recover=Policy(patience=60)) as session:
+    async with driver.connect(where, _WITH_PINGS, recover=Policy(patience=60)) as session:
         await session.read_capacity()
         end = trio.current_time() + _LONG
         while trio.current_time() < end:

@@ -17,6 +17,7 @@ from trioscsi.conformance.scenarios import (
     messages,
     negotiation,
     pings,
+    recoveries,
     rejects,
     status_numbers,
     text_format,
@@ -39,6 +40,7 @@ _MODULES = (
     texts,
     logouts,
     rejects,
+    recoveries,
 )  # fmt: skip
 
 _ALL = [each for module in _MODULES for each in module.SCENARIOS]
