@@ -67,8 +67,9 @@ class TaskManagement:
             if request.function == TaskFunction.TASK_REASSIGN:
                 pdu.exp_data_sn = about.data_sn
         request.concerned = [task for task in self._tasks() if _concerns(request, task)]
+        rules = self._session.rules
         fast = self._session.parameters.task_reporting == "FastAbort"
-        if fast and self._session.rules.keep(Rule.FAST_ABORT_SILENCE):
+        if rules.keep(Rule.FAST_ABORT_SILENCE if fast else Rule.R2TS_AFTER_ABORT) is fast:
             # Nothing more is sent for them once the request is (section 4.2.3.4).
             for task in request.concerned:
                 task.silent = True
@@ -88,6 +89,7 @@ class TaskManagement:
         gone = request.result == TaskResult.COMPLETE or (
             request.result == TaskResult.NO_TASK and request.function == TaskFunction.ABORT_TASK
         )
+        gone &= self._session.rules.keep(Rule.ABORT_ENDS)
         self._session.end(request)
         for task in request.concerned:
             task.silent = task.silent and gone

@@ -125,6 +125,8 @@ class Rule(enum.Enum):
     ONE_TEXT = "There is one text exchange at a time."
     DEPRECATED_RESET = "Reject reason 0x0b ends the connection."
     PLUGGED_GAPS = "The CmdSN of a command that was rejected is used by another request."
+    ABORT_ENDS = "A task that a function has ended is not waited for."
+    R2TS_AFTER_ABORT = "Without FastAbort, R2Ts are answered until a function has its response."
     LATE_RESPONSES = "What comes for a task after the function that has ended it is discarded."
     FAST_ABORT_SILENCE = "With FastAbort no data follows the function that ends a task."
 

@@ -124,6 +124,8 @@ class Link:
         """The door of the stage that the initiator came to."""
         self.damaged = 0
         """PDUs of the initiator that cannot be read, or whose digest is wrong."""
+        self.last_raw = b""
+        """The last PDU of the initiator as it came."""
         self.has_logged_out = False
         """Whether the initiator has sent a Logout Request."""
         self.count = 0
@@ -410,6 +412,7 @@ class Link:
         """A PDU has come from the initiator."""
         self.damaged += isinstance(piece.thing, BadDigest | Undecipherable)
         self._watcher.passed(self, Side.INITIATOR, piece.thing, piece.raw)
+        self.last_raw = piece.raw
         pdu = _pdu(_Move(Side.INITIATOR, piece))
         if pdu is not None:
             self.numbers.heard(pdu)

@@ -59,6 +59,7 @@ class Drive(enum.StrEnum):
     IDLE = "stay logged in for some seconds, then read"
     PING = "ping the target while there is nothing to do"
     ABORT = "give up a command that is not answered"
+    ABORT_IMMEDIATE = "give up an immediate command that is not answered"
     RESET = "reset the unit while a command is not answered"
     ABORT_SET = "have all commands aborted while data are written"
     TARGET_RESET = "reset the target"

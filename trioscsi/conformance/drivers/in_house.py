@@ -16,9 +16,11 @@ from trioscsi.initiator import commands
 from trioscsi.initiator.client import Session, connect, discover
 from trioscsi.initiator.deviations import Deviation
 from trioscsi.initiator.recovery import Policy
+from trioscsi.initiator.requests import Task
 from trioscsi.initiator.results import Found
 from trioscsi.initiator.url import Url
 from trioscsi.limits import Limits
+from trioscsi.pdu import TaskFunction
 
 MUCH = 512
 """Blocks that are much: more than two bursts of any scenario."""
@@ -28,6 +30,7 @@ _LOGINS = 20
 _DEPTH = 8
 _PATIENCE = 2.0
 _WITHOUT_PINGS = Limits(ping_interval=0)
+_WITH_BOUNDS = Limits(ping_interval=0, management_time=3)
 _WITH_PINGS = Limits(ping_interval=1, ping_time=2)
 
 
@@ -244,6 +247,53 @@ async def _read_by_long_cdb(driver: InHouse, where: Where) -> None:
             raise WrongData("block 0 is not what it was")
 
 
+async def _abort(driver: InHouse, where: Where) -> None:
+    async with driver.connect(where, _WITH_BOUNDS) as session:
+        await session.read_capacity()
+        with suppress(SessionLost):
+            await session.command(commands.read(0, 8), expected_in=4096, patience=2)
+        await read_pattern(session, 0, 1)
+
+
+async def _manage_while_writing(
+    driver: InHouse, where: Where, function: TaskFunction, recover: Policy | None = None
+) -> None:
+    async with driver.connect(where, _WITH_BOUNDS, recover=recover or False) as session:
+        await session.read_capacity()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_write_in_vain, session)
+            await trio.sleep(0.5)
+            await session.manage(function)
+        await read_pattern(session, MUCH, 1)
+
+
+async def _write_in_vain(session: Session) -> None:
+    with suppress(SessionLost, CommandFailed):
+        await write_and_read(session, 0, MUCH)
+
+
+async def _reset(driver: InHouse, where: Where) -> None:
+    await _manage_while_writing(driver, where, TaskFunction.LOGICAL_UNIT_RESET)
+
+
+async def _abort_set(driver: InHouse, where: Where) -> None:
+    await _manage_while_writing(driver, where, TaskFunction.ABORT_TASK_SET)
+
+
+async def _reset_target(driver: InHouse, where: Where) -> None:
+    policy = Policy(patience=30)
+    await _manage_while_writing(driver, where, TaskFunction.TARGET_COLD_RESET, policy)
+
+
+async def _abort_immediate(driver: InHouse, where: Where) -> None:
+    async with driver.connect(where, _WITH_BOUNDS) as session:
+        await session.read_capacity()
+        with suppress(SessionLost):
+            read = commands.read(0, 8)
+            await session.do(Task(cdb=read, expected_in=4096, immediate=True, patience=2))
+        await read_pattern(session, 0, 1)
+
+
 async def _recover(driver: InHouse, where: Where) -> None:
     async with driver.connect(where, _WITH_PINGS, recover=Policy(patience=60)) as session:
         await session.read_capacity()
@@ -269,6 +319,11 @@ _DRIVES: Mapping[Drive, Do] = {
     Drive.IDLE: _idle,
     Drive.TEXT: _negotiate,
     Drive.PING: _ping,
+    Drive.ABORT: _abort,
+    Drive.ABORT_IMMEDIATE: _abort_immediate,
+    Drive.ABORT_SET: _abort_set,
+    Drive.RESET: _reset,
+    Drive.TARGET_RESET: _reset_target,
     Drive.RECOVER: _recover,
     Drive.ABORT: _abort,
     Drive.BIDIRECTIONAL: _write_and_read_at_once,

@@ -14,6 +14,7 @@ from trioscsi.conformance.scenarios import (
     login_faults,
     login_statuses,
     logouts,
+    management,
     messages,
     negotiation,
     pings,
@@ -40,6 +41,7 @@ _MODULES = (
     texts,
     logouts,
     rejects,
+    management,
     recoveries,
 )  # fmt: skip
 

@@ -283,8 +283,8 @@ async def _is_acknowledged(play: Play, message: AsyncMessage) -> None:
     try:
         answer = await link.take(NopOut, where=lambda pdu: pdu.ttt == _MARK, within=3)
     except Left:
-        play.note("the session was given up")
-        raise
+        play.inform(link.has_logged_out, "the session is given up")
+        return
     play.check(answer.exp_stat_sn == due, "the message is not acknowledged")
     ending = await play.ending()
     play.inform(ending.survived, str(ending))

@@ -23,7 +23,7 @@ _NOTICED = Rule("7143-7.14-1", Level.NOTE)
 _TRIES = Rule("7143-11.13.5-6", Level.NOTE)
 _SAME_ISID = Rule("7143-10.1.1-1", Level.SHOULD)
 
-_BACK = 40.0
+_BACK = 20.0
 """Seconds within which an initiator comes back."""
 
 
