@@ -218,14 +218,6 @@ async def _ping(driver: InHouse, where: Where) -> None:
         await read_pattern(session, 0, 1)
 
 
-async def _abort(driver: InHouse, where: Where) -> None:
-    async with driver.connect(where) as session:
-        size = (await session.read_capacity()).block_size
-        with suppress(SessionLost):
-            await session.command(commands.read(0, 8), expected_in=8 * size, patience=_PATIENCE)
-        await read_pattern(session, 0, 8)
-
-
 async def _write_and_read_at_once(driver: InHouse, where: Where) -> None:
     """XDWRITEREAD (10) (SBC-3 section 5): what comes back are the bits that have changed."""
     async with driver.connect(where) as session:
@@ -251,7 +243,7 @@ async def _abort(driver: InHouse, where: Where) -> None:
     async with driver.connect(where, _WITH_BOUNDS) as session:
         await session.read_capacity()
         with suppress(SessionLost):
-            await session.command(commands.read(0, 8), expected_in=4096, patience=2)
+            await session.command(commands.read(0, 8), expected_in=4096, patience=_PATIENCE)
         await read_pattern(session, 0, 1)
 
 
@@ -290,7 +282,7 @@ async def _abort_immediate(driver: InHouse, where: Where) -> None:
         await session.read_capacity()
         with suppress(SessionLost):
             read = commands.read(0, 8)
-            await session.do(Task(cdb=read, expected_in=4096, immediate=True, patience=2))
+            await session.do(Task(cdb=read, expected_in=4096, immediate=True, patience=_PATIENCE))
         await read_pattern(session, 0, 1)
 
 
@@ -319,7 +311,6 @@ _DRIVES: Mapping[Drive, Do] = {
     Drive.IDLE: _idle,
     Drive.TEXT: _negotiate,
     Drive.PING: _ping,
-    Drive.ABORT: _abort,
     Drive.ABORT_IMMEDIATE: _abort_immediate,
     Drive.ABORT_SET: _abort_set,
     Drive.RESET: _reset,
