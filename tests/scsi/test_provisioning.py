@@ -72,6 +72,13 @@ def test_all_ranges_are_unmapped(unit: LogicalUnit, nexus: Nexus, blocks: Blocks
     assert blocks.data[: 9 * 512] == bytes(8 * 512) + b"x" * 512
 
 
+def test_ranges_that_follow_upon_each_other_are_unmapped_at_once(
+    unit: LogicalUnit, nexus: Nexus
+) -> None:
+    data = parameters((8, 1), (9, 0), (9, 3), (13, 1))
+    assert unmap(unit, nexus, data) == Unmap([(8, 4), (13, 1)])
+
+
 @pytest.mark.parametrize(
     "ranges",
     [pytest.param([], id="none"), [(0, 0)], pytest.param([(1000, 0)], id="none at the end")],

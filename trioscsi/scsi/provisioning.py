@@ -91,8 +91,8 @@ def _unmap(unit: LogicalUnit, data: bytes) -> Plan:
 
 
 def unmap_ranges(unit: LogicalUnit, data: bytes) -> list[tuple[int, int]]:
-    """The ranges of an UNMAP parameter list; descriptors cut off are ignored, and so are those of
-    no blocks. Raises Refusal before anything is unmapped.
+    """The ranges of an UNMAP parameter list, joined where one follows upon the other; descriptors
+    cut off are ignored, and so are those of no blocks. Raises Refusal before anything is unmapped.
     """
     if len(data) < UNMAP_HEADER.length:
         raise Refusal(PARAMETER_LIST_LENGTH_ERROR)
@@ -101,7 +101,8 @@ def unmap_ranges(unit: LogicalUnit, data: bytes) -> list[tuple[int, int]]:
     count = min(said, len(data) - UNMAP_HEADER.length) // size
     if count > unit.maximum_unmap_descriptors:
         raise Refusal(invalid_parameter(2, 7))
-    ranges, total = [], 0
+    ranges: list[tuple[int, int]] = []
+    total = 0
     for place in range(UNMAP_HEADER.length, UNMAP_HEADER.length + count * size, size):
         fields = UNMAP_DESCRIPTOR.decode(data[place:])
         lba, blocks = fields["unmap_logical_block_address"], fields["number_of_logical_blocks"]
@@ -110,6 +111,9 @@ def unmap_ranges(unit: LogicalUnit, data: bytes) -> list[tuple[int, int]]:
         total += blocks
         if total * unit.block_size > unit.maximum_unmap:
             raise Refusal(invalid_parameter(place + 8, 7))
+        if ranges and sum(ranges[-1]) == lba:
+            first, before = ranges.pop()
+            lba, blocks = first, before + blocks
         if blocks:
             ranges.append((lba, blocks))
     return ranges
