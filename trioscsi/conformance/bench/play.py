@@ -60,6 +60,8 @@ class Play:
         self.seen: Callable[[], int] = lambda: -1
         self.on_link: Callable[[Link], None] | None = None
         """Told of each connection before anything has gone over it."""
+        self.secret = ""
+        """What the initiator proves itself by, where it has to."""
         self.host = ""
         """Where the initiator reaches the stage."""
         self.listen: Callable[[str, int], Awaitable[int]] | None = None

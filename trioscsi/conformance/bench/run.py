@@ -141,6 +141,7 @@ class _Performance:
         port = await self._listen("127.0.0.1", 0)
         host = self._play.host = self._driver.reaches_us_at
         self._play.listen = self._listen
+        self._play.secret = self._login().get("secret", "")
         addresses = await nursery.start(
             self._target(Portal(("127.0.0.1", 0), advertise=(host, port))).serve
         )

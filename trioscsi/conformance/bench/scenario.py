@@ -83,6 +83,7 @@ class Ability(enum.StrEnum):
     CONNECTIONS = "have several connections in a session"
     FAST_ABORT = "negotiate TaskReporting=FastAbort"
     PROTOCOL_LEVEL_2 = "negotiate iSCSIProtocolLevel=2"
+    ONE_NODE = "remember one session in another"
     LONG_ITEMS = "authenticate itself by a method with long items"
     OFFERS = "be told what to offer in negotiations"
     RECOVERS = "come back after its connection was lost"

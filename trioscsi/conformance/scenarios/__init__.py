@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 from trioscsi.conformance.bench.scenario import Scenario
 from trioscsi.conformance.scenarios import (
+    chap,
+    chap_faults,
     command_numbers,
     data_in,
     data_out,
@@ -32,6 +34,8 @@ _MODULES = (
     negotiation,
     text_format,
     keys,
+    chap,
+    chap_faults,
     command_numbers,
     status_numbers,
     data_in,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from trioscsi.initiator.deviations import Deviation, Rule
-from trioscsi.initiator.mutants.rows import key, row
+from trioscsi.initiator.mutants.rows import brings, choking, key, mirror, row
 
 MUTANTS: tuple[Deviation, ...] = (
     row("chap-no-md5", "12.1.3", "offers algorithms without MD5", pair=key("CHAP_A", ("CHAP_A", "6,7"))),
@@ -21,4 +21,13 @@ MUTANTS: tuple[Deviation, ...] = (
     row("chap-unproven", "12.1.3", "goes on with a target that has left its proof out", Rule.PROVEN_TARGET),
     row("chap-any-step", "12.1.3", "answers a challenge without an identifier", Rule.CHAP_STEPS),
     row("chap-short-secret", "9.2.1", "uses a secret of less than 96 bits", Rule.LONG_SECRETS),
+    row("chap-late", "12.1", "chooses CHAP, and does not say how", pair=key("CHAP_A")),
+    row("chap-short-challenges", "12.1.3", "answers no challenge of more than 256 bytes", hears=choking(lambda pdu: len(pdu.data) > 1024)),
+    row("chap-no-base64", "6.1", "reads no base64", hears=choking(brings("CHAP_C=0b"))),
+    row("chap-lower-case", "6.1", "reads no digits in upper case", hears=choking(brings("CHAP_C=0X"))),
+    row("chap-mirror", "9.2.1", "sends the target's challenge back as its own", mirror),
+    row("chap-stale", "12.1.3", "has one challenge for all targets", pair=key("CHAP_C", ("CHAP_C", "0x" + "5a" * 16))),
+    row("chap-short-names", "6.1", "takes no long names", hears=choking(brings("t" * 64))),
+    row("chap-led-astray", "12.1.3", "goes on with algorithms that it has left out", pair=key("CHAP_A", ("CHAP_A", "5"))),
+    row("chap-none-taken", "12.1", "goes on without authentication", frozenset({Rule.ADMISSIBLE_VALUES, Rule.AGREED_METHOD, Rule.PROVEN_TARGET})),
 )  # fmt: skip

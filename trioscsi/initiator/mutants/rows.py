@@ -90,6 +90,16 @@ def all_again(pdu: Any, connection: InitiatorConnection) -> Iterable[Any]:
     return (pdu,)
 
 
+def mirror(pdu: Any, connection: InitiatorConnection) -> Iterable[Any]:
+    """Challenge a target by its own challenge."""
+    theirs = [s.value for s in connection.said if s.side == "target" and s.name == "CHAP_C"]
+    if isinstance(pdu, LoginRequest) and theirs and b"CHAP_C=" in bytes(pdu.data):
+        start, _, rest = bytes(pdu.data).partition(b"CHAP_C=")
+        end = rest.partition(b"\0")[2]
+        pdu.data = start + b"CHAP_C=" + theirs[-1].encode() + b"\0" + end
+    return (pdu,)
+
+
 def last_digest(name: str, value: str) -> Iterable[Pair]:
     """Answer lists that begin and end otherwise by their last value."""
     chosen = {"HeaderDigest": "CRC32C", "DataDigest": "None"}
@@ -131,9 +141,12 @@ def row(
     name: str,
     section: str,
     says: str,
-    how: Alter | Rule | None = None,
+    how: Alter | Rule | frozenset[Rule] | None = None,
     **more: Any,
 ) -> Deviation:
+    """One mutant; some faults take several checks that are left out."""
     if isinstance(how, Rule):
-        return Deviation(id=name, section=section, says=says, breaks=frozenset({how}), **more)
+        how = frozenset({how})
+    if isinstance(how, frozenset):
+        return Deviation(id=name, section=section, says=says, breaks=how, **more)
     return Deviation(id=name, section=section, says=says, alter=how, **more)
