@@ -5,6 +5,7 @@
 
 A judge in the gallery sees every byte of both sides and holds it against the RFC.  Whom it judges
 is up to you: any command that takes a URL.  Without one it is an initiator with a fault of its own.
+It only looks on; `trioscsi conformance run -- COMMAND` plays scenarios that provoke, too.
 """
 
 import shlex

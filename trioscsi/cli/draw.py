@@ -12,7 +12,7 @@ from trioscsi.capture import read_capture
 from trioscsi.errors import CaptureError
 from trioscsi.machines import MACHINES
 from trioscsi.teaching import diagrams, header, sequence
-from trioscsi.teaching.sequence import Sequence
+from trioscsi.teaching.rungs import Sequence
 from trioscsi.teaching.story import Story
 
 Drawn = TypeVar("Drawn")

@@ -6,24 +6,19 @@ import logging
 import signal
 import socket
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
 import click
 import trio
 
 from trioscsi.backends import BlockDevice, open_disk
+from trioscsi.cli.onlookers import stepping, traces
 from trioscsi.cli.secrets import MUTUAL_SECRET, SECRET, WEB_TOKEN, choose, web_token
 from trioscsi.cli.systemd import inherited_sockets, notify
 from trioscsi.errors import TrioscsiError, UsageError, leaves
 from trioscsi.server.listener import Address, format_address
 from trioscsi.server.portals import Portal
-from trioscsi.server.refusals import ADVICE
-from trioscsi.server.stepping import Gate
 from trioscsi.server.target import Target
-from trioscsi.server.tracing import Traced
 from trioscsi.server.web.page import LivePage
 
 _DEFAULT_NAME = "iqn.2025-12.local:trioscsi"
@@ -202,7 +197,7 @@ def serve(
             )
             for disk in disks or (_DEFAULT_DISK,)
         ]
-        with _stepping(wanted=step) as gate:
+        with stepping(wanted=step) as gate:
             target = Target(
                 name,
                 *opened,
@@ -220,7 +215,7 @@ def serve(
                 chap=secrets.chap,
                 mutual_chap=secrets.mutual,
                 discovery_chap=secrets.chap if discovery_chap else None,
-                trace=_traces(trace, explain_refusals=explain_refusals),
+                trace=traces(trace, explain_refusals=explain_refusals),
                 control=control,
                 web=_page(web, web_token_file),
                 step=gate,
@@ -234,36 +229,12 @@ def serve(
         raise click.ClickException(str(failure))
 
 
-def _traces(path: Path | None, *, explain_refusals: bool) -> list[Traced]:
-    """Who is told of all connections."""
-    traces: list[Traced] = [] if path is None else [path]
-    if explain_refusals:
-        from trioscsi.teaching.explainer import Explainer  # most servers do not draw
-
-        traces.append(Explainer(partial(click.echo, err=True), ADVICE))
-    return traces
-
-
 def _page(listen: str | None, token_file: Path | None) -> LivePage | None:
     if listen is not None:
         return LivePage(listen, web_token(token_file))
     if token_file is not None:
         raise UsageError("--web-token-file is for the page of --web HOST:PORT")
     return None
-
-
-@contextmanager
-def _stepping(*, wanted: bool) -> Iterator[Gate | None]:
-    """Who lets each PDU pass, if somebody does."""
-    if not wanted:
-        yield None
-        return
-    from trioscsi.cli.keys import Keys
-    from trioscsi.cli.step import Stepper
-
-    keys = Keys()
-    with keys.ready():
-        yield Stepper(click.echo, keys.next, partial(signal.raise_signal, signal.SIGTERM))
 
 
 async def _serve(target: Target) -> None:
