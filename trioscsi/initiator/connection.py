@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from trioscsi.initiator.requests import Request
     from trioscsi.initiator.session import InitiatorSession
 
+_RESERVED = slice(38, 48)
+"""The reserved bytes at the end of a Login Response (section 11.13)."""
 _REMARKS = 256
 """Remarks that are kept of one connection."""
 
@@ -109,8 +111,19 @@ class InitiatorConnection(Line):
                 return handled
             if received is None:
                 return handled
-            self._hear(received)
+            if not self._is_odd():
+                self._hear(received)
         return pdus
+
+    def _is_odd(self) -> bool:
+        """Whether bits that do not matter are such that an initiator with a fault minds them."""
+        rules, framer = self.session.rules, self.framer
+        odd = not rules.keep(Rule.ANY_PADDING) and any(framer.last_padding)
+        if not rules.keep(Rule.RESERVED_IGNORED) and not self.full_feature:
+            odd |= any(framer.last_header[_RESERVED])
+        if odd:
+            self.give_up("bits that are not 0")
+        return odd
 
     def lost(self, reason: str, now: float) -> None:
         """The transport was closed by the target, was reset, or timed out."""

@@ -141,6 +141,8 @@ class FullFeature:
         connection, rules = self.connection, self.session.rules
         try:
             if isinstance(received, Malformed):
+                if not rules.keep(Rule.WELL_FORMED):
+                    return
                 raise received.error
             if isinstance(received, BadDigest):
                 whole = self.reception.take_damaged(received.pdu)

@@ -103,6 +103,9 @@ class Rule(enum.Enum):
     ABORT_LATE_COMMANDS = "A command that is not answered in time is aborted."
 
     # Everything else.
+    RESERVED_IGNORED = "Reserved bits are not looked at."
+    ANY_PADDING = "What the padding is does not matter."
+    WELL_FORMED = "A PDU that contradicts itself ends the session."
     KNOWN_OPCODES = "A PDU that a target does not send ends the session."
     ANSWER_PING = "A NOP-In with a Target Transfer Tag is answered."
     SILENT_PING = "A NOP-In without a Target Transfer Tag is not answered."

@@ -9,6 +9,7 @@ from trioscsi.conformance.scenarios import (
     chap,
     chap_faults,
     command_numbers,
+    damages,
     data_in,
     data_out,
     keys,
@@ -45,6 +46,7 @@ _MODULES = (
     texts,
     logouts,
     rejects,
+    damages,
     management,
     recoveries,
 )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from trioscsi.initiator.deviations import Deviation, Rule, changing, dropping, following, repeating
 from trioscsi.initiator.mutants.rows import (
+    digest_without_ahs,
     flip_data_digest,
     flip_header_digest,
     plus,
@@ -31,6 +32,10 @@ MUTANTS: tuple[Deviation, ...] = (
     row("ping-once", "11.18", "answers every second ping alone", dropping(NopOut, when=lambda pdu: solicited(pdu) and pdu.ttt % 2 == 1)),
     row("ping-own-tag", "11.18.2", "pings with a transfer tag", changing(NopOut, when=lambda pdu: pdu.itt != NO_TASK, ttt=7)),
     row("ping-unasked", "11.18", "answers what wants no answer", Rule.SILENT_PING),
+    row("reserved-panic", "11", "ends the login when reserved bytes are not 0", Rule.RESERVED_IGNORED),
+    row("padding-panic", "11.2", "ends the session when padding is not 0", Rule.ANY_PADDING),
+    row("any-ahs", "7.7", "takes PDUs that contradict themselves", Rule.WELL_FORMED),
+    row("digest-without-ahs", "13.1", "leaves additional header segments out of its digests", wire=digest_without_ahs),
     row("text-two-keys", "C", "asks for more than targets", changing(TextRequest, when=lambda pdu: pdu.data, data=lambda pdu: bytes(pdu.data) + b"X-com.example.more=1\0")),
     row("text-other-ttt", "11.11.4", "goes on with another transfer tag", changing(TextRequest, when=solicited, ttt=plus("ttt"))),
     row("text-other-tag", "11.10.3", "goes on with another task tag", changing(TextRequest, when=solicited, itt=plus("itt"))),

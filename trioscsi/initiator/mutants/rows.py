@@ -137,6 +137,14 @@ def flip_header_digest(data: bytes, pdu: Any) -> bytes:
     return flip(BHS_LENGTH)(data, pdu) if data.startswith(header + digest(header)) else data
 
 
+def digest_without_ahs(data: bytes, pdu: Any) -> bytes:
+    """A header digest over the basic header segment alone."""
+    end = BHS_LENGTH + 4 * data[4]
+    if end == BHS_LENGTH or data[end : end + 4] != digest(data[:end]):
+        return data
+    return data[:end] + digest(data[:BHS_LENGTH]) + data[end + 4 :]
+
+
 def row(
     name: str,
     section: str,
