@@ -93,6 +93,15 @@ def reads() -> Talk:
     return talk
 
 
+def target_fails() -> Talk:
+    """A read that the target could not carry out, and that it says nothing more of."""
+    talk = Talk().log_in()
+    command = talk.ask(ScsiCommand, read=True, expected_data_transfer_length=512)
+    talk.answer(ScsiResponse, command, response=1)
+    talk.close()
+    return talk
+
+
 def pings() -> Talk:
     talk = Talk().log_in(MaxRecvDataSegmentLength="512")
     ping = talk.ask(NopOut, immediate=False, data=bytes(600))
@@ -238,6 +247,7 @@ CONVERSATIONS: list[Callable[[], Talk]] = [
     writes,
     writes_again,
     reads,
+    target_fails,
     pings,
     management,
     text,

@@ -25,6 +25,7 @@ def test_qemu_tells_in_words_what_was_wrong():
     wrong = "Pattern verification failed at offset 0, 512 bytes\nread 512/512 bytes"
     assert by_qemu(0, wrong).how is How.WRONG_DATA
     assert by_qemu(0, "read failed: Input/output error\n").how is How.FAILED
+    assert by_qemu(0, f"write failed: Input/output error\n{wrong}").how is How.FAILED
     assert by_qemu(1, "qemu-io: can't open\n").how is How.FAILED
     assert by_qemu(0, "read 512/512 bytes at offset 0\n").how is How.DONE
 

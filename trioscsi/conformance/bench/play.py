@@ -138,6 +138,16 @@ class Play:
             raise Silence(f"the initiator was not done within {within or 0:g} seconds")
         return self._ending
 
+    async def ended(self, seconds: float = 10.0) -> Ending:
+        """As `ending`; one that is not done in time is HUNG, and its connections are broken off."""
+        try:
+            return await self.ending(seconds)
+        except Silence:
+            for link in self.links:
+                if link.is_open:
+                    await link.reset()
+            return Ending(How.HUNG)
+
     def let_go(self) -> None:
         """All connections go on by themselves, those that come later as well."""
         self.over = True
@@ -207,7 +217,7 @@ class Play:
         One that says nothing more, and is content, may have waited in vain until it was stopped.
         """
         before = self._last_heard()
-        ending = await self._ending_within(within)
+        ending = await self.ended(within)
         if ending.how is How.UNKNOWN or (ending.how is How.DONE and self._last_heard() == before):
             self.note("the initiator has said nothing more")
             return True
@@ -232,7 +242,7 @@ class Play:
                 retried = retried or (after <= _AT_ONCE and pdu.cdb == command.cdb)
 
         link.on_request = hear
-        ending = await self._ending_within(within)
+        ending = await self.ended(within)
         again = aborts or retried or len(self.links) > connections
         if ending.how is How.UNKNOWN and not again:
             return True
@@ -241,20 +251,11 @@ class Play:
 
     async def expect_survival(self, breach: str, within: float = 10.0) -> bool:
         """The rule asks that the initiator neither hangs, nor crashes, nor takes wrong data."""
-        ending = await self._ending_within(within)
+        ending = await self.ended(within)
         return self.check(ending.survived, f"{breach} ({ending})")
 
     def _last_heard(self) -> list[int]:
         return [id(link.heard[-1]) if link.heard else 0 for link in self.links]
-
-    async def _ending_within(self, seconds: float) -> Ending:
-        try:
-            return await self.ending(seconds)
-        except Silence:
-            for link in self.links:
-                if link.is_open:
-                    await link.reset()
-            return Ending(How.HUNG)
 
     async def expect_end(self, link: Link, breach: str, within: float = 10.0) -> bool:
         """The rule asks that the initiator ends the connection with no PDU more on it."""

@@ -218,6 +218,19 @@ async def _ping(driver: InHouse, where: Where) -> None:
         await read_pattern(session, 0, 1)
 
 
+async def _ask_for_too_much(driver: InHouse, where: Where) -> None:
+    async with driver.connect(where) as session:
+        answer = await session.command(commands.inquiry(), expected_in=1024)
+        if len(answer.check()) + answer.residual != 1024:
+            raise WrongData(f"{answer.residual} bytes are missing, and {len(answer.data)} came")
+
+
+async def _scan(driver: InHouse, where: Where) -> None:
+    async with driver.connect(where) as session:
+        if not await session.report_luns():
+            raise WrongData("there is no unit")
+
+
 async def _write_and_read_at_once(driver: InHouse, where: Where) -> None:
     """XDWRITEREAD (10) (SBC-3 section 5): what comes back are the bits that have changed."""
     async with driver.connect(where) as session:
@@ -317,6 +330,8 @@ _DRIVES: Mapping[Drive, Do] = {
     Drive.TARGET_RESET: _reset_target,
     Drive.RECOVER: _recover,
     Drive.ABORT: _abort,
+    Drive.SHORT_READ: _ask_for_too_much,
+    Drive.SCAN: _scan,
     Drive.BIDIRECTIONAL: _write_and_read_at_once,
     Drive.LONG_CDB: _read_by_long_cdb,
 }

@@ -24,11 +24,10 @@ def by_tool(status: int, output: str) -> Ending:
 
 
 def by_qemu(status: int, output: str) -> Ending:
-    """QEMU tells by words whether what it read was right."""
+    """QEMU tells by words what went wrong first: after a failed write no data are right."""
     for line in output.splitlines():
         if "Pattern verification failed" in line:
             return Ending(How.WRONG_DATA, line)
-    for line in output.splitlines():
         if " failed: " in line or "Failed to " in line:
             return Ending(How.FAILED, line)
     return by_status(status, output)

@@ -138,7 +138,8 @@ def response(scene: Scene, pdu: ScsiResponse) -> Remarks:
     )
     if pdu.status == _CHECK_CONDITION and pdu.response == ScsiResult.COMPLETED:
         yield SENSE.holds(pdu.data, "CHECK CONDITION without sense data")
-    yield from _residual(pdu, task, task.received)
+    if pdu.response == ScsiResult.COMPLETED:
+        yield from _residual(pdu, task, task.received)
 
 
 def _residual(pdu: DataIn | ScsiResponse, task: Task, received: int) -> Remarks:

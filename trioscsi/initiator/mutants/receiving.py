@@ -9,6 +9,7 @@ from trioscsi.initiator.connection import InitiatorConnection
 from trioscsi.initiator.deviations import Alter, Deviation, changing, dropping
 from trioscsi.initiator.mutants.rows import row
 from trioscsi.initiator.requests import Task
+from trioscsi.initiator.transfers import CHECK_CONDITION
 from trioscsi.pdu import (
     NO_TASK,
     AsyncMessage,
@@ -16,6 +17,7 @@ from trioscsi.pdu import (
     NopIn,
     Pdu,
     ReadyToTransfer,
+    ScsiCommand,
     ScsiResponse,
     SnackRequest,
     SnackType,
@@ -23,6 +25,7 @@ from trioscsi.pdu import (
 from trioscsi.serial import add, distance
 
 _WIDE = 2**16
+_DESCRIPTOR = 0x72
 
 
 def _tasks(connection: InitiatorConnection) -> list[Task]:
@@ -108,6 +111,31 @@ def _narrowed(pdu: Any, _connection: InitiatorConnection) -> Iterable[Pdu]:
     return (pdu,)
 
 
+def _sent_again(pdu: Any, connection: InitiatorConnection) -> Iterable[Pdu]:
+    task = _task(pdu, connection)
+    if task is not None and isinstance(pdu, ScsiResponse) and pdu.status == CHECK_CONDITION:
+        again = ScsiCommand(
+            itt=task.itt,
+            lun=task.lun,
+            cdb=task.cdb,
+            write=bool(task.data_out),
+            read=bool(task.expected_in),
+            expected_data_transfer_length=len(task.data_out) or task.expected_in,
+            cmd_sn=task.cmd_sn,
+            exp_stat_sn=connection.statuses.acknowledged,
+        )
+        connection.send(again)
+    return (pdu,)
+
+
+def _has_descriptors(pdu: Any) -> bool:
+    return bool(pdu.sense) and pdu.sense[0] & 0x7F == _DESCRIPTOR
+
+
+def _counts_residual(pdu: Any) -> bool:
+    return bool(pdu.residual_count) and not pdu.overflow
+
+
 MUTANTS: tuple[Deviation, ...] = (
     row("data-in-first-only", "11.7", "takes one Data-In of each command", hears=dropping(DataIn, when=lambda pdu: pdu.data_sn > 0)),
     row("data-in-status-missed", "11.7", "looks for a status in the first Data-In alone", hears=_later_status_missed),
@@ -123,5 +151,9 @@ MUTANTS: tuple[Deviation, ...] = (
     row("r2t-counted", "4.2.2.2", "acknowledges what has no status: R2Ts", hears=_counted(ReadyToTransfer)),
     row("message-uncounted", "4.2.2.2", "does not acknowledge Asynchronous Messages", hears=dropping(AsyncMessage)),
     row("status-in-order", "4.2.2.2", "takes statuses in the order of their commands alone", hears=_in_order),
+    row("status-astray", "4.2.5.3", "takes any status for that of its oldest task", hears=_for_oldest(ScsiResponse)),
+    row("status-retried", "7.2.1", "sends a command that has failed again with its number", hears=_sent_again),
+    row("residual-unflagged", "11.4.5.1", "takes any residual count for an underflow", hears=changing(ScsiResponse, when=_counts_residual, underflow=True)),
+    row("sense-descriptors-lost", "11.4.7", "does not bear sense data with descriptors", hears=dropping(ScsiResponse, when=_has_descriptors)),
     row("window-too-wide", "4.2.2.1", "takes a wide window for none", hears=_narrowed),
 )  # fmt: skip
