@@ -95,7 +95,16 @@ export class Ladder {
     row.setAttribute("aria-selected", "true");
     this.list.setAttribute("aria-activedescendant", row.id);
     row.scrollIntoView({ block: "nearest" });
-    if (open && row.line) this.chosen(row.line, this.connection);
+    if (open && row.line) {
+      this.followed = false;
+      this.latest.hidden = false;
+      this.chosen(row.line, this.connection);
+    }
+  }
+
+  /** Brings the chosen line into sight again, when there is less room than before. */
+  bringIntoSight() {
+    this.active?.scrollIntoView({ block: "nearest" });
   }
 
   key(event) {
@@ -126,6 +135,11 @@ export class Ladder {
   }
 }
 
+function kind(line) {
+  const refused = line.name === "ScsiResponse" && !line.summary.includes(", GOOD");
+  return refused ? "bad" : KINDS[line.name] ?? "other";
+}
+
 let lines = 0;
 
 /** What the filter looks through. */
@@ -148,7 +162,7 @@ function row(line) {
   const when = make("span", { class: "when" }, clock(line.at));
   let what;
   if (line.type === "pdu") {
-    kinds.push(KINDS[line.name] ?? "other", line.sender === "initiator" ? "to-target" : "to-initiator");
+    kinds.push(kind(line), line.sender === "initiator" ? "to-target" : "to-initiator");
     if (line.wrong.length) kinds.push("wrong");
     const [head, ...rest] = line.summary.split(/(?=, ITT )/);
     what = make("span", { class: "what", title: line.summary }, head,

@@ -4,6 +4,7 @@ import { make, makeSvg, still, title } from "./dom.js";
 
 const PACE = 420; // milliseconds that a step may be looked at before the next one
 const LAG = 2500; // milliseconds that the picture may be late
+const LEGIBLE = 0.66; // of the size that a picture is drawn for; below it, it is moved about
 const FLASH = { duration: 1600, easing: "ease-out" };
 
 export class View {
@@ -55,7 +56,9 @@ export class View {
     const text = this.machines.get(name).figure;
     const svg = new DOMParser().parseFromString(text, "image/svg+xml").documentElement;
     this.svg = document.importNode(svg, true);
-    this.svg.style.maxWidth = `${this.svg.viewBox.baseVal.width}px`;
+    const width = this.svg.viewBox.baseVal.width;
+    this.svg.style.maxWidth = `${width}px`;
+    this.svg.style.minWidth = `${width * LEGIBLE}px`;
     this.figure.replaceChildren(this.svg);
     this.show(this.connection, this.model);
   }
@@ -138,8 +141,18 @@ export class View {
     const boxes = name === undefined ? [] : this.boxes(name);
     const box = later ? boxes.at(-1) : boxes[0];
     box?.classList.add("now");
+    if (box) this.bringIntoSight(box);
     const where = name === undefined ? "" : `: it is in ${name}`;
     this.svg.setAttribute("aria-label", `The states of ${title(machine.name)}${where}`);
+  }
+
+  bringIntoSight(box) {
+    const figure = this.figure;
+    if (figure.scrollWidth <= figure.clientWidth) return;
+    const around = figure.getBoundingClientRect();
+    const { left, width } = box.getBoundingClientRect();
+    const way = left + width / 2 - around.left - around.width / 2;
+    figure.scrollBy({ left: way, behavior: still.matches ? "instant" : "smooth" });
   }
 
   /** Whether the machine is in its first state: that of a cleanup begins when a connection ends. */

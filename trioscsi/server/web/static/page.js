@@ -23,9 +23,10 @@ const sessions = new Sessions((number) => {
   byId("follow").checked = false;
   look(number);
 });
-const ladder = new Ladder((line, connection) => {
-  details.show(line, connection);
+const ladder = new Ladder(async (line, connection) => {
   if (line.type === "transition") for (const view of views) view.point(line);
+  await details.show(line, connection);
+  ladder.bringIntoSight();
 });
 
 const drawSessions = soon(() => sessions.draw(model, shown));

@@ -53,11 +53,10 @@ export function drawKeys(connection) {
   const rows = [...(connection?.keys.values() ?? [])];
   byId("unsettled").hidden = rows.length > 0;
   byId("keys").replaceChildren(...rows.map((key) => make("tr", {},
-    make("td", {}, key.key),
+    make("td", {}, key.key, make("span", { class: "rule" }, key.rule)),
     make("td", {}, key.by),
     make("td", { class: "code" }, key.offered),
     make("td", { class: "code" }, key.answered ?? ""),
     make("td", { class: key.result.startsWith("wrong") ? "code wrong" : "code" }, key.result),
-    make("td", {}, key.rule),
     make("td", {}, key.section))));
 }
