@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from trioscsi.conformance.bench.chap import binary, challenged, proven
 from trioscsi.conformance.bench.faults import saying
 from trioscsi.conformance.bench.link import Link
@@ -97,6 +99,24 @@ def _flipped(proof: bytes) -> str:
     return encode_binary(bytes((proof[0] ^ 1, *proof[1:])))
 
 
+def _too_long(proof: bytes) -> str:
+    return encode_binary(proof + b"!")
+
+
+def _too_short(proof: bytes) -> str:
+    return encode_binary(proof[:-1])
+
+
+_PROOFS: tuple[Callable[[bytes], str] | str, ...] = (
+    _flipped,
+    _too_short,
+    _too_long,
+    "",
+    "t" * 256,
+)
+"""What is wrong with a proof; strings are names, "" the initiator's own."""
+
+
 @scenario(
     "CH-10",
     "A target that does not prove itself is left.",
@@ -105,21 +125,24 @@ def _flipped(proof: bytes) -> str:
     needs=[Ability.MUTUAL_CHAP],
     stimulus=Stimulus.BREACH,
     mutants=("chap-trusting",),
-    unh=("CHAP 5.1", "CHAP 5.2", "CHAP 5.3"),
+    unh=("CHAP 4.4", "CHAP 4.6", "CHAP 5.1", "CHAP 5.2", "CHAP 5.3"),
 )
 async def wrong_proof(play: Play) -> None:
-    async def with_proof(how: str, link: Link) -> None:
-        step, response = await proven(play, link)
+    async def with_proof(damage: Callable[[bytes], str] | str, link: Link) -> None:
+        _, response = await proven(play, link)
+        if isinstance(damage, str):
+            # Nothing says that the initiator has to know the target's name.
+            name = damage or dict(said(link))["CHAP_N"]
+            await link.forward(response, data=saying({"CHAP_N": name})(response))
+            play.inform(await link.is_ended(within=3), f"it takes a proof of {name[:16]}")
+            await link.close()
+            return
         proof = binary(dict(pairs_of(bytes(response.data)))["CHAP_R"])
-        wrong = {
-            "wrong": _flipped(proof),
-            "short": encode_binary(proof[:-1]),
-            "long": encode_binary(proof + b"!"),
-        }[how]
-        await step.link.forward(response, data=saying({"CHAP_R": wrong})(response))
-        await demand_end(play, link, f"it takes a proof that is {how}")
+        wrong = damage(proof)
+        await link.forward(response, data=saying({"CHAP_R": wrong})(response))
+        await demand_end(play, link, f"it takes the proof {wrong}")
 
-    await each_login(play, ("wrong", "short", "long"), with_proof)
+    await each_login(play, _PROOFS, with_proof)
 
 
 @scenario(
@@ -149,7 +172,7 @@ async def no_proof(play: Play) -> None:
     needs=[Ability.MUTUAL_CHAP, Ability.ONE_NODE],
     stimulus=Stimulus.BREACH,
     mutants=("chap-reflected",),
-    unh=("CHAP 2.5", "CHAP 3.6.1", "CHAP 3.6.3", "CHAP 3.8", "CHAP 4.6"),
+    unh=("CHAP 2.5", "CHAP 3.6.1", "CHAP 3.6.3", "CHAP 3.8"),
 )
 async def reflection(play: Play) -> None:
     first = await play.session()

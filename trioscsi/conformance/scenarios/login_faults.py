@@ -57,12 +57,13 @@ async def both_c_and_t(play: Play) -> None:
 async def transit_not_asked_for(play: Play) -> None:
     held = await hold(play)
     text = bytes(held.made().data)
-    await held.say(data=text[:1], continue_=True, transit=False)
+    cut = text.index(b"\0") + 1
+    await held.say(data=text[:cut], continue_=True, transit=False)
     await held.hear()
     if held.request.transit:
-        await held.say(data=text[1:])
+        await held.say(data=text[cut:])
         raise NotExercised("it asks for the next stage with each request")
-    await held.say(data=text[1:], transit=True, nsg=held.response.nsg)
+    await held.say(data=text[cut:], transit=True, nsg=held.response.nsg)
     play.inform(await held.link.is_ended(), "it moves on all the same")
 
 
@@ -125,6 +126,7 @@ async def another_tag(play: Play) -> None:
     taken = len(held.link.heard) > before
     play.check(not taken, "it takes the response of another task for its own")
     play.inform(ended or taken, "it waits for another response")
+    await held.link.close()
 
 
 @scenario(
