@@ -26,7 +26,7 @@ def show(core):
 
 
 async def main():
-    slow = Slow(MemoryDisk("1MiB"), read_ms=20)
+    slow = Slow(MemoryDisk("1MiB"), read_ms=150)
     async with (
         classroom(slow, machines=(), limits=Limits(tasks=ROOM)) as url,
         connect(url) as session,

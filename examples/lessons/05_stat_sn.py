@@ -19,7 +19,7 @@ class BackToFront:
     block_size, blocks = 512, 3
 
     async def read(self, lba, blocks):
-        await trio.sleep(0.02 * (self.blocks - lba))
+        await trio.sleep(0.06 * (self.blocks - lba))
         return bytes(512 * blocks)
 
     async def write(self, lba, data):

@@ -77,6 +77,11 @@ def test_numbers_come_with_their_names() -> None:
     assert told(pdu) == ("NOP-Out", said, ", ".join(["NOP-Out", *said]))
 
 
+def test_data_without_a_status_have_no_stat_sn() -> None:
+    assert "StatSN 5" in told(DataIn(has_status=True, stat_sn=5))[1]
+    assert "StatSN 0" not in told(DataIn())[1]
+
+
 def test_what_is_no_pdu_has_no_more_than_its_opcode() -> None:
     cut = Cut(b"\x1f" + bytes(47), b"", 0)
     explained = explain(cut.header)

@@ -129,7 +129,8 @@ def _lives(sequence: Sequence, right: float, bottom: float) -> Iterator[str]:
     for x, side, where in zip((_LEFT, right), ("initiator", "target"), sequence.ends, strict=True):
         yield f'<line class="life" x1="{x:.1f}" y1="84" x2="{x:.1f}" y2="{bottom:.1f}"/>'
         yield _text("name", x, 62, side)
-        yield _text("soft middle", x, 78, where)
+        kind, at = ("soft", _MARGIN) if x == _LEFT else ("soft middle", x)
+        yield _text(kind, at, 78, where)
 
 
 def _said(rung: Rung, right: float, y: float) -> tuple[list[str], float]:

@@ -64,7 +64,8 @@ def _numbers(pdu: Pdu, cut: Cut) -> Iterable[str]:
         yield f"ITT 0x{itt:08x}" + (" none" if itt == NO_TASK else "")
     for name, shown in _NUMBERS.items():
         value = getattr(pdu, name, None)
-        if value is not None:
+        absent = name == "stat_sn" and isinstance(pdu, DataIn) and not pdu.has_status
+        if value is not None and not absent:
             yield f"{shown} {value}"
     if cut.data_length:
         yield f"{cut.data_length} bytes"
