@@ -4,6 +4,7 @@
 
     TrioscsiError
     ├── PeerError             the other side broke the protocol; carries the answer it gets
+    │   └── DamagedHeader     a header digest shows that the stream is lost
     ├── UsageError            our caller passed something impossible (also a ValueError)
     ├── BackendError          storage failed; becomes sense data
     │   └── OutOfSpace        thinly provisioned storage is full
@@ -58,6 +59,10 @@ class PeerError(TrioscsiError):
     def __str__(self) -> str:
         answer = "" if self.answer is None else f", answered {self.answer.name}"
         return f"{self.reason} (RFC 7143 section {self.section}{answer})"
+
+
+class DamagedHeader(PeerError):
+    """A header does not match its digest: where the next PDU begins is not known any more."""
 
 
 class UsageError(TrioscsiError, ValueError):

@@ -14,6 +14,7 @@ import attrs
 from tests.initiator.conversations import Conversation, Recorded
 from tests.initiator.credentials import ME, YOU
 from tests.initiator.pair import intent, reading, writing
+from tests.initiator.scripts import scripted
 from trioscsi.initiator.deviations import Deviation
 from trioscsi.initiator.events import Redirected
 from trioscsi.initiator.intent import Credentials
@@ -338,6 +339,35 @@ def _refused_data(deviation: Deviation | None) -> bytes:
     return goes_on(script) + f"{task.over}, {task.status}".encode()
 
 
+def _reconnects(deviation: Deviation | None) -> bytes:
+    """A connection is lost that a command goes on by, and another takes its place."""
+    talk = scripted(
+        intent(error_recovery_level=2),
+        b"ErrorRecoveryLevel=2\0",
+        deviation=deviation,
+        reconnects=True,
+    )
+    task = talk.do(reading(0, 4))
+    talk.expected = task.cmd_sn + 1
+    talk.ends[0].cut("cut")
+    end = talk.reconnect()
+    end.hear()
+    return repr(end.heard).encode()
+
+
+def _closed_everywhere(deviation: Deviation | None) -> bytes:
+    """The session is logged out by the first of two connections, and then has more to say."""
+    wish = intent(max_connections=2)
+    talk = scripted(wish, b"MaxConnections=2\0", 2, deviation=deviation)
+    talk.session.log_out(talk.ends[0].connection, LogoutReason.CLOSE_SESSION)
+    talk.do(reading(0, 4), 1)
+    return repr([end.heard for end in talk.ends]).encode()
+
+
+def _one_more(deviation: Deviation | None) -> bytes:
+    return str(full(deviation).session.admits_connection).encode()
+
+
 def _no_logout(deviation: Deviation | None) -> bytes:
     script = full(deviation)
     script.session.log_out(script.connection, LogoutReason.CLOSE_SESSION)
@@ -460,6 +490,9 @@ BREACHES: tuple[Conversation, ...] = (
     while_reading(NopIn(ttt=5, lun=2**64 - 1)),
     _silent,
     _late_command,
+    _reconnects,
+    _closed_everywhere,
+    _one_more,
     at_level_1(data_in(data_sn=1, buffer_offset=4)),
     at_level_1(response(), unnumbered=1),
     at_level_1(response(exp_data_sn=2)),

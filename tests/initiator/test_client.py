@@ -17,8 +17,22 @@ from trioscsi.initiator.recovery import Policy
 from trioscsi.initiator.results import Capacity
 from trioscsi.initiator.url import Url
 from trioscsi.limits import Limits
-from trioscsi.pdu import LoginResponse, TaskFunction, TaskResult, encode
+from trioscsi.pdu import (
+    DataIn,
+    Framer,
+    LoginRequest,
+    LoginResponse,
+    LogoutRequest,
+    LogoutResponse,
+    ScsiCommand,
+    TaskFunction,
+    TaskManagementRequest,
+    TaskManagementResponse,
+    TaskResult,
+    encode,
+)
 from trioscsi.server.access import Moved, Redirect
+from trioscsi.text import Stage
 
 NAME = "iqn.2025-12.test:disk"
 SECRET, OTHER = b"secret of the initiator", b"secret of the target"
@@ -289,3 +303,96 @@ async def test_a_logout_after_a_long_silence_is_answered_in_time(autojump_clock:
         await trio.sleep(60)
         await one.log_out()
         assert one.core.machine.state == "FREE"
+
+
+async def test_several_connections_share_the_work():
+    async with serving(max_connections=3) as (_, portal):
+        async with connect(f"iscsi://{portal}/{NAME}/0", connections=3) as one:
+            assert [each.cid for each in one.core.connections] == [1, 2, 3]
+            async with trio.open_nursery() as nursery:
+                for place in range(30):
+                    nursery.start_soon(one.write, place, DATA)
+            assert await one.read(0, 30) == DATA * 30
+            with pytest.raises(UsageError, match="no more than 3 connections"):
+                await one.add_connection()
+        assert one.core.connections == []
+
+
+async def test_a_target_that_agrees_to_one_connection_gets_one():
+    async with session(connections=3) as one:
+        assert len(one.core.connections) == 1
+
+
+async def test_a_session_comes_back_with_all_of_its_connections():
+    options: dict[str, Any] = {"default_time2wait": 0, "max_connections": 2}
+    async with (
+        serving(**options) as (_, portal),
+        connect(
+            f"iscsi://{portal}/{NAME}/0", recover=QUICK, connections=2, default_time2wait=0
+        ) as one,
+    ):
+        one.core.connections[1].give_up("the test wants it")
+        assert await one.read(0, 1) == bytes(512)
+        for _ in range(100):
+            await trio.sleep(0.01)
+            if len(one.core.connections) == 2:
+                break
+        assert len(one.core.connections) == 2
+        assert one.recoveries == 1
+
+
+class Loopback:
+    """A target at error recovery level 2 that answers a read by the second connection only."""
+
+    def __init__(self) -> None:
+        self.logins: list[LoginRequest] = []
+        self.functions: list[int] = []
+
+    async def talk(self, stream: trio.SocketStream) -> None:
+        framer, numbers = Framer(2**24 - 1), {"exp_cmd_sn": 9, "max_cmd_sn": 40}
+        connection = len(self.logins)
+        async for data in stream:
+            framer.receive(data)
+            while (pdu := framer.next_pdu()) is not None:
+                numbers["exp_cmd_sn"] = pdu.cmd_sn + (not pdu.immediate)
+                for answer in self.answers(pdu, connection):
+                    for name, value in numbers.items():
+                        setattr(answer, name, value)
+                    answer.stat_sn = self.stat_sn
+                    self.stat_sn += 1
+                    await stream.send_all(b"".join(map(bytes, encode(answer))))
+                if isinstance(pdu, ScsiCommand) and not connection:
+                    self.task = pdu.itt
+                    return
+
+    def answers(self, pdu: Any, connection: int) -> Any:
+        match pdu:
+            case LoginRequest():
+                self.logins.append(pdu)
+                self.stat_sn = 0
+                text = b"ErrorRecoveryLevel=2\0DefaultTime2Wait=0\0" if pdu.tsih == 0 else b""
+                fields = {"isid": pdu.isid, "tsih": 7, "itt": pdu.itt, "csg": pdu.csg}
+                yield LoginResponse(transit=True, nsg=pdu.nsg, data=text, **fields)
+            case TaskManagementRequest():
+                self.functions.append(pdu.function)
+                yield TaskManagementResponse(itt=pdu.itt)
+                yield DataIn(itt=self.task, data=b"read", final=True, has_status=True)
+            case LogoutRequest():
+                yield LogoutResponse(itt=pdu.itt)
+
+
+async def test_at_level_2_a_command_goes_on_by_a_new_connection():
+    target = Loopback()
+    listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    port = listeners[0].socket.getsockname()[1]
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(trio.serve_listeners, target.talk, listeners)
+        options: dict[str, Any] = {"error_recovery_level": 2, "default_time2wait": 0}
+        url = f"iscsi://127.0.0.1:{port}/{NAME}/0"
+        first_stage = Stage.OPERATIONAL
+        async with connect(url, recover=QUICK, first_stage=first_stage, **options) as one:
+            assert (await one.command(bytes(6), expected_in=4)).data == b"read"
+            assert (one.reconnections, one.recoveries) == (1, 0)
+        assert [(login.tsih, login.cid) for login in target.logins] == [(0, 1), (7, 1)]
+        assert target.functions == [TaskFunction.TASK_REASSIGN]
+        nursery.cancel_scope.cancel()

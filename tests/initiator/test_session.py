@@ -138,15 +138,35 @@ def test_a_logout_of_the_session_ends_all_of_them():
     assert not pair.happened(SessionFailed)
 
 
-def test_a_connection_that_breaks_takes_only_its_own_commands():
+def test_without_error_recovery_a_connection_that_breaks_takes_its_session_with_it():
     pair = several()
     pair.gate.disk.lazy = True
     first, second = (pair.do(reading(0, 4), wire) for wire in pair.wires)
     pair.wires[0].initiator.lost("cut", 0.0)
     pair.run()
     assert first.lost == "cut"
-    assert not second.over
-    assert not pair.happened(SessionFailed)
+    assert second.lost == "cut: its session ends with it"
+    assert pair.happened(SessionFailed)
+
+
+def test_the_connection_that_has_the_least_to_do_takes_the_next_command():
+    pair = several()
+    pair.gate.disk.lazy = True
+    tasks = [reading(0, 4) for _ in range(4)]
+    for task in tasks:
+        pair.session.submit(task)
+    first, second = (wire.initiator for wire in pair.wires)
+    assert [task.connection for task in tasks] == [first, second, first, second]
+
+
+def test_after_a_logout_of_the_session_nothing_new_is_said_on_any_connection():
+    pair = several()
+    pair.session.log_out(pair.connection, LogoutReason.CLOSE_SESSION)
+    task = reading(0, 4)
+    pair.session.submit(task)
+    assert task.lost == "the connection is being logged out"
+    pair.run()
+    assert pair.happened(SessionEnded)
 
 
 def test_a_target_that_breaks_the_protocol_loses_all_connections():

@@ -1,8 +1,8 @@
 """The other side: an iSCSI initiator, without I/O (RFC 7143 chapters 4 to 7).
 
 `InitiatorSession` is where to start: it makes connections, into which bytes go and out of which
-bytes come, and it takes requests.  It speaks at error recovery level 0, negotiates everything, and
-breaks a rule where a `Deviation` tells it to.
+bytes come, and it takes requests.  It speaks at all error recovery levels and by several
+connections, negotiates everything, and breaks a rule where a `Deviation` tells it to.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from trioscsi.initiator.connection import InitiatorConnection, Said
 from trioscsi.initiator.deviations import Deviation, Rule
 from trioscsi.initiator.events import (
     ConnectionLost,
+    ConnectionWanted,
     Ended,
     Event,
     LoggedIn,
@@ -27,6 +28,7 @@ from trioscsi.initiator.session import InitiatorSession
 
 __all__ = [
     "ConnectionLost",
+    "ConnectionWanted",
     "Credentials",
     "Deviation",
     "Ended",

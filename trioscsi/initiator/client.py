@@ -23,6 +23,7 @@ from trioscsi.initiator.carrier import Carrier
 from trioscsi.initiator.connection import InitiatorConnection
 from trioscsi.initiator.deviations import Deviation
 from trioscsi.initiator.events import (
+    ConnectionWanted,
     Ended,
     LoggedIn,
     LoginFailed,
@@ -81,7 +82,16 @@ class Session(Services):
         self.messages: list[AsyncMessage] = []
         self.rejects: list[Reject] = []
         self._where = self._here = where
-        self.core = InitiatorSession(intent, limits, deviation=deviation, watcher=watcher)
+        self.core = InitiatorSession(
+            intent,
+            limits,
+            deviation=deviation,
+            watcher=watcher,
+            reconnects=policy is not None,
+        )
+        self._policy = policy or Policy()
+        self._more: list[str | None] = []
+        """Where further connections go to; None: where the first one does."""
         self._recovery: Recovery | None = None
         if policy is not None:
             now = trio.current_time()
@@ -139,6 +149,26 @@ class Session(Services):
                 return
 
     # Logins.
+
+    async def add_connection(self, address: str | None = None) -> None:
+        """Log one more connection of the session in, perhaps at another portal of the target.
+
+        Raises LoginFailure if the target refuses, and UsageError if it has agreed to no more; the
+        session goes on without it.
+        """
+        await self._until_up()
+        core = self.core
+        if not core.admits_connection:
+            most = core.parameters.max_connections
+            raise UsageError(f"the target has agreed to no more than {most} connections")
+        where = self._here if address is None else self._here.at(address)
+        _, stream = await self._transport([where])
+        outcome = await self._start(core.connect(trio.current_time()), stream)
+        if isinstance(outcome, LoginFailed):
+            raise LoginFailure(outcome.reason, outcome.status)
+        if isinstance(outcome, Redirected):
+            raise LoginFailure("a further connection was redirected", None)
+        self._more.append(address)
 
     async def open(self, nursery: trio.Nursery) -> None:
         """Log in, for the first time; raises LoginFailure."""
@@ -245,6 +275,40 @@ class Session(Services):
             self.recoveries += 1
             old.reinstated()
         self._turn()
+        if recovery.up:
+            await self._add_others()
+
+    async def _add_others(self) -> None:
+        """Give a session that was brought back the connections that it had."""
+        addresses, self._more = self._more, []
+        for address in addresses:
+            try:
+                await self.add_connection(address)
+            except (LoginFailure, SessionLost, UsageError):
+                self._more.append(address)
+                return
+
+    async def _reconnect(self, core: InitiatorSession, wanted: ConnectionWanted) -> None:
+        """Open a connection in the place of one that was lost, while there is time."""
+        await trio.sleep(wanted.wait)
+        end, delay = trio.current_time() + wanted.retain, self._policy.delay
+        while core is self.core and not core.rescue.hopeless:
+            try:
+                _, stream = await self._transport([self._here])
+                connection = core.reconnect(wanted.connection, trio.current_time())
+                outcome = await self._start(connection, stream)
+            except LoginFailure:
+                outcome = None
+            if isinstance(outcome, LoggedIn):
+                self.reconnections += 1
+                return
+            refused = isinstance(outcome, LoginFailed) and outcome.status is not None
+            if refused or trio.current_time() + delay >= end:
+                core.forgo(wanted.connection)
+                self._stir(core)
+                return
+            await trio.sleep(delay)
+            delay *= 2
 
     # How it is done.
 
@@ -272,6 +336,8 @@ class Session(Services):
                 case LoggedIn() | LoginFailed() | Redirected():
                     self._outcomes[event.connection] = event
                     self._turn()
+                case ConnectionWanted() if core is self.core:
+                    self._nursery.start_soon(self._reconnect, core, event)
                 case SessionFailed(wait) if core is self.core:
                     self._fail("the session has failed", wait)
                 case SessionEnded() if core is self.core:
@@ -310,6 +376,7 @@ async def connect(
     isid: bytes | None = None,
     portal_group: int | None = None,
     recover: bool | Policy = False,
+    connections: int = 1,
     **offer: Any,
 ) -> AsyncIterator[Session]:
     """Log in to a target, or (where the URL names none) to discovery; log out at the end.
@@ -318,7 +385,9 @@ async def connect(
     has.  ``portal_group`` is the tag that the target has to have there.  ``offer`` are fields of
     `trioscsi.text.Offer`: what is negotiated; and of `Intent`, such as ``first_stage``.  With
     ``recover`` a session that fails is brought back, and commands that were lost with it are sent
-    anew, as a `Policy` says.
+    anew, as a `Policy` says.  Where error recovery level 2 was agreed, only the connection is
+    brought back, and the commands go on.  ``connections`` is how many to use, if the target agrees
+    to so many.
 
     Raises LoginFailure if the target refuses or cannot be reached, and UsageError for what cannot
     be.
@@ -327,6 +396,8 @@ async def connect(
     policy = Policy() if recover is True else recover or None
     rules = Rules(frozenset() if deviation is None else deviation.breaks)
     with _PORTS.one(name, where.target, rules) as port, _unwrapped():
+        if connections > 1:
+            offer = {"max_connections": connections, **offer}
         intent = intent_of(where, name, isid or port, _CHALLENGES, offer)
         session = Session(
             intent, where, limits=limits, deviation=deviation, watcher=watcher, policy=policy
@@ -338,6 +409,10 @@ async def connect(
                 if portal_group not in (None, tag):
                     await session.log_out()
                     raise LoginFailure(f"portal group {tag} answers, not {portal_group}", None)
+                while len(session.core.connections) < connections:
+                    if not session.core.admits_connection:
+                        break
+                    await session.add_connection()
                 yield session
                 await session.log_out()
             finally:

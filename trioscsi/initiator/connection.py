@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from trioscsi.errors import PeerError
+from trioscsi.errors import DamagedHeader, PeerError
 from trioscsi.initiator.events import ConnectionLost
 from trioscsi.initiator.full_feature import FullFeature
 from trioscsi.initiator.login import Login
@@ -30,7 +30,7 @@ from trioscsi.protocol.line import Line, Remark, nobody
 from trioscsi.text import Pair, Stage
 
 if TYPE_CHECKING:
-    from trioscsi.initiator.requests import Request
+    from trioscsi.initiator.requests import Request, Task
     from trioscsi.initiator.session import InitiatorSession
 
 _RESERVED = slice(38, 48)
@@ -68,6 +68,7 @@ class InitiatorConnection(Line):
         *,
         now: float,
         wake: Callable[[], None] = nobody,
+        replaces: InitiatorConnection | None = None,
     ) -> None:
         super().__init__(session.limits, now=now, wake=wake)
         self.session = session
@@ -75,9 +76,15 @@ class InitiatorConnection(Line):
         self.statuses = StatusNumbers(rules=session.rules)
         self.said: list[Said] = []
         """All keys of the login, in their order."""
+        self.replaces = replaces
+        """The connection whose place this one is to take."""
         self.reason = ""
         """Why the connection has ended."""
+        self.said_wait: tuple[int, int] | None = None
+        """Time2Wait and Time2Retain, if the target has given others than were agreed."""
         self.cleanup: cleanup_machine.Inputs | None = None
+        self._due = now
+        """When the connection times out, once it has failed (transition M1)."""
         self._moves: deque[Transition] = deque()
         self.machine = connection_machine.machine.start(self.watcher)
         self._login: Login | None = None
@@ -153,7 +160,20 @@ class InitiatorConnection(Line):
     @property
     def serves(self) -> bool:
         """Whether new requests may be sent here."""
-        return self.machine.state == connection_machine.LOGGED_IN.name
+        logged_in = self.machine.state == connection_machine.LOGGED_IN.name
+        return logged_in and not self.session.closing
+
+    @property
+    def wait(self) -> int:
+        """Seconds for which the target is left in peace when this connection has failed (7.5)."""
+        agreed = self.session.parameters.default_time2wait
+        return agreed if self.said_wait is None else self.said_wait[0]
+
+    @property
+    def retain(self) -> int:
+        """Seconds after that, within which it may be brought back."""
+        agreed = self.session.parameters.default_time2retain
+        return agreed if self.said_wait is None else self.said_wait[1]
 
     def refusal(self, request: Request) -> str:
         """Why a request cannot be sent here, or nothing."""
@@ -186,6 +206,24 @@ class InitiatorConnection(Line):
         """Keep something for the log, but not without end."""
         self.remarks.append(remark)
         del self.remarks[:-_REMARKS]
+
+    def retry(self, task: Task) -> None:
+        """Send a command as it was sent by a connection that is logged out (section 7.2.1)."""
+        self._in_full_feature.retry(task)
+
+    def adopt(self, task: Task) -> None:
+        """A command of another connection goes on by this one."""
+        self._in_full_feature.reception.begin(task)
+
+    def plug(self, cmd_sn: int) -> None:
+        """Use a CmdSN that the target does not have, so that it does not wait for it."""
+        self._in_full_feature.plug(cmd_sn)
+
+    def clean_up(self, cause: str) -> None:
+        """Something has happened to what is left of this connection (section 8.2)."""
+        cleanup = self.cleanup
+        if cleanup is not None and cleanup.hears(cause):
+            self._do_cleanup(getattr(cleanup, cause)())
 
     def note(self, side: str, stage: Stage, pairs: Sequence[Pair]) -> None:
         """Keep what was said in the login."""
@@ -231,13 +269,16 @@ class InitiatorConnection(Line):
                 self.session.couple(self, move.label)
 
     def broken(self, error: PeerError) -> None:
-        """The target has broken the protocol: at level 0 that ends the session (section 7.7)."""
+        """The target has broken the protocol, which ends the session (section 7.7)."""
         if self._login is not None:
             self._login.broken(error)
             return
         self.remark(error)
-        for connection in [self, *self.session.others(self)]:
-            connection.give_up(str(error))
+        if isinstance(error, DamagedHeader):
+            # Where the next PDU begins is not known any more; the peer is not to blame (7.8).
+            self.give_up(str(error))
+            return
+        self.session.drop(str(error))
 
     def login_ended(self, *, accepted: bool) -> None:
         """The final Login Response has come, or the login was given up."""
@@ -262,9 +303,8 @@ class InitiatorConnection(Line):
 
     def reinstated(self) -> None:
         """A login has taken the place of this connection, which waits for its cleanup."""
-        if self.cleanup is not None and self.cleanup.hears("logout_started"):
-            self._do_cleanup(self.cleanup.logout_started())
-            self._do_cleanup(self.cleanup.logout_succeeded())
+        self.clean_up("logout_started")
+        self.clean_up("logout_succeeded")
 
     # How it is done.
 
@@ -315,22 +355,20 @@ class InitiatorConnection(Line):
         self._in_full_feature.prepare_logout()
 
     def _start_cleanup(self) -> None:
-        """Commands end with their connection: nothing can be reassigned below level 2."""
-        session, parameters = self.session, self.session.parameters
-        session.events.append(ConnectionLost(self, self.reason))
-        session.end_all(self.reason, self)
+        self.session.events.append(ConnectionLost(self, self.reason))
         self.cleanup = cleanup_machine.machine.start(self.session.watcher)
-        wait = parameters.default_time2wait if session.wait is None else session.wait
-        when = self.now + wait + parameters.default_time2retain
-        session.deadlines.set(self, when, self._cleanup_timed_out)
+        self._due = self.now + self.wait + self.retain
+        self._wait_for_cleanup()
+        self.session.rescue.begin(self)
 
-    def _cleanup_timed_out(self) -> None:
-        assert self.cleanup is not None
-        self._do_cleanup(self.cleanup.connection_timed_out())
+    def _wait_for_cleanup(self) -> None:
+        self.session.deadlines.set(self, self._due, lambda: self.clean_up("connection_timed_out"))
 
     def _do_cleanup(self, effects: Effects) -> None:
         for effect in effects:
             match effect:
+                case cleanup_machine.Effect.START_TIMER:
+                    self._wait_for_cleanup()
                 case cleanup_machine.Effect.STOP_TIMER:
                     self.session.deadlines.cancel(self)
                 case cleanup_machine.Effect.FREE_CONNECTION:

@@ -67,6 +67,19 @@ class ConnectionLost:
 
 
 @attrs.define
+class ConnectionWanted:
+    """No connection is left, but the session lives on at error recovery level 2.
+
+    A new one is to take the place of this one (`InitiatorSession.reconnect`), after ``wait``
+    seconds and within ``retain`` more.
+    """
+
+    connection: InitiatorConnection
+    wait: int
+    retain: int
+
+
+@attrs.define
 class SessionFailed:
     """No connection is left; log in anew after ``wait`` seconds, within ``retain`` more.
 
@@ -90,6 +103,7 @@ Event = (
     | Noticed
     | Refused
     | ConnectionLost
+    | ConnectionWanted
     | SessionFailed
     | SessionEnded
 )

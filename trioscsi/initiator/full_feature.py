@@ -12,7 +12,7 @@ from trioscsi.initiator.management import ADDED_LEVEL, TaskManagement
 from trioscsi.initiator.notices import Notices
 from trioscsi.initiator.numbering import carries_status
 from trioscsi.initiator.pings import Pings
-from trioscsi.initiator.reception import Reception
+from trioscsi.initiator.reception import Reception, rewind
 from trioscsi.initiator.requests import (
     LogoutWish,
     Management,
@@ -128,6 +128,13 @@ class FullFeature:
         )
         burst = data_outs(task, NO_TASK, 0, with_command, first, segment(parameters, rules))
         self.retries.send(task, self.number(command, task, cmd_sn), *burst)
+
+    def retry(self, task: Task) -> None:
+        """Send a command of another connection as it was sent there, and have all of its data."""
+        rewind(task)
+        task.retries = 0
+        self.reception.begin(task)
+        self.retries.send(task, *task.sent)
 
     def send_data(self, pdu: Any) -> None:
         """Send a PDU that has ExpStatSN and no CmdSN."""
@@ -262,9 +269,9 @@ class FullFeature:
             return
         self.session.end(request, f"rejected: {reason_name(pdu.reason)}")
         if skipped and rules.keep(Rule.PLUGGED_GAPS):
-            self._fill(cmd_sn)
+            self.plug(cmd_sn)
 
-    def _fill(self, cmd_sn: int) -> None:
+    def plug(self, cmd_sn: int) -> None:
         """Use a CmdSN that the target did not take (section 11.17.1).
 
         Otherwise it would wait for it, and with it for all that come later.

@@ -41,7 +41,14 @@ class Logout:
 
     def start(self, wish: LogoutWish) -> None:
         """Begin a logout: nothing new is said from here on."""
+        if self._is_of_other(wish):
+            self._send(wish)
+            return
         self._asked_for, self._wish = False, wish
+        if wish.reason == LogoutReason.CLOSE_SESSION and self._session.rules.keep(
+            Rule.SILENCE_EVERYWHERE
+        ):
+            self._session.closing = True
         self._connection.deadlines.cancel("logout due")
         self._connection.do(self._connection.machine.logout_wanted())
 
@@ -49,12 +56,20 @@ class Logout:
         """Transition T9 or T10 was taken."""
         wish, connection = self._wish, self._connection
         assert wish is not None, "only a request leads to a logout"
+        self._send(wish)
+        when = connection.now + connection.limits.logout_time
+        connection.deadlines.set("logout", when, self._late)
+
+    def _is_of_other(self, wish: LogoutWish) -> bool:
+        """Whether it is another connection that this one logs out: one that has failed."""
+        whole = wish.reason == LogoutReason.CLOSE_SESSION
+        return not whole and wish.cid != self._connection.cid
+
+    def _send(self, wish: LogoutWish) -> None:
         # Where the whole session is meant, the CID is reserved (section 11.14.3).
         cid = 0 if wish.reason == LogoutReason.CLOSE_SESSION else wish.cid
         request = LogoutRequest(reason=wish.reason, cid=cid)
-        connection.send(self._full_feature.number(request, wish))
-        when = connection.now + connection.limits.logout_time
-        connection.deadlines.set("logout", when, self._late)
+        self._connection.send(self._full_feature.number(request, wish))
 
     def hear(self, pdu: LogoutResponse) -> None:
         """The target has logged the connection out, or could not."""
@@ -65,10 +80,13 @@ class Logout:
         failed = pdu.response != LogoutResult.SUCCESS
         if not session.rules.keep(Rule.LOGOUT_FAILURE if failed else Rule.LOGOUT_CLOSES):
             return
-        wish.result = pdu.response
+        wish.result, wish.time2wait = pdu.response, pdu.time2wait
         session.end(wish)
+        if self._is_of_other(wish):
+            return
         if failed:
-            session.wait = pdu.time2wait
+            session.closing = False
+            connection.said_wait = pdu.time2wait, pdu.time2retain
             connection.reason = f"the logout failed with {pdu.response}"
             connection.do(connection.machine.logout_failed())
             return

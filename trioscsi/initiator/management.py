@@ -65,7 +65,8 @@ class TaskManagement:
         if about is not None and request.function in _OF_A_TASK:
             pdu.lun, pdu.referenced_task_tag, pdu.ref_cmd_sn = about.lun, about.itt, about.cmd_sn
             if request.function == TaskFunction.TASK_REASSIGN:
-                pdu.exp_data_sn = about.data_sn
+                # Only what was read is known to have come (section 11.5.6).
+                pdu.exp_data_sn = 0 if about.data_out else about.data_sn
         request.concerned = [task for task in self._tasks() if _concerns(request, task)]
         rules = self._session.rules
         fast = self._session.parameters.task_reporting == "FastAbort"

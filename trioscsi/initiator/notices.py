@@ -40,14 +40,16 @@ class Notices:
             connection.do(connection.machine.logout_asked_for())
 
     def _connection_drops(self, pdu: AsyncMessage) -> None:
-        self._session.wait = pdu.parameter2
         for connection in list(self._session.connections):
             if connection.cid == pdu.parameter1:
+                connection.said_wait = pdu.parameter2, pdu.parameter3
                 connection.drop_announced("the target drops the connection")
 
     def _session_drops(self, pdu: AsyncMessage) -> None:
-        self._session.wait = pdu.parameter2
-        for connection in list(self._session.connections):
+        connections = list(self._session.connections)
+        for connection in connections:
+            connection.said_wait = pdu.parameter2, pdu.parameter3
+        for connection in connections:
             connection.drop_announced("the target drops the session")
 
     def _negotiation_wanted(self, pdu: AsyncMessage) -> None:

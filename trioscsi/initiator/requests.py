@@ -158,6 +158,8 @@ class LogoutWish(Request):
     reason: LogoutReason
     cid: int = 0
     result: LogoutResult | int = LogoutResult.SUCCESS
+    time2wait: int = 0
+    """Seconds that the target wants to be left in peace."""
 
 
 @attrs.define(eq=False, kw_only=True)

@@ -100,6 +100,9 @@ class Rule(enum.Enum):
     SNACK_TAG = "After an R-Data SNACK only the status that has its tag is believed."
     LOST_DATA_FAIL = "A command whose data were lost has failed, whatever its status."
     RETRY_COMMANDS = "A command that is not acknowledged is sent again with its CmdSN."
+    AGREED_CONNECTIONS = "A session has no more connections than were agreed."
+    REASSIGN_TASKS = "Commands of a lost connection are reassigned, where that was agreed."
+    SAME_CID = "A connection that takes the place of another has its CID."
     ABORT_LATE_COMMANDS = "A command that is not answered in time is aborted."
 
     # Everything else.
@@ -116,6 +119,7 @@ class Rule(enum.Enum):
     ANSWER_NEGOTIATION_REQUEST = "Asynchronous event 4 is answered by a Text Request."
     ANSWER_TERMINATION = "Asynchronous event 5 is acknowledged by a NOP-Out."
     TERMINATION_STOPS_DATA = "After asynchronous event 5 no data is sent for its unit's tasks."
+    SILENCE_EVERYWHERE = "After a logout of the session nothing new is sent on any connection."
     NOTHING_AFTER_LOGOUT = "After a Logout Request nothing new is sent."
     LOGOUT_CLOSES = "After a Logout Response the connection is closed."
     LOGOUT_FAILURE = "A logout that has failed ends the connection."

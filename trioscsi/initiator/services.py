@@ -33,6 +33,8 @@ class Services(abc.ABC):
     def __init__(self) -> None:
         self.recoveries = 0
         """How many sessions have taken the place of one that had failed."""
+        self.reconnections = 0
+        """How many connections have taken the place of one that was lost."""
         self._capacities: dict[int, Capacity] = {}
 
     # What carries it there.

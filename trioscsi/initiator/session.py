@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 
 import attrs
@@ -16,6 +16,7 @@ from trioscsi.initiator.events import Ended, Event, SessionEnded, SessionFailed
 from trioscsi.initiator.intent import Intent
 from trioscsi.initiator.numbering import CommandNumbers
 from trioscsi.initiator.requests import LogoutWish, Management, Request, Task
+from trioscsi.initiator.rescue import Rescue
 from trioscsi.initiator.rules import Rule, Rules
 from trioscsi.limits import Limits
 from trioscsi.machines._automat import Effects, Watcher
@@ -45,8 +46,11 @@ class InitiatorSession:
         *,
         deviation: Deviation | None = None,
         watcher: Watcher | None = None,
+        reconnects: bool = False,
     ) -> None:
         self.intent = intent
+        self.reconnects = reconnects
+        """Whether the driver opens a new connection where one is wanted (`ConnectionWanted`)."""
         self.limits = limits or Limits()
         self.deviation = deviation
         self.rules = Rules(frozenset() if deviation is None else deviation.breaks)
@@ -67,8 +71,9 @@ class InitiatorSession:
         """What waits for the command window to open."""
         self.events: list[Event] = []
         self.deadlines = Deadlines()
-        self.wait: int | None = None
-        """Time2Wait, if an Asynchronous Message has given one."""
+        self.closing = False
+        """Whether the session is being logged out: nothing new is said on any connection."""
+        self.rescue = Rescue(self)
         self.machine = session_machine.machine.start(watcher)
         self._last_cid = 0
         self._last_itt = 0
@@ -82,6 +87,30 @@ class InitiatorSession:
         connection = InitiatorConnection(self, self._last_cid, now=now, wake=wake)
         self.connections.append(connection)
         return connection
+
+    @property
+    def admits_connection(self) -> bool:
+        """Whether one more connection is within what was agreed (section 13.2)."""
+        full = sum(each.full_feature for each in self.connections)
+        within = full < self.parameters.max_connections
+        return within or not self.rules.keep(Rule.AGREED_CONNECTIONS)
+
+    def reconnect(
+        self, old: InitiatorConnection, now: float, wake: Callable[[], None] = nobody
+    ) -> InitiatorConnection:
+        """A new connection in the place of one that has failed: with its CID (section 6.3.4)."""
+        self.now = now
+        cid = old.cid
+        if not self.rules.keep(Rule.SAME_CID):
+            cid = self._last_cid = (self._last_cid + 1) % 2**16
+        connection = InitiatorConnection(self, cid, now=now, wake=wake, replaces=old)
+        self.connections.append(connection)
+        return connection
+
+    def forgo(self, connection: InitiatorConnection) -> None:
+        """No connection will take the place of one that has failed."""
+        self.rescue.hopeless = True
+        connection.clean_up("connection_timed_out")
 
     def next_deadline(self) -> float | None:
         """When `handle_timer` is to be called at the latest, or None."""
@@ -142,7 +171,11 @@ class InitiatorSession:
         if not self.rules.keep(Rule.SAME_ISID):
             intent = attrs.evolve(intent, isid=intent.isid[:-1] + bytes([intent.isid[-1] ^ 1]))
         session = InitiatorSession(
-            intent, self.limits, deviation=self.deviation, watcher=self.watcher
+            intent,
+            self.limits,
+            deviation=self.deviation,
+            watcher=self.watcher,
+            reconnects=self.reconnects,
         )
         if not self.rules.keep(Rule.NEW_SESSION):
             session.tsih, session.parameters = self.tsih, self.parameters
@@ -209,11 +242,17 @@ class InitiatorSession:
 
     def drop(self, reason: str) -> None:
         """End all connections: the session has failed (section 7.1.4.4)."""
+        hoped = self.rescue.under_way and self.machine.state == session_machine.FAILED.name
+        self.rescue.hopeless = True
         for connection in list(self.connections):
             connection.give_up(reason)
+        if hoped:
+            self._fail()
 
     def couple(self, connection: InitiatorConnection, label: str) -> None:
         """Follow a transition of a connection (section 8.3.4)."""
+        if connection.replaces is not None:
+            self._follow_rescue(connection, connection.replaces, label)
         if label == "T5" and self.machine.hears("connection_logged_in"):
             self.do(self.machine.connection_logged_in())
         if self.machine.state != session_machine.LOGGED_IN.name or any(
@@ -225,12 +264,26 @@ class InitiatorSession:
         elif label in _FAILURES:
             self.do(self.machine.failed())
 
+    def _follow_rescue(
+        self, connection: InitiatorConnection, old: InitiatorConnection, label: str
+    ) -> None:
+        match label:
+            case "T4":
+                self.rescue.login_began(old)
+            case "T5":
+                if self.machine.hears("connection_logged_in"):
+                    self.do(self.machine.connection_logged_in())
+                self.rescue.login_succeeded(old, connection)
+            case "T7":
+                self.rescue.login_failed(old)
+
     def others(self, connection: InitiatorConnection) -> list[InitiatorConnection]:
         """The other connections of the session."""
         return [other for other in self.connections if other is not connection]
 
     def leave(self, connection: InitiatorConnection) -> None:
         """Nothing is left of a connection."""
+        self.rescue.end(connection)
         if connection in self.connections:
             self.connections.remove(connection)
         if not self.connections and self.machine.hears("timed_out"):
@@ -240,7 +293,7 @@ class InitiatorSession:
         """Do the effects of a transition of the session."""
         for effect in effects:
             match effect:
-                case Effect.RECOVER:
+                case Effect.RECOVER if not self.rescue.under_way:
                     self._fail()
                 case Effect.REPORT_NEXUS_LOSS:
                     self.end_all("the session is over")
@@ -251,15 +304,17 @@ class InitiatorSession:
     # How it is done.
 
     def _fail(self) -> None:
-        """At level 0 commands do not outlive the last connection (section 7.4)."""
+        """Below level 2 commands do not outlive the last connection (section 7.1.4.4)."""
         self.end_all("the connection was lost")
         self.refuse_waiting("the connection was lost")
-        parameters = self.parameters
-        wait = parameters.default_time2wait if self.wait is None else self.wait
-        self.events.append(SessionFailed(wait, parameters.default_time2retain))
+        waits = [(each.wait, each.retain) for each in self.connections]
+        wait, retain = max(waits, default=(0, 0))
+        self.events.append(SessionFailed(wait, retain))
 
     def _has_to_wait(self, request: Request, *, first: bool = False) -> bool:
         keep = self.rules.keep
+        if self.rescue.under_way and not self._any_connection():
+            return True
         limit = self.depth.limit
         if limit is not None and isinstance(request, Task) and self._under_way() >= limit:
             return True
@@ -281,8 +336,12 @@ class InitiatorSession:
         connection.start(request)
 
     def _any_connection(self) -> InitiatorConnection | None:
+        """The connection that has the least to do."""
         full = [each for each in self.connections if each.full_feature]
-        return next((each for each in full if each.serves), full[0] if full else None)
+        if len(full) < 2:
+            return full[0] if full else None
+        busy = Counter(request.connection for request in self.requests.values())
+        return min(full, key=lambda each: (not each.serves, busy[each]))
 
     def _tell_time(self, now: float | None) -> None:
         if now is not None:

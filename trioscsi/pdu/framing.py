@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import attrs
 
-from trioscsi.errors import PeerError, UsageError
+from trioscsi.errors import DamagedHeader, PeerError, UsageError
 from trioscsi.pdu.codes import RejectReason
 from trioscsi.pdu.digest import DIGEST_LENGTH, digest
 from trioscsi.pdu.header import AHS_MAXIMUM
@@ -290,7 +290,7 @@ class Framer:
     def _check_header(self, end: int) -> None:
         header = self._current[self._start : end - DIGEST_LENGTH]
         if digest(header) != self._current[end - DIGEST_LENGTH : end]:
-            raise PeerError("a header digest does not match its header", section="7.8")
+            raise DamagedHeader("a header digest does not match its header", section="7.8")
 
     def _keep(self, size: int) -> Received | None:
         """Set aside what there is of a PDU that takes at least ``size`` bytes."""

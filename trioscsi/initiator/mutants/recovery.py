@@ -21,4 +21,8 @@ MUTANTS: tuple[Deviation, ...] = (
     row("snack-any-tag", "11.4.4", "takes a status from before its R-Data SNACK", Rule.SNACK_TAG),
     row("data-not-missed", "7.8", "takes a command whose data were lost for one that went well", Rule.LOST_DATA_FAIL),
     row("command-not-missed", "7.2.1", "does not send a command again that was lost", Rule.RETRY_COMMANDS),
+    row("reassign-forgone", "7.1.4.3", "does not have its commands reassigned", Rule.REASSIGN_TASKS),
+    row("reassign-other-cid", "6.3.4", "comes back to its session with another CID", Rule.SAME_CID),
+    row("connections-unagreed", "13.2", "opens more connections than were agreed", Rule.AGREED_CONNECTIONS),
+    row("logout-half", "11.14", "talks on by other connections after a logout of the session", Rule.SILENCE_EVERYWHERE),
 )  # fmt: skip
