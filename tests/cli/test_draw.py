@@ -86,7 +86,6 @@ def test_a_header_is_drawn_in_each_format_that_can_show_it(trioscsi, form):
 @pytest.mark.parametrize(
     ("arguments", "formats"),
     [
-        (("--pdu", "login-request", "--format", "dot"), "text, svg, mermaid"),
         (("cleanup", "--format", "text"), "dot, mermaid, svg"),
         ((__file__, "--format", "dot"), "svg, mermaid"),
     ],

@@ -7,7 +7,7 @@ import pytest
 
 from trioscsi.pdu import CLASSES, LoginRequest, Pdu
 from trioscsi.teaching.fields import places, title
-from trioscsi.teaching.header import FORMATS, marked, mermaid, svg
+from trioscsi.teaching.header import FORMATS, dot, marked, mermaid, svg
 from trioscsi.teaching.header import text as draw
 
 EVERY = pytest.mark.parametrize("cls", CLASSES.values(), ids=lambda cls: cls.__name__)
@@ -61,8 +61,17 @@ def test_a_packet_diagram_leaves_no_bit_out(cls: type[Pdu]) -> None:
     assert at == 48 * 8
 
 
+@EVERY
+def test_a_table_of_graphviz_has_a_column_for_each_bit(cls: type[Pdu]) -> None:
+    drawing = dot(cls)
+    rows = re.findall(r"<tr><td>\d+</td>(.*)</tr>", drawing)
+    assert len(rows) == 12
+    assert {sum(map(int, re.findall(r'colspan="(\d+)"', row))) for row in rows} == {32}
+    ET.fromstring(drawing[drawing.index("<table") : drawing.index(">]")])
+
+
 def test_the_formats_are_those_that_can_show_a_layout() -> None:
-    assert list(FORMATS) == ["text", "svg", "mermaid"]
+    assert list(FORMATS) == ["text", "svg", "dot", "mermaid"]
 
 
 def test_fields_are_marked_in_the_lines_that_hold_them() -> None:

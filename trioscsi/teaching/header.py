@@ -95,6 +95,27 @@ def mermaid(cls: type[Pdu]) -> str:
     return "\n".join([*lines, ""])
 
 
+def dot(cls: type[Pdu]) -> str:
+    """The same in the language of Graphviz: a table, a column for each bit."""
+    lines = [
+        f'digraph "{title_of(cls)}" {{',
+        f'    label="{title_of(cls)} (RFC 7143 section {cls.section})"',
+        '    node [shape=plain, fontname="monospace", fontsize=10]',
+        '    pdu [label=<<table border="0" cellborder="1" cellspacing="0" cellpadding="4">',
+    ]
+    numbers = "".join(f"<td>{bit % 8}</td>" for bit in range(_WORD))
+    lines.append(f'        <tr><td border="0"></td>{numbers}</tr>')
+    for start in range(0, BHS_LENGTH, 4):
+        cells = "".join(_dot_cell(box) for box in _boxes(cls, start))
+        lines.append(f"        <tr><td>{start}</td>{cells}</tr>")
+    return "\n".join([*lines, "    </table>>]", "}", ""])
+
+
+def _dot_cell(box: _Box) -> str:
+    colour = "" if box.tip else ' bgcolor="gray92"'
+    return f'<td colspan="{box.width}"{colour}>{escape(box.label)}</td>'
+
+
 def _bits(first: int, width: int) -> str:
     return f"{first}-{first + width - 1}" if width > 1 else str(first)
 
@@ -135,6 +156,7 @@ def _svg_text(kind: str, x: float, y: float, words: str) -> str:
 FORMATS: Mapping[str, Callable[[type[Pdu]], str]] = {
     "text": text,
     "svg": svg,
+    "dot": dot,
     "mermaid": mermaid,
 }
 """How each format is drawn."""
