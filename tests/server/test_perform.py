@@ -10,6 +10,7 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
+from tests.scsi.copy.world import lid4
 from tests.server.conftest import Build, House
 from tests.server.peer import (
     BLOCK,
@@ -46,6 +47,7 @@ from trioscsi.scsi import (
     Refusal,
     Refused,
     Reply,
+    SenseKey,
     Status,
     Storage,
 )
@@ -758,3 +760,15 @@ async def test_sanitizing_that_is_cut_off_by_a_restart_has_failed(
         serving.cancel_scope.cancel()
     again = await build(MemoryDisk("1MiB"), state=tmp_path).log_in()
     assert (await again.do(read10(0, 1))).sense_code == (MEDIUM_ERROR, 0x3103)
+
+
+async def test_sense_data_may_come_with_good_status_to_who_knows_that(build: Build) -> None:
+    data = lid4(b"", b"", g_sense=1)
+    cdb = bytes((0x83, 0x01)) + bytes(8) + len(data).to_bytes(4) + bytes(2)
+    house = build()
+    newer = await house.log_in(iSCSIProtocolLevel="2")
+    answer = await newer.do(cdb, data)
+    assert (answer.status, answer.sense_code) == (Status.GOOD, (SenseKey.COMPLETED, 0x0020))
+    assert await newer.do(TEST_UNIT_READY) == (Status.GOOD, b"", b"")
+    older = await house.log_in(OTHER_ISID)
+    assert (await older.do(cdb, data)).sense_code == (SenseKey.ILLEGAL_REQUEST, 0x2600)

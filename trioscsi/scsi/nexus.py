@@ -72,6 +72,8 @@ class Nexus:
     """The version descriptor of the transport between the ports (SPC-4 section 6.6)."""
     queries: bool = False
     """Whether the transport has the task management functions that ask, and I_T NEXUS RESET."""
+    sense_with_any_status: bool = False
+    """Whether the initiator knows that sense data may come with GOOD status too."""
     view: View = attrs.field(factory=Everything)
     """Which units this initiator sees."""
     pending: dict[int, list[Attention]] = attrs.field(factory=dict, init=False)

@@ -37,9 +37,13 @@ class Status(enum.IntEnum):
 
 @attrs.define
 class Done:
-    """GOOD status, no data."""
+    """GOOD status, no data; with ``sense`` if there is more to say of it.
+
+    That is only for nexuses with ``sense_with_any_status``.
+    """
 
     data_out: ClassVar[int] = 0
+    sense: Sense | None = None
 
 
 @attrs.define

@@ -255,6 +255,7 @@ class Performer:
             target_port_group=group,
             transport=_ISCSI + session.parameters.protocol_level,
             queries=session.parameters.protocol_level >= _RFC_7144,
+            sense_with_any_status=session.parameters.protocol_level >= _RFC_7144,
             view=session.view,
         )
         self._nexuses[session] = nexus
@@ -308,7 +309,8 @@ class Performer:
         self.executors[task.connection].start(task, plan)
 
     def _done(self, task: Task, plan: Done) -> bool:
-        task.connection.finish(task, transferred=task.plan.data_out)
+        sense = b"" if plan.sense is None else self._encoded(task, plan.sense)
+        task.connection.finish(task, transferred=task.plan.data_out, sense=sense)
         return True
 
     def _met(self, task: Task, plan: Met) -> bool:
@@ -478,17 +480,15 @@ class Performer:
     def _check_condition(self, task: Task, sense: Sense) -> None:
         # Whatever came of it, the data that a plan takes was taken before it was performed.
         taken = 0 if task.plan is None else task.plan.data_out
-        unit = self._by_field.get(task.lun)
-        descriptor = unit is not None and bool(unit.logical.modes.d_sense)
         counts = not task.over
-        task.connection.finish(
-            task,
-            Status.CHECK_CONDITION,
-            sense=sense.encode(descriptor=descriptor),
-            transferred=taken,
-        )
+        sense_data = self._encoded(task, sense)
+        task.connection.finish(task, Status.CHECK_CONDITION, sense=sense_data, transferred=taken)
         if counts:
             self.task_sets.failed(task)
+
+    def _encoded(self, task: Task, sense: Sense) -> bytes:
+        unit = self._by_field.get(task.lun)
+        return sense.encode(descriptor=unit is not None and bool(unit.logical.modes.d_sense))
 
     def _unit(self, task: Task) -> Unit:
         return self._by_field[task.lun]

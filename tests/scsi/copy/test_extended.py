@@ -7,11 +7,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.scsi.copy.world import World, blocks, lid1, lid4, out
-from trioscsi.scsi import Done, Failed, Receive, Refused, Status
+from trioscsi.scsi import (
+    AdditionalSense,
+    Done,
+    Failed,
+    Receive,
+    Refused,
+    Sense,
+    SenseKey,
+    Status,
+)
 from trioscsi.scsi.copy import bounds
 from trioscsi.scsi.copy.extended import ExtendedCopy
 from trioscsi.scsi.copy.parameters import parse_lid1, parse_lid4
-from trioscsi.scsi.sense import PARAMETER_LIST_LENGTH_ERROR, invalid_field
+from trioscsi.scsi.sense import PARAMETER_LIST_LENGTH_ERROR, invalid_field, invalid_parameter
 
 
 def test_a_copy_is_made_from_its_parameter_list(world: World) -> None:
@@ -41,6 +50,18 @@ def test_a_copy_is_made_from_its_parameter_list(world: World) -> None:
 @pytest.mark.parametrize(("action", "make"), [(0, lid1), (1, lid4)])
 def test_both_forms_copy(world: World, action: int, make: Callable[..., bytes]) -> None:
     assert world.copy(make(world.named(0, 1), blocks(8)), action=action) == Done()
+    assert world.disks[1].data[:4096] == world.disks[0].data[:4096]
+
+
+def test_good_status_comes_with_sense_data_if_that_is_asked_for_and_understood(
+    world: World,
+) -> None:
+    data = lid4(world.named(0, 1), blocks(8), g_sense=1)
+    assert world.copy(data, action=1) == Failed(invalid_parameter(15, 1))
+    assert world.disks[1].steps == []
+    world.nexus.sense_with_any_status = True
+    sense = Sense(SenseKey.COMPLETED, AdditionalSense.EXTENDED_COPY_INFORMATION_AVAILABLE)
+    assert world.copy(data, action=1) == Done(sense)
     assert world.disks[1].data[:4096] == world.disks[0].data[:4096]
 
 

@@ -122,8 +122,9 @@ def test_the_format_of_lid4_is_checked(name: str) -> None:
     assert refusal_of(parse_lid4, lid4(b"", b"", **{name: 2})) == pointed(LID4, name)
 
 
-def test_sense_data_with_good_status_are_refused() -> None:
-    assert refusal_of(parse_lid4, lid4(b"", b"", g_sense=1)) == pointed(LID4, "g_sense")
+def test_sense_data_with_good_status_need_that_the_copy_is_made_before() -> None:
+    assert parse_lid4(lid4(b"", b"", g_sense=1)).g_sense
+    assert refusal_of(parse_lid4, lid4(b"", b"", g_sense=1, immed=1)) == pointed(LID4, "g_sense")
 
 
 @given(st.binary(min_size=48, max_size=200))

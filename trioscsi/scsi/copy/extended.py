@@ -11,18 +11,18 @@ from trioscsi.scsi.cdb import Cdb, cdb_layout
 from trioscsi.scsi.command import TRANSFER_TIMEOUT, Access, Command, decoded
 from trioscsi.scsi.copy import bounds
 from trioscsi.scsi.copy.operation import Operation
-from trioscsi.scsi.copy.parameters import LID1, LID4, Request, parse_lid1, parse_lid4
+from trioscsi.scsi.copy.parameters import LID1, LID4, Request, invalid, parse_lid1, parse_lid4
 from trioscsi.scsi.copy.runner import Copy
 from trioscsi.scsi.copy.segments import Course
 from trioscsi.scsi.layout import bits, span
 from trioscsi.scsi.plan import Done, Failed, Receive
-from trioscsi.scsi.sense import PARAMETER_LIST_LENGTH_ERROR
+from trioscsi.scsi.sense import PARAMETER_LIST_LENGTH_ERROR, AdditionalSense, Sense, SenseKey
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from trioscsi.scsi.cdb import CdbLayout
-    from trioscsi.scsi.command import TRANSFER_TIMEOUT, Perform
+    from trioscsi.scsi.command import Perform
     from trioscsi.scsi.device import LogicalUnit
     from trioscsi.scsi.layout import Layout
     from trioscsi.scsi.nexus import Nexus
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from trioscsi.scsi.storage import Storage
 
 COPY_LID1, COPY_LID4, ABORT = 0x00, 0x01, 0x1C
+_COPIED = Sense(SenseKey.COMPLETED, AdditionalSense.EXTENDED_COPY_INFORMATION_AVAILABLE)
 
 
 @attrs.define(kw_only=True)
@@ -46,6 +47,10 @@ class ExtendedCopy(Copy):
     async def copy(self, storage: Storage, operation: Operation) -> None:
         """See `Copy.copy`."""
         await Course(self.unit, self.nexus, self.request, operation).run(storage)
+
+    def success(self) -> Done:
+        """See `Copy.success`."""
+        return Done(_COPIED) if self.request.g_sense else Done()
 
 
 def extended_copy(
@@ -66,6 +71,8 @@ def extended_copy(
         if len(data) < length:
             return Failed(PARAMETER_LIST_LENGTH_ERROR)
         request = parse(data)
+        if request.g_sense and not nexus.sense_with_any_status:
+            raise invalid(header, "g_sense")
         return ExtendedCopy(
             unit=unit,
             nexus=nexus,

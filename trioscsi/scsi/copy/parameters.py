@@ -72,6 +72,7 @@ class Request:
     targets: tuple[Target, ...]
     segments: tuple[Segment, ...]
     immed: bool = False
+    g_sense: bool = False
 
 
 def parse_lid1(data: bytes) -> Request:
@@ -82,19 +83,21 @@ def parse_lid1(data: bytes) -> Request:
 def parse_lid4(data: bytes) -> Request:
     """The parameter list of EXTENDED COPY(LID4); raises Refusal for what is wrong with it.
 
-    GOOD status with sense data, as G_SENSE asks for it, does not exist here.
+    There is nothing to say of a copy with its GOOD status (G_SENSE) if that comes before its end.
     """
     fields = LID4.decode(data)
     required = {
         "parameter_list_format": _LID4_FORMAT,
         "header_target_descriptor_list_length": _LID4_HEADER_LENGTH,
         "header_target_descriptor_type_code": _LID4_HEADER_TYPE,
-        "g_sense": 0,
     }
     for name, value in required.items():
         if fields[name] != value:
-            raise _invalid(LID4, name)
-    return attrs.evolve(_parse(LID4, data, fields), immed=bool(fields["immed"]))
+            raise invalid(LID4, name)
+    immed, g_sense = bool(fields["immed"]), bool(fields["g_sense"])
+    if immed and g_sense:
+        raise invalid(LID4, "g_sense")
+    return attrs.evolve(_parse(LID4, data, fields), immed=immed, g_sense=g_sense)
 
 
 def _parse(header: Layout, data: bytes, fields: dict[str, int]) -> Request:
@@ -107,7 +110,7 @@ def _parse(header: Layout, data: bytes, fields: dict[str, int]) -> Request:
     if targets + segments > min(bounds.DESCRIPTORS_LENGTH, len(data) - header.length):
         raise Refusal(PARAMETER_LIST_LENGTH_ERROR)
     if targets % TARGET_DESCRIPTOR.length:
-        raise _invalid(header, "target_descriptor_list_length")
+        raise invalid(header, "target_descriptor_list_length")
     middle = header.length + targets
     return Request(
         *_list_id(header, fields),
@@ -118,15 +121,16 @@ def _parse(header: Layout, data: bytes, fields: dict[str, int]) -> Request:
 
 def _list_id(header: Layout, fields: dict[str, int]) -> tuple[int | None, bool]:
     if fields["list_id_usage"] not in [*ListIdUsage]:
-        raise _invalid(header, "list_id_usage")
+        raise invalid(header, "list_id_usage")
     usage, list_id = ListIdUsage(fields["list_id_usage"]), fields["list_identifier"]
     if usage is ListIdUsage.NONE:
         if list_id:
-            raise _invalid(header, "list_identifier")
+            raise invalid(header, "list_identifier")
         return None, False
     return list_id, usage is ListIdUsage.HOLD
 
 
-def _invalid(header: Layout, name: str) -> Refusal:
+def invalid(header: Layout, name: str) -> Refusal:
+    """What to raise for a value that we do not take in this field of a header."""
     field = header.fields[name]
     return Refusal(invalid_parameter(field.byte, field.bit))

@@ -38,6 +38,10 @@ class Copy(Procedure):
         """Do it. Raises Refusal for what ends it early."""
         raise NotImplementedError
 
+    def success(self) -> Done:
+        """How the command ends when it is done."""
+        return Done()
+
     async def perform(self, storage: Storage, data: memoryview) -> Outcome:
         """See `Procedure.perform`."""
         operation, copies = self.begin(), self.unit.copies
@@ -73,4 +77,4 @@ class Copy(Procedure):
         except Cancelled:
             operation.terminate()
             return Refused(Status.TASK_ABORTED)
-        return operation.end(Done())
+        return operation.end(self.success())
