@@ -15,7 +15,7 @@ from trioscsi.text import Side
 _EITHER = tuple(Side)
 
 
-def _ignore(_: Finding) -> None:
+def ignore(_: Finding) -> None:
     """What is told of findings that nobody waits for."""
 
 
@@ -30,7 +30,7 @@ class Judge:
         self,
         monitors: Iterable[Monitor] = tuple(MONITORS.values()),
         *,
-        tell: Callable[[Finding], None] = _ignore,
+        tell: Callable[[Finding], None] = ignore,
     ) -> None:
         self.record = Record()
         self.results: Mapping[str, Result] = {
@@ -60,6 +60,19 @@ class Judge:
         if (connection, sender) in self._taps:
             for found in self._taps[connection, sender].receive(data):
                 self._see(connection, sender, *found, now)
+
+    def take(
+        self, connection: int, sender: Side, thing: Thing, header: bytes, now: float = 0.0
+    ) -> None:
+        """A side has sent this PDU: for those who have taken the stream apart themselves."""
+        if (connection, sender) in self._taps:
+            self._see(connection, sender, thing, header, b"", now)
+
+    def abandon(self, connection: int) -> None:
+        """Nothing more can be known of a connection; that it ends is no finding."""
+        for side in _EITHER:
+            self._taps.pop((connection, side), None)
+        self.record.connections.pop(connection, None)
 
     def close(self, connection: int, sender: Side, now: float = 0.0) -> None:
         """A side has closed the connection, which is over then; further calls change nothing."""

@@ -67,9 +67,15 @@ class _Direction:
         """How many bytes wait."""
         self._lost = True
         """Whether it is not known where PDUs begin."""
+        self._torn = False
         self.repeated = 0
         """Bytes that came again."""
         self.pdus = 0
+
+    @property
+    def lost(self) -> bool:
+        """Whether bytes are missing, so that it was not known where PDUs begin."""
+        return self._torn
 
     def begin(self, sequence: int) -> None:
         """The side begins to speak: the first byte has this number."""
@@ -160,7 +166,7 @@ class _Direction:
         assert self._next is not None
         self._next = (self._next + count) % MODULUS
         self._taken += count
-        self._lost = True
+        self._lost = self._torn = True
         yield Remark(time, f"{count} bytes {why}", self._initiator)
 
     def _said(self, time: int, cuts: Iterator[Cut]) -> Iterator[Heard]:
@@ -206,6 +212,25 @@ class Connection:
             self._ended.add(from_initiator)
         if segment.flags & RST or len(self._ended) == len(self._directions):
             self.over = True
+
+    @property
+    def from_its_beginning(self) -> bool:
+        """Whether its first byte was seen, at least of one side."""
+        return any(direction.first is not None for direction in self._directions.values())
+
+    @property
+    def is_torn(self) -> bool:
+        """Whether it is not known any more, on one side, where PDUs begin."""
+        return self.foreign or any(direction.lost for direction in self._directions.values())
+
+    def holds(self, *, initiator: bool) -> bool:
+        """Whether bytes of a side have come that wait for earlier ones."""
+        return self._directions[initiator].held > 0
+
+    @property
+    def initiator_closed(self) -> bool:
+        """Whether the initiator has said that it is done."""
+        return True in self._ended
 
     def is_followed_by(self, segment: Segment) -> bool:
         """Whether a segment begins another connection between the same addresses."""

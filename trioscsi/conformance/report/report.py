@@ -54,20 +54,28 @@ class Report:
     """A run: the name of the initiator, and the outcomes in the order of the catalogue."""
 
     initiator: str
-    outcomes: Sequence[Outcome]
+    outcomes: Sequence[Outcome] = ()
+    observed: Mapping[str, Result] = attrs.field(factory=dict)
+    """What monitors have found where no scenario was played."""
 
     @property
     def monitors(self) -> Mapping[str, Watched]:
         """What became of each monitor of initiators."""
+        return self._watched(frozenset({Side.INITIATOR, None}))
+
+    @property
+    def of_target(self) -> Mapping[str, Watched]:
+        """What became of each monitor of targets, where a target was observed."""
+        return self._watched(frozenset({Side.TARGET})) if self.observed else {}
+
+    def _watched(self, senders: frozenset[Side | None]) -> Mapping[str, Watched]:
         watched = {
-            name: Watched(name)
-            for name, monitor in MONITORS.items()
-            if monitor.sender is not Side.TARGET
+            name: Watched(name) for name, monitor in MONITORS.items() if monitor.sender in senders
         }
-        for outcome in self.outcomes:
-            for name, result in outcome.monitors.items():
-                if name in watched:
-                    watched[name].add(outcome.scenario.id, result)
+        seen = [(outcome.scenario.id, outcome.monitors) for outcome in self.outcomes]
+        for where, results in [*seen, ("what was observed", self.observed)]:
+            for name in watched.keys() & results.keys():
+                watched[name].add(where, results[name])
         return watched
 
     @property
@@ -80,7 +88,8 @@ class Report:
     def failed(self) -> bool:
         """Whether the initiator breaks anything that it MUST keep."""
         return bool(self.summary[Verdict.FAIL]) or any(
-            watched.verdict is Verdict.FAIL for watched in self.monitors.values()
+            watched.verdict is Verdict.FAIL
+            for watched in (*self.monitors.values(), *self.of_target.values())
         )
 
     @property

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 
 from trioscsi.conformance.bench.outcome import Outcome
 from trioscsi.conformance.monitors import MONITORS
@@ -36,8 +37,9 @@ def lines(report: Report) -> Iterator[str]:
                 rule = each.remark.rule
                 yield f"  found     {each.remark.breach} ({rule.level.name}, {rule.id})"
             yield f"  driver    {outcome.ending}"
-    found = [watched for watched in report.monitors.values() if watched.verdict in _SHOWN]
-    for watched in found:
+    for watched in (*report.monitors.values(), *report.of_target.values()):
+        if watched.verdict not in _SHOWN:
+            continue
         scenario, finding = watched.findings[0]
         times = sum(watched.broken.values())
         yield ""
@@ -45,12 +47,13 @@ def lines(report: Report) -> Iterator[str]:
         yield f"  found     {finding.says} ({finding.rule.id}), {times} times, first in {scenario}"
         yield f"  proof     {finding.evidence}: {finding.evidence.header.hex()}"
     yield ""
-    yield (
-        report.initiator
-        + ": "
-        + ", ".join(f"{count} {verdict}" for verdict, count in report.summary.items() if count)
-    )
-    counts = [watched.verdict for watched in report.monitors.values()]
-    yield "monitors: " + ", ".join(
-        f"{counts.count(verdict)} {verdict}" for verdict in Verdict if verdict in counts
-    )
+    if report.outcomes:
+        yield f"{report.initiator}: {_counted(each.verdict for each in report.outcomes)}"
+    yield f"monitors: {_counted(each.verdict for each in report.monitors.values())}"
+    if report.of_target:
+        yield f"of the target: {_counted(each.verdict for each in report.of_target.values())}"
+
+
+def _counted(verdicts: Iterable[Verdict]) -> str:
+    counts = Counter(verdicts)
+    return ", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict])

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from trioscsi import cli
+from trioscsi.conformance.scenarios import SCENARIOS
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(monkeypatch, capsys) -> Run:
+    """Run ``trioscsi conformance``; exit status, output and complaints."""
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["trioscsi", "conformance", *arguments])
+        status = 0
+        try:
+            cli.main()
+        except SystemExit as error:
+            status = int(error.code or 0)
+        captured = capsys.readouterr()
+        return status, captured.out, captured.err
+
+    return run
+
+
+def test_scenarios_are_played_and_reported(run: Run, tmp_path: Path):
+    report, junit = tmp_path / "report.json", tmp_path / "junit.xml"
+    status, out, _ = run(
+        "run", "LG-01", "NP-01", "--recipe", "in-house",
+        "--json", str(report), "--junit", str(junit),
+    )  # fmt: skip
+    assert status == 0
+    assert "in-house: 2 pass" in out
+    found = json.loads(report.read_text())
+    assert [result["id"] for result in found["results"]] == ["LG-01", "NP-01"]
+    assert {result["verdict"] for result in found["results"]} == {"pass"}
+    assert found["summary"]["pass"] == 2
+    assert len(found["monitors"]) == 44
+    assert found["initiator"]["offered"]["InitiatorName"]
+    assert junit.read_text().count("<testcase") == 46
+
+
+def test_a_command_is_started_with_the_url(run: Run):
+    script = "import sys; sys.exit('iscsi://127.0.0.1' not in sys.argv[1])"
+    status, out, _ = run("run", "LG-01", "--", sys.executable, "-c", script, "{url}")
+    assert status == 0
+    assert "LG-01  not-exercised" in out
+
+
+def test_what_to_drive_has_to_be_said_and_only_once(run: Run):
+    assert run("run", "LG-01")[0] == 2
+    assert run("run", "--recipe", "in-house", "--", "true")[0] == 2
+
+
+def test_scenarios_are_listed(run: Run):
+    _, out, _ = run("list")
+    assert len(out.splitlines()) == len(SCENARIOS)
+    _, out, _ = run("list", "--unh")
+    assert any(line.startswith("FFP 15.1 ") for line in out.splitlines())
+
+
+def test_the_bench_is_tested(run: Run, tmp_path: Path):
+    report = tmp_path / "selftest.json"
+    status, out, _ = run("selftest", "NP-04", "--json", str(report))
+    assert status == 0
+    assert "1 of 1 mutants caught" in out
+    assert json.loads(report.read_text()) == {"mutants": 1, "caught": 1, "missed": []}
+    assert run("selftest", "XX-99")[0] == 2
+
+
+def test_a_file_that_is_no_capture_is_refused(run: Run, tmp_path: Path):
+    file = tmp_path / "letter.txt"
+    file.write_text("dear reader, this is no capture at all")
+    status, _, err = run("check", str(file))
+    assert status == 1
+    assert err.startswith("trioscsi: ")
+
+
+def test_a_report_that_cannot_be_written_is_told(run: Run, tmp_path: Path):
+    status, _, err = run("selftest", "NP-04", "--json", str(tmp_path / "no" / "such"))
+    assert status == 1
+    assert "cannot write" in err

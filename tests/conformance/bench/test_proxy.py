@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import io
+from functools import partial
+
+import trio
+from trio.testing import MockClock
+
+from tests.conformance.playing import QUIET
+from trioscsi.capture import Trace, read_capture
+from trioscsi.conformance import Verdict
+from trioscsi.conformance.bench.proxy import Proxy
+from trioscsi.conformance.bench.run import IQN, filled_disk
+from trioscsi.conformance.bench.scenario import Drive
+from trioscsi.conformance.drivers.driver import Ending, How, Where
+from trioscsi.conformance.drivers.in_house import InHouse
+from trioscsi.initiator.mutants import MUTANTS
+from trioscsi.server.target import Target
+
+
+class Memory:
+    """What is written of a trace."""
+
+    def __init__(self) -> None:
+        self.data = io.BytesIO()
+
+    def put(self, pieces):
+        self.data.write(b"".join(map(bytes, pieces)))
+        return True
+
+    def close(self) -> None:
+        """It is read after its end."""
+
+
+async def between(mutant: str | None, *, serve: bool = True) -> tuple[Proxy, Ending, Memory, list]:
+    """An initiator that talks to a target through the proxy."""
+    memory, said = Memory(), []
+    async with trio.open_nursery() as nursery:
+        target = Target(IQN, filled_disk(), listen="127.0.0.1:0", first_burst_length=4096)
+        ((host, port),) = await nursery.start(target.serve)
+        if not serve:
+            with trio.socket.socket() as closed:
+                await closed.bind(("127.0.0.1", 0))
+                port = closed.getsockname()[1]
+        proxy = Proxy(host, port, trace=Trace(memory), say=said.append)
+        (listener,) = await nursery.start(
+            partial(trio.serve_tcp, proxy.converse, 0, host="127.0.0.1")
+        )
+        own = listener.socket.getsockname()[1]
+        driver = InHouse(None if mutant is None else MUTANTS[mutant])
+        ending = await driver.drive(Drive.WRITE, Where(host="127.0.0.1", port=own, iqn=IQN))
+        await trio.sleep(1)
+        nursery.cancel_scope.cancel()
+    return proxy, ending, memory, said
+
+
+def stood_between(mutant: str | None = None, **options: bool) -> tuple:
+    clock = MockClock(autojump_threshold=QUIET)
+    return trio.run(partial(between, mutant, **options), clock=clock)
+
+
+def test_bytes_pass_unchanged_and_both_sides_are_judged():
+    proxy, ending, memory, said = stood_between()
+    assert ending.how is How.DONE
+    verdicts = {name: result.verdict for name, result in proxy.judge.end().items()}
+    assert verdicts["M-01"] is verdicts["T-06"] is Verdict.PASS
+    assert Verdict.FAIL not in verdicts.values()
+    assert [line.split(" from")[0] for line in said] == ["connection 0", "connection 0 is over"]
+    assert sum(1 for _ in read_capture(io.BytesIO(memory.data.getvalue()))) > 10
+
+
+def test_a_fault_of_the_initiator_is_found():
+    proxy, *_ = stood_between("data-sn")
+    assert proxy.judge.end()["M-15"].verdict is Verdict.FAIL
+
+
+def test_a_target_that_is_not_there_is_told():
+    _, ending, _, said = stood_between(serve=False)
+    assert ending.how is How.FAILED
+    assert "cannot be reached" in said[0]

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import io
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from tests.conformance.playing import QUIET
+from trioscsi.capture import Trace, read_capture
+from trioscsi.conformance import Verdict
+from trioscsi.conformance.bench.run import IQN, filled_disk
+from trioscsi.conformance.bench.scenario import Drive
+from trioscsi.conformance.drivers.driver import Where
+from trioscsi.conformance.drivers.in_house import InHouse
+from trioscsi.conformance.recorded import RecordedJudge
+from trioscsi.initiator.mutants import MUTANTS
+from trioscsi.server.target import Target
+
+
+class Memory:
+    """What is written of a trace."""
+
+    def __init__(self) -> None:
+        self.data = io.BytesIO()
+
+    def put(self, pieces):
+        self.data.write(b"".join(map(bytes, pieces)))
+        return True
+
+    def close(self) -> None:
+        """It is read after its end."""
+
+
+async def record(mutant: str | None) -> bytes:
+    """A capture of an initiator that writes and reads."""
+    memory = Memory()
+    target = Target(
+        IQN,
+        filled_disk(),
+        listen="127.0.0.1:0",
+        trace=Trace(memory),
+        header_digests=("CRC32C", "None"),
+        first_burst_length=4096,
+    )
+    async with trio.open_nursery() as nursery:
+        ((host, port),) = await nursery.start(target.serve)
+        driver = InHouse(None if mutant is None else MUTANTS[mutant])
+        offer = {"header_digests": ("CRC32C",)}
+        where = Where(host=host, port=port, iqn=IQN, offer=offer)
+        await driver.drive(Drive.WRITE, where)
+        nursery.cancel_scope.cancel()
+    return memory.data.getvalue()
+
+
+def recorded(mutant: str | None = None) -> bytes:
+    return trio.run(record, mutant, clock=MockClock(autojump_threshold=QUIET))
+
+
+@pytest.fixture(scope="module")
+def capture() -> bytes:
+    return recorded()
+
+
+def judged(data: bytes, *, leave_out: range = range(0)) -> tuple[RecordedJudge, dict[str, Verdict]]:
+    judge = RecordedJudge()
+    for number, packet in enumerate(read_capture(io.BytesIO(data))):
+        if number not in leave_out:
+            judge.hear(packet)
+    return judge, {name: result.verdict for name, result in judge.end().items()}
+
+
+def test_a_conversation_that_keeps_the_rules_passes(capture: bytes):
+    judge, verdicts = judged(capture)
+    assert verdicts["M-16"] is verdicts["M-36"] is verdicts["T-06"] is Verdict.PASS
+    assert Verdict.FAIL not in verdicts.values()
+    assert (judge.connections, judge.notes) == (1, [])
+
+
+def test_a_rule_that_was_broken_is_found():
+    _, verdicts = judged(recorded("data-sn"))
+    assert verdicts["M-15"] is Verdict.FAIL
+
+
+def test_a_capture_that_begins_in_the_middle_is_not_judged_and_says_so(capture: bytes):
+    judge, verdicts = judged(capture, leave_out=range(8))
+    assert set(verdicts.values()) == {Verdict.NOT_EXERCISED}
+    assert judge.notes == ["connection 1: it begins in the middle and is not judged"]
+
+
+def test_where_packets_are_missing_judgment_ends(capture: bytes):
+    packets = sum(1 for _ in read_capture(io.BytesIO(capture)))
+    judge, verdicts = judged(capture, leave_out=range(packets // 2, packets // 2 + 2))
+    assert Verdict.FAIL not in verdicts.values()
+    assert verdicts["M-01"] is Verdict.PASS
+    (note,) = judge.notes
+    assert note.startswith("connection 1: it is judged up to PDU ")

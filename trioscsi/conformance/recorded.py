@@ -1,0 +1,118 @@
+"""A recorded session, judged: captures of Wireshark, of tcpdump, or of ``serve --trace``.
+
+What is missing in a capture is missing: a connection is judged from its login up to the first gap,
+and it is said how far that is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from trioscsi.capture.packets import dissect
+from trioscsi.capture.reading import Packet
+from trioscsi.conformance.judge import Judge, ignore
+from trioscsi.conformance.stream import Thing
+from trioscsi.conformance.verdicts import Finding, Result
+from trioscsi.pdu import BadDigest, Framer, Malformed, Pdu, UnknownPdu
+from trioscsi.teaching.onlooker import Connection, Heard, Onlooker, Said
+from trioscsi.teaching.splitting import Cut
+from trioscsi.text import Side
+
+_LARGEST_SEGMENT = 2**24 - 1
+_SECOND = 10**9
+
+
+class RecordedJudge:
+    """Give it the packets of a capture in their order, then ask what it found."""
+
+    def __init__(self, *, tell: Callable[[Finding], None] = ignore) -> None:
+        self._judge = Judge(tell=tell)
+        self._onlooker = Onlooker()
+        self._numbers: dict[Connection, int | None] = {}
+        """What the judge calls the connections; None: they are not judged any more."""
+        self.notes: list[str] = []
+        """How far connections could be judged, where that is not to their end."""
+        self.packets = 0
+        self.connections = 0
+        """How many connections there were, judged or not."""
+
+    def hear(self, packet: Packet) -> None:
+        """The next packet; what is no TCP is passed over."""
+        self.packets += 1
+        segment = dissect(packet.link_type, packet.data)
+        if segment is None:
+            return
+        for connection, heard in self._onlooker.hear(packet.time, segment):
+            self._follow(connection, heard)
+            if connection.over:
+                self._close(connection, packet.time)
+
+    def end(self) -> Mapping[str, Result]:
+        """The capture is over: what became of each monitor."""
+        for connection, heard in self._onlooker.finish():
+            self._follow(connection, heard)
+        for number in self._numbers.values():
+            if number is not None:
+                self._judge.abandon(number)
+        return self._judge.end()
+
+    def _follow(self, connection: Connection, heard: Heard | None) -> None:
+        if heard is None:
+            self.connections += 1
+        elif isinstance(heard, Said):
+            self._take(connection, heard)
+        elif connection.is_torn:
+            self._lose(connection, heard.text)
+
+    def _take(self, connection: Connection, said: Said) -> None:
+        if connection not in self._numbers:
+            self._numbers[connection] = self._begin(connection)
+        number = self._numbers[connection]
+        if number is None:
+            return
+        if said.cut.missing:
+            self._lose(connection, "a PDU is not whole")
+            return
+        if connection.holds(initiator=not said.from_initiator):
+            # What the other side has said before this is not here: their order is not known.
+            self._lose(connection, "packets are missing, or not in their order")
+            return
+        side = Side.INITIATOR if said.from_initiator else Side.TARGET
+        self._judge.take(number, side, thing_of(said.cut), said.cut.header, said.time / _SECOND)
+        known = self._judge.record.connections[number]
+        if known.logged_in:
+            connection.digests.header = known.parameters.header_digest
+            connection.digests.data = known.parameters.data_digest
+
+    def _begin(self, connection: Connection) -> int | None:
+        if connection.from_its_beginning:
+            return self._judge.open()
+        self._note(connection, "it begins in the middle and is not judged")
+        return None
+
+    def _lose(self, connection: Connection, why: str) -> None:
+        number, self._numbers[connection] = self._numbers.get(connection), None
+        if number is not None:
+            self._judge.abandon(number)
+            self._note(connection, f"it is judged up to PDU {self._judge.seen} only: {why}")
+
+    def _close(self, connection: Connection, time: int) -> None:
+        number = self._numbers.pop(connection, None)
+        if number is not None:
+            side = Side.INITIATOR if connection.initiator_closed else Side.TARGET
+            self._judge.close(number, side, time / _SECOND)
+
+    def _note(self, connection: Connection, text: str) -> None:
+        self.notes.append(f"connection {connection.number}: {text}")
+
+
+def thing_of(cut: Cut) -> Thing:
+    """The PDU that an onlooker has cut out of a stream."""
+    data = cut.data.ljust(cut.data_length, b"\0")
+    framer = Framer(_LARGEST_SEGMENT)
+    framer.receive(cut.header + data + bytes(-len(data) % 4))
+    thing = framer.next_pdu()
+    assert thing is not None, "it is whole, and says so"
+    if cut.wrong and isinstance(thing, Pdu | UnknownPdu) and not isinstance(thing, Malformed):
+        return BadDigest(thing)
+    return thing
