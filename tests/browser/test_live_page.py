@@ -224,6 +224,11 @@ def test_a_page_with_a_token_is_opened_by_it(browser: Browser, tmp_path: Path) -
         assert cookie["httpOnly"]
         assert cookie["sameSite"] == "Strict"
         assert TOKEN not in page.content() + page.url + str(cookie)
+        where = page.url.removeprefix("http://").rstrip("/")
+    # Another process does not know the cookie, and asks again.
+    arguments[1] = where
+    with serving(tmp_path / "log", "memory:1MiB", *arguments):
+        page.get_by_label("The token of this page").wait_for()
         context.close()
 
 

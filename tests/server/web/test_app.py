@@ -109,6 +109,14 @@ async def test_metrics_are_text(watched: Watched) -> None:
     assert f'trioscsi_sessions{{target="{NAME}"}} 1' in answer.text
 
 
+async def test_who_comes_when_too_many_listen_is_told_to_come_again(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trioscsi.server.web.news.MOST_LISTENERS", 0)
+    answer = await ask(watched.app, "/feed")
+    assert (answer.status, answer.headers["retry-after"]) == (503, "10")
+
+
 async def test_a_pdu_that_was_seen_is_explained(watched: Watched) -> None:
     with Listener(watched.server.feed) as listener:
         await watched.peer.do(bytes(6))

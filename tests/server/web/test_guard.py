@@ -99,7 +99,9 @@ async def test_a_cookie_does_not_outlive_the_process_nor_open_another_page() -> 
     assert (await ask(guard(TOKEN), cookie=cookie)).status == 401
 
 
-@pytest.mark.parametrize("cookie", [f"{COOKIE}=", f"{COOKIE}=wrong", f"{COOKIE}={TOKEN}", '="', ""])
+@pytest.mark.parametrize(
+    "cookie", [f"{COOKIE}=", f"{COOKIE}=wrong", f"{COOKIE}={TOKEN}", '="', "", "a,b=1"]
+)
 async def test_a_wrong_cookie_is_none(cookie: str) -> None:
     assert (await ask(guard(TOKEN), cookie=cookie)).status == 401
 

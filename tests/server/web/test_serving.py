@@ -132,6 +132,20 @@ async def test_a_fault_of_ours_is_logged_and_harms_nobody(
     assert {record.levelno for record in caplog.records} == {logging.ERROR}
 
 
+async def test_a_fault_in_the_protocol_is_logged_and_harms_nobody(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Faulty:
+        def __init__(self, *_: object) -> None:
+            raise ZeroDivisionError
+
+    monkeypatch.setattr(serving, "TCPServer", Faulty)
+    async with served(greeting) as address:
+        for _ in range(2):
+            assert await rest_of(await connected(address)) == b""
+    assert caplog.messages == ["the page failed"] * 2
+
+
 # The page of a server.
 
 

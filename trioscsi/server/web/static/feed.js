@@ -24,9 +24,16 @@ export class Feed {
       // The browser comes back by itself, except where it was told not to: too many pages, a token.
       if (source.readyState === EventSource.CLOSED) {
         clearTimeout(this.again);
-        this.again = setTimeout(() => this.listen(), 3000);
+        this.again = setTimeout(() => this.comeBack(), 3000);
       }
     };
+  }
+
+  /** Listens again; where the token has to be shown anew, the server asks for it. */
+  async comeBack() {
+    const answer = await fetch("/api/targets").catch(() => null);
+    if (answer?.status === 401) location.reload();
+    else this.listen();
   }
 
   become(how) {
