@@ -32,7 +32,7 @@ class Listener:
         self.heard = b""
         self.change = trio.Event()
 
-    def turn(self) -> bool:
+    def turn(self, now: float) -> bool:
         self.heard += self.sock.recv(1)
         self.change.set()
         return False
@@ -66,7 +66,7 @@ async def test_a_turn_that_left_something_over_is_followed_by_another(
     turns = iter([True, True, False])
     done = trio.Event()
 
-    def turn() -> bool:
+    def turn(now: float) -> bool:
         ours.setblocking(False)
         if (more := next(turns)) is False:
             ours.recv(10)
@@ -114,8 +114,8 @@ async def test_a_connection_may_be_forgotten_by_the_turn_of_another(
         done.set()
         return False
 
-    reactor.add(first, lambda: turn(first, second))
-    reactor.add(second, lambda: turn(second, first))
+    reactor.add(first, lambda now: turn(first, second))
+    reactor.add(second, lambda now: turn(second, first))
     first_peer.send(b"x")
     second_peer.send(b"x")
     nursery.start_soon(reactor.run)
@@ -133,7 +133,7 @@ async def test_other_tasks_are_let_in_while_connections_are_busy(
     reactor.elsewhere = elsewhere
     let_in = trio.Event()
 
-    def turn() -> bool:
+    def turn(now: float) -> bool:
         if let_in.is_set():
             ours.recv(1)
             return False
@@ -176,7 +176,7 @@ async def test_answers_are_sent_when_those_that_are_ready_have_had_their_turns(
     order: list[str] = []
     done = trio.Event()
 
-    def turn(number: int, sock: socket.socket) -> bool:
+    def turn(number: int, sock: socket.socket, now: float) -> bool:
         sock.recv(1)
         order.append(f"turn {number}")
         reactor.send_later(lambda: send(number))
@@ -202,7 +202,7 @@ async def test_a_turn_that_cannot_send_its_answers_is_the_last_one(
     reactor = Reactor()
     turns = 0
 
-    def turn() -> bool:
+    def turn(now: float) -> bool:
         nonlocal turns
         turns += 1
         reactor.send_later(lambda: reactor.pause(ours))

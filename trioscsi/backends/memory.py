@@ -61,10 +61,10 @@ class MemoryDisk:
         start = lba * self.block_size
         end = start + blocks * self.block_size
         window = self._window(start, end)
-        # Reading a page of the map takes memory for it: what was never written is read elsewhere.
-        first, last = start >> _CHUNK, (end - 1) >> _CHUNK
-        if first in self._written or not self._written.isdisjoint(range(first + 1, last + 1)):
+        first, written = start >> _CHUNK, self._written
+        if first in written or not written.isdisjoint(range(first + 1, (end - 1 >> _CHUNK) + 1)):
             return window
+        # Reading a page of the map takes memory for it: what was never written is read elsewhere.
         return zeroes(end - start)
 
     def write_now(self, lba: int, data: Buffer) -> bool:
@@ -82,7 +82,8 @@ class MemoryDisk:
         start = lba * self.block_size
         end = start + length
         window = self._window(start, end)
-        self._written.update(range(start >> _CHUNK, (end - 1 >> _CHUNK) + 1))
+        first, last = start >> _CHUNK, end - 1 >> _CHUNK
+        self._written.update((first,) if first == last else range(first, last + 1))
         return window
 
     def _window(self, start: int, end: int) -> memoryview:

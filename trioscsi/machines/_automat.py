@@ -181,9 +181,10 @@ def _compile(
         table = tables[cause]
 
         def feed(self: Any) -> Effects:
-            row = table.get(self.state)
-            if row is None:
-                raise UndefinedTransition(name, self.state, cause, section)
+            try:
+                row = table[self.state]
+            except KeyError:
+                raise UndefinedTransition(name, self.state, cause, section) from None
             self.state = row.target
             if self.watcher is not None:
                 self.watcher(row)

@@ -19,6 +19,10 @@ _LENGTHS = struct.Struct(">B3xI")
 _DATA_LENGTH = 0xFFFFFF
 _PADDING = (b"", bytes(1), bytes(2), bytes(3))
 _NOTHING = memoryview(b"")
+# What is looked up for each PDU, looked up beforehand where that takes long.
+_lengths = _LENGTHS.unpack_from
+_UNPACK = {int(opcode): cls.unpack for opcode, cls in CLASSES.items()}
+_WITHOUT_DATA = {int(opcode) for opcode, cls in CLASSES.items() if not cls.data_segment}
 _LARGE = 131_072
 """From so many bytes on, a PDU that is partly here is worth a buffer to receive the rest into."""
 
@@ -242,7 +246,7 @@ class Framer:
                 return None
             return self._keep(BHS_LENGTH)
 
-        first, data_length = _LENGTHS.unpack_from(current, start)
+        first, data_length = _lengths(current, start)
         self._current, self._start, self._ahs_length = current, start, 0
         data_start = start + BHS_LENGTH
         if data_length > self.max_data_segment_length:  # or additional header segments are there
@@ -273,12 +277,13 @@ class Framer:
 
     def _decode(self, opcode: int, data: Buffer) -> Pdu | UnknownPdu | Malformed:
         """The PDU at the current place; its header is whole, its lengths are not checked yet."""
-        cls = CLASSES.get(opcode)
-        if cls is None:
+        unpack = _UNPACK.get(opcode)
+        if unpack is None:
             return UnknownPdu(opcode, self.last_header, data)
-        if data and not cls.data_segment:
-            return self._malformed(f"a data segment in a {cls.__name__}", "11.2.1.6")
-        pdu = cls.unpack(self._current, self._start, data)
+        if data and opcode in _WITHOUT_DATA:
+            name = CLASSES[opcode].__name__
+            return self._malformed(f"a data segment in a {name}", "11.2.1.6")
+        pdu = unpack(self._current, self._start, data)
         if self._ahs_length:
             try:
                 ahs = self._start + BHS_LENGTH

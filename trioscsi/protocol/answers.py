@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from trioscsi.pdu import Buffer, DataIn, ScsiResponse
 from trioscsi.pdu import sense as sense_segment
 from trioscsi.protocol.channel import Channel
-from trioscsi.protocol.tasks import Task
+from trioscsi.protocol.tasks import OVER, Task
 
 if TYPE_CHECKING:
     from trioscsi.protocol.session import Session
@@ -26,17 +26,20 @@ class Answers:
     def __init__(self, connection: Channel, session: Session) -> None:
         self._connection = connection
         self._session = session
+        # One object for all PDUs of a kind: each is encoded before the next one is written into it.
         self._data_in = DataIn()
-        """One object for all Data-In: each is encoded before the next one is written into it."""
-        self._response = ScsiResponse()
-        """The same for what has nothing but GOOD status and a residual."""
+        """Data that others follow."""
+        self._last_data_in = DataIn(final=True, has_status=True)
+        """Data that end a command."""
+        self._good = ScsiResponse()
+        """GOOD status, and nothing else to say."""
         self._qualifiers: dict[Task, int] = {}
 
     def finish(
         self, task: Task, status: int, sense: Buffer, data: Buffer, transferred: int | None
     ) -> None:
         """Send data and status, once all data that the initiator has announced is here."""
-        if task.over:
+        if task.machine.state in OVER:
             self._session.node.dying.released(task)
             return
         task.in_hand = False
@@ -76,19 +79,18 @@ class Answers:
                 self._send_data(task, data, residual)
                 return
             self._send_data(task, data, None)
-        response = self._response
-        if status:
-            response = ScsiResponse(status_qualifier=self._qualifiers.pop(task, 0))
-        response.itt, response.status = task.itt, status
-        response.overflow, response.underflow = residual > 0, residual < 0
-        response.residual_count = abs(residual)
+        response = self._good
+        if status or sense or residual or bidirectional:
+            response = ScsiResponse(status=status, overflow=residual > 0, underflow=residual < 0)
+            response.status_qualifier = self._qualifiers.pop(task, 0)
+            response.residual_count = abs(residual)
+            response.data = sense_segment.join(sense) if sense else b""
+            residual = len(data) - expected_in if bidirectional else 0
+            response.bidirectional_overflow = residual > 0
+            response.bidirectional_underflow = residual < 0
+            response.bidirectional_residual_count = abs(residual)
         # Data-In alone counts (section 11.4.8), though R2Ts have the same numbers.
-        response.exp_data_sn = task.data_sn - data_sn
-        response.data = sense_segment.join(sense) if sense else b""
-        residual = len(data) - expected_in if bidirectional else 0
-        response.bidirectional_overflow = residual > 0
-        response.bidirectional_underflow = residual < 0
-        response.bidirectional_residual_count = abs(residual)
+        response.itt, response.exp_data_sn = task.itt, task.data_sn - data_sn
         self._connection.send_status(response)
 
     def _send_data(self, task: Task, data: Buffer, residual: int | None) -> None:
@@ -106,32 +108,34 @@ class Answers:
         if len(data) != end:
             end = min(end, len(data))
             data = memoryview(data)[:end]
-        pdu = self._data_in
-        pdu.itt, pdu.has_status = task.itt, False
-        pdu.overflow = pdu.underflow = False
-        pdu.stat_sn = pdu.residual_count = offset = 0
-        while (stop := offset + min(segment, burst - offset % burst)) < end:
-            pdu.final = not stop % burst
-            pdu.data_sn, pdu.buffer_offset = task.data_sn, offset
-            pdu.data = memoryview(data)[offset:stop]
-            task.data_sn += 1
-            self._number(pdu)
-            connection.send(pdu)
+        offset = 0
+        while end - offset > segment or offset % burst + end - offset > burst:
+            stop = offset + min(segment, burst - offset % burst)
+            self._send_part(task, memoryview(data)[offset:stop], offset, final=not stop % burst)
             offset = stop
-        pdu.final = True
-        pdu.data_sn, pdu.buffer_offset = task.data_sn, offset
-        pdu.data = memoryview(data)[offset:] if offset else data
-        task.data_sn += 1
+        if offset:
+            data = memoryview(data)[offset:]
         if residual is None:
-            self._number(pdu)
-            connection.send(pdu)
-        else:
-            pdu.has_status = True
-            if residual:
-                pdu.overflow, pdu.underflow = residual > 0, residual < 0
-                pdu.residual_count = abs(residual)
-            connection.send_status(pdu)
+            self._send_part(task, data, offset, final=True)
+            return
+        pdu = self._last_data_in
+        pdu.itt, pdu.data_sn, pdu.buffer_offset = task.itt, task.data_sn, offset
+        pdu.overflow, pdu.underflow = residual > 0, residual < 0
+        pdu.residual_count = abs(residual)
+        pdu.data = data
+        task.data_sn += 1
+        connection.send_status(pdu)
         pdu.data = b""  # whose buffer it was may want it back
+
+    def _send_part(self, task: Task, data: Buffer, offset: int, *, final: bool) -> None:
+        """Send a Data-In without status, which has no StatSN (section 11.7.4)."""
+        pdu, order = self._data_in, self._session.order
+        pdu.itt, pdu.data_sn, pdu.buffer_offset = task.itt, task.data_sn, offset
+        pdu.exp_cmd_sn, pdu.max_cmd_sn = order.expected, order.maximum()
+        pdu.final, pdu.data = final, data
+        task.data_sn += 1
+        self._connection.send(pdu)
+        pdu.data = b""
 
     def _copy(self, data: Buffer) -> Buffer:
         """The store may change while bytes wait to be sent; their digest may not."""
@@ -140,8 +144,3 @@ class Answers:
         copy = self._connection.framer.lend(len(data))
         copy[:] = data
         return copy
-
-    def _number(self, pdu: DataIn) -> None:
-        """A Data-In without status has no StatSN (section 11.7.4)."""
-        pdu.exp_cmd_sn = self._session.order.expected
-        pdu.max_cmd_sn = self._session.order.maximum

@@ -90,7 +90,8 @@ class TargetConnection(Channel):
                 return handled
             if received is None:
                 return handled
-            self._hear(received)
+            hear = self._hear  # a login that ends changes it
+            hear(received)
         return pdus
 
     def lost(self, reason: str, now: float) -> None:

@@ -7,7 +7,6 @@ is in the module of its noun.
 from __future__ import annotations
 
 from collections.abc import Callable
-from operator import methodcaller
 from typing import TYPE_CHECKING, Any
 
 from trioscsi.errors import PeerError
@@ -39,7 +38,7 @@ from trioscsi.protocol.keepalive import Keepalive
 from trioscsi.protocol.logout import Logout
 from trioscsi.protocol.management import TaskManagement
 from trioscsi.protocol.notices import Notices
-from trioscsi.protocol.numbering import Arrival
+from trioscsi.protocol.numbering import IGNORED, IN_ORDER, Arrival
 from trioscsi.protocol.tasks import Task
 from trioscsi.protocol.view import EVERYTHING
 from trioscsi.protocol.writes import Writes
@@ -48,17 +47,17 @@ if TYPE_CHECKING:
     from trioscsi.protocol.connection import TargetConnection
     from trioscsi.protocol.session import Session
 
+_inputs: Any = machine.machine.start
 _CAUSES: dict[type, Callable[[machine.Inputs], tuple[Any, ...]]] = {
-    ScsiCommand: methodcaller("command"),
-    TaskManagementRequest: methodcaller("task_management"),
-    DataOut: methodcaller("data_out"),
-    TextRequest: methodcaller("text"),
-    LogoutRequest: methodcaller("logout"),
-    NopOut: methodcaller("nop_out"),
-    SnackRequest: methodcaller("snack"),
-    LoginRequest: methodcaller("login"),
+    ScsiCommand: _inputs.command,
+    TaskManagementRequest: _inputs.task_management,
+    DataOut: _inputs.data_out,
+    TextRequest: _inputs.text,
+    LogoutRequest: _inputs.logout,
+    NopOut: _inputs.nop_out,
+    SnackRequest: _inputs.snack,
+    LoginRequest: _inputs.login,
 }
-_UNKNOWN = methodcaller("unknown")
 
 
 class FullFeature:
@@ -88,7 +87,7 @@ class FullFeature:
         if cause is not None:
             self.keepalive.last_heard = self.connection.now
             for effect in cause(self.machine):
-                self._effects[effect](self, received)
+                _EFFECTS[effect](self, received)
         elif isinstance(received, BadDigest):
             self.reject(RejectReason.DATA_DIGEST_ERROR, "the data digest does not match")
             if isinstance(received.pdu, DataOut):
@@ -96,8 +95,8 @@ class FullFeature:
         elif isinstance(received, Malformed):
             self.reject(RejectReason.INVALID_PDU_FIELD, str(received.error))
         else:
-            for effect in _UNKNOWN(self.machine):
-                self._effects[effect](self, received)
+            for effect in self.machine.unknown():
+                _EFFECTS[effect](self, received)
 
     def broken(self, error: PeerError) -> None:
         """The stream cannot be followed any more: with no header digest to go by, it ends."""
@@ -152,7 +151,7 @@ class FullFeature:
     def _hear_command(self, pdu: ScsiCommand) -> None:
         session = self.session
         tasks, order = session.tasks, session.order
-        known = tasks.get(pdu.itt)
+        known = tasks.by_itt.get(pdu.itt)
         if known is not None:
             if known.cmd_sn != pdu.cmd_sn or pdu.immediate:
                 self.reject(RejectReason.TASK_IN_PROGRESS, "a command with the tag of another")
@@ -160,10 +159,10 @@ class FullFeature:
         if pdu.itt == NO_TASK:
             self.reject(RejectReason.INVALID_PDU_FIELD, "a command with the reserved tag")
             return
-        arrival = Arrival.IN_ORDER
+        arrival = IN_ORDER
         if not pdu.immediate:
             arrival = order.admit(pdu.cmd_sn)
-            if arrival is Arrival.IGNORED:
+            if arrival is IGNORED:
                 return
         elif tasks.immediate >= session.node.limits.immediate_tasks:
             self.reject(RejectReason.IMMEDIATE_COMMAND_REJECT, "too many immediate commands")
@@ -175,9 +174,11 @@ class FullFeature:
         if pdu.immediate:
             task.machine.arrived_in_order()
             self._deliver(task)
-        elif arrival is Arrival.IN_ORDER:
+        elif arrival is IN_ORDER:
             task.machine.arrived_in_order()
-            order.advance(self._deliver, task)
+            order.count()
+            self._deliver(task)
+            order.catch_up()
         else:
             task.own_data()
             task.machine.arrived_early()
@@ -235,21 +236,6 @@ class FullFeature:
     def _drop(self, pdu: object) -> None:
         self.connection.drop("a Login Request in full feature phase (RFC 7143 section 4.2.4)")
 
-    _effects: dict[Any, Callable[[FullFeature, Any], None]] = {
-        Effect.HEAR_COMMAND: _hear_command,
-        Effect.HEAR_TASK_MANAGEMENT: _hear_task_management,
-        Effect.HEAR_DATA: _hear_data,
-        Effect.HEAR_TEXT: _hear_text,
-        Effect.HEAR_LOGOUT: _hear_logout,
-        Effect.HEAR_NOP: _hear_nop,
-        Effect.HEAR_SNACK: _hear_snack,
-        Effect.IGNORE: _ignore,
-        Effect.REJECT_PROTOCOL_ERROR: _reject_protocol_error,
-        Effect.REJECT_WAITING_FOR_LOGOUT: _reject_waiting,
-        Effect.REJECT_UNSUPPORTED: _reject_unsupported,
-        Effect.DROP_CONNECTION: _drop,
-    }
-
 
 def _name_of(header: bytes) -> str:
     """What a PDU is called whose header this is."""
@@ -276,3 +262,19 @@ def _task(connection: TargetConnection, session: Session, pdu: ScsiCommand) -> T
         (pdu.bidirectional_read_length or 0 if pdu.write else length) if pdu.read else 0,
         b"",
     )
+
+
+_EFFECTS: dict[Any, Callable[[FullFeature, Any], None]] = {
+    Effect.HEAR_COMMAND: FullFeature._hear_command,
+    Effect.HEAR_TASK_MANAGEMENT: FullFeature._hear_task_management,
+    Effect.HEAR_DATA: FullFeature._hear_data,
+    Effect.HEAR_TEXT: FullFeature._hear_text,
+    Effect.HEAR_LOGOUT: FullFeature._hear_logout,
+    Effect.HEAR_NOP: FullFeature._hear_nop,
+    Effect.HEAR_SNACK: FullFeature._hear_snack,
+    Effect.IGNORE: FullFeature._ignore,
+    Effect.REJECT_PROTOCOL_ERROR: FullFeature._reject_protocol_error,
+    Effect.REJECT_WAITING_FOR_LOGOUT: FullFeature._reject_waiting,
+    Effect.REJECT_UNSUPPORTED: FullFeature._reject_unsupported,
+    Effect.DROP_CONNECTION: FullFeature._drop,
+}

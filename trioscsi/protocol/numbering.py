@@ -21,6 +21,10 @@ class Arrival(enum.Enum):
     IGNORED = "it is outside the window, or here already"
 
 
+IN_ORDER, EARLY, IGNORED = Arrival
+"""For those who ask with each command: to find a member in its class takes Python 3.11 long."""
+
+
 @attrs.define(on_setattr=attrs.setters.NO_OP)  # checked once, not with each command
 class CommandOrder:
     """The commands of one session in the order of their CmdSN.
@@ -36,33 +40,37 @@ class CommandOrder:
     """Commands that were delivered and are not answered: each takes a place of the window."""
     _early: dict[int, Callable[[], None]] = attrs.field(factory=dict, init=False)
 
-    @property
     def maximum(self) -> int:
         """MaxCmdSN; ``expected - 1`` closes the window."""
         return (self.expected + self.size - self.under_way - 1) % MODULUS
 
     def admit(self, cmd_sn: int) -> Arrival:
         """Where a request with this CmdSN stands; nothing changes yet."""
-        ahead = (cmd_sn - self.expected) % MODULUS
-        if ahead == 0 and self.under_way < self.size:
-            return Arrival.IN_ORDER
-        if ahead < self.size - self.under_way and cmd_sn not in self._early:
-            return Arrival.EARLY
-        return Arrival.IGNORED
+        room = self.size - self.under_way
+        if cmd_sn == self.expected and room > 0:
+            return IN_ORDER
+        if (cmd_sn - self.expected) % MODULUS < room and cmd_sn not in self._early:
+            return EARLY
+        return IGNORED
 
     def hold(self, cmd_sn: int, deliver: Callable[[], None]) -> None:
         """Keep an early request; ``deliver`` is called when its turn comes."""
         self._early[cmd_sn] = deliver
 
-    def advance(self, deliver: Callable[..., None], *args: object) -> None:
-        """The expected request has come: deliver it, and all early ones that follow it.
+    def advance(self, deliver: Callable[[], None]) -> None:
+        """The expected request has come: deliver it, and all early ones that follow it."""
+        self.count()
+        deliver()
+        self.catch_up()
 
-        Each counts as received before it is delivered, so that its answer acknowledges it.
-        """
+    def count(self) -> None:
+        """The expected request has come, and is received: its answer will acknowledge it."""
         self.expected = (self.expected + 1) % MODULUS
-        deliver(*args)
+
+    def catch_up(self) -> None:
+        """Deliver the early requests that follow what was delivered."""
         while self._early and (early := self._early.pop(self.expected, None)) is not None:
-            self.expected = (self.expected + 1) % MODULUS
+            self.count()
             early()
 
     def fill(self, cmd_sn: int) -> None:

@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from trioscsi.protocol.bursts import Incoming
     from trioscsi.protocol.connection import TargetConnection
 
-_OVER = frozenset(
+OVER = frozenset(
     state.name for state in (task_machine.DRAINING, task_machine.RESPONDED, task_machine.ABORTED)
 )
+"""The states of tasks that have ended; `Task.over` tells those who do not ask at each command."""
 
 
 @attrs.define(eq=False)
@@ -59,7 +60,7 @@ class Task:
     @property
     def over(self) -> bool:
         """Whether the task has ended, so that nobody waits for the device server any more."""
-        return self.machine.state in _OVER
+        return self.machine.state in OVER
 
     def own_data(self) -> None:
         """Copy data that would not outlive the next receive."""

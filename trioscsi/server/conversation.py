@@ -52,13 +52,13 @@ class Lender:
     def __init__(self, size: int) -> None:
         self.size = size
         self.lend = Arena().lend
-        self._free: list[bytearray] = []
+        self._free: list[memoryview] = []
 
-    def borrow(self) -> bytearray:
+    def borrow(self) -> memoryview:
         """A buffer for one turn."""
-        return self._free.pop() if self._free else bytearray(self.size)
+        return self._free.pop() if self._free else memoryview(bytearray(self.size))
 
-    def give_back(self, buffer: bytearray) -> None:
+    def give_back(self, buffer: memoryview) -> None:
         """The turn is over."""
         self._free.append(buffer)
 
@@ -88,7 +88,7 @@ class Conversation:
         self._backlog = backlog
         self._performer_of = performer_of
         self._performer: Performer | None = None
-        self._buffer: bytearray | None = None
+        self._buffer: memoryview | None = None
         """Borrowed as long as it holds PDUs that no turn has taken yet."""
         self._room = lender.size
         """How much of it may be filled at once."""
@@ -271,14 +271,17 @@ class Conversation:
 
     # A turn.
 
-    def take_turn(self) -> bool:
+    def take_turn(self, now: float) -> bool:
         """Handle what has arrived, as much as one turn allows; True if more is there already."""
         more = False
+        self._in_turn = True
         try:
-            more = self._receive()
-            self._act()
+            more = self._receive(now)
+            self._handle_events()
         except Exception as error:  # noqa: BLE001 - a fault of ours ends this conversation alone
             self._fault = error
+        finally:
+            self._in_turn = False
         self._reactor.send_later(self._end_turn)
         return more
 
@@ -293,54 +296,59 @@ class Conversation:
             self._reactor.nudge()
             self._held_back.set()
 
-    def _receive(self) -> bool:
+    def _receive(self, now: float) -> bool:
         """Take bytes off the socket unless some are left, and at most a turn of PDUs of them."""
-        connection = self.connection
-        if self._buffer is None:
-            self._buffer = self._lender.borrow()
+        connection, buffer = self.connection, self._buffer
+        if buffer is None:
+            buffer = self._lender.borrow()
             try:
-                received, direct = self._receive_into(self._buffer)
+                come = self._receive_into(buffer)
             except BlockingIOError:
-                self._give_buffer_back()
+                self._lender.give_back(buffer)
                 return False
             except OSError as error:
                 self._broke(error)
-                received = direct = 0
-            if not received + direct:
-                self._give_buffer_back()
+                come = None
+            if come is None:
+                self._lender.give_back(buffer)
                 if self._tap is not None:
                     self._tap.ended()
-                connection.lost("the initiator closed the connection", trio.current_time())
+                connection.lost("the initiator closed the connection", now)
                 return False
-            connection.receive(memoryview(self._buffer)[:received])
+            connection.receive(come)
         pdus = self._limits.turn_pdus
         if self._reactor.crowded:
             pdus = max(pdus // 2, 1)
-        more = connection.pump(trio.current_time(), pdus) == pdus
-        if not more:
-            self._give_buffer_back()
-        return more
+        if connection.pump(now, pdus) == pdus:
+            self._buffer = buffer
+            return True
+        self._lender.give_back(buffer)
+        self._buffer = None
+        return False
 
-    def _receive_into(self, buffer: bytearray) -> tuple[int, int]:
-        """How many bytes came into the buffer, and how many before them straight into a PDU."""
+    def _receive_into(self, buffer: memoryview) -> memoryview | None:
+        """What came into the buffer, after what came straight into a PDU; None: there is no more.
+
+        Raises OSError if the connection is broken, or nothing has come.
+        """
         framer = self.connection.framer
         rest = framer.get_buffer()
         if rest is None:
             received = self._socket.recv_into(buffer, self._room)
             self._room = len(buffer)
             if self._tap is not None and received:
-                self._tap.received(memoryview(buffer)[:received])
-            return received, 0
+                self._tap.received(buffer[:received])
+            return buffer[:received] if received else None
         if len(rest) >= _LARGE:
             self._room = _HEADERS
         rest = rest[: self._limits.turn_bytes]
         room = max(min(self._room, len(buffer) - len(rest)), _HEADERS)
-        received = self._socket.recvmsg_into([rest, memoryview(buffer)[:room]])[0]
+        received = self._socket.recvmsg_into([rest, buffer[:room]])[0]
         direct = min(received, len(rest))
         if self._tap is not None and received:
-            self._tap.received(rest[:direct], memoryview(buffer)[: received - direct])
+            self._tap.received(rest[:direct], buffer[: received - direct])
         framer.filled(direct)
-        return received - direct, direct
+        return buffer[: received - direct] if received else None
 
     def _give_buffer_back(self) -> None:
         if self._buffer is not None:
@@ -399,7 +407,7 @@ class Conversation:
     def _has_much_to_read(self) -> bool:
         """Whether the peer has to read answers before it may ask for more."""
         size = self._outbox.size
-        return size > self._limits.output or (size > 0 and self._backlog.full)
+        return size > 0 and (size > self._limits.output or self._backlog.full)
 
     def _send(self) -> None:
         """Send as much as the socket takes."""

@@ -61,8 +61,27 @@ class Outbox:
 
         Raises OSError if the connection is broken.
         """
-        self._send()
-        self.count()
+        connection = self._connection
+        while self._unsent or connection.output_size:
+            if not self._unsent:
+                self._unsent_size = connection.output_size
+                self._unsent = connection.take_output()
+            unsent = self._unsent
+            try:
+                sent = self._socket.sendmsg(
+                    unsent if len(unsent) <= _IOV_MAX else unsent[:_IOV_MAX]
+                )
+            except BlockingIOError:
+                break
+            if self._tap is not None:
+                self._tap.sent(unsent, sent)
+            if sent == self._unsent_size:
+                self._unsent, self._unsent_size = [], 0
+            else:
+                self._unsent_size -= sent
+                self._unsent = without(unsent, sent)
+        if self._unsent_size or self._in_backlog:
+            self.count()
 
     def count(self) -> None:
         """Note in the backlog what is left."""
@@ -70,25 +89,6 @@ class Outbox:
         if size != self._in_backlog:
             self._backlog.size += size - self._in_backlog
             self._in_backlog = size
-
-    def _send(self) -> None:
-        while self._unsent or self._connection.output_size:
-            if not self._unsent:
-                self._unsent_size = self._connection.output_size
-                self._unsent = self._connection.take_output()
-            try:
-                sent = self._socket.sendmsg(
-                    self._unsent if len(self._unsent) <= _IOV_MAX else self._unsent[:_IOV_MAX]
-                )
-            except BlockingIOError:
-                return
-            if self._tap is not None:
-                self._tap.sent(self._unsent, sent)
-            if sent == self._unsent_size:
-                self._unsent, self._unsent_size = [], 0
-            else:
-                self._unsent_size -= sent
-                self._unsent = without(self._unsent, sent)
 
     def clear(self) -> None:
         """Nobody will read it any more."""

@@ -33,6 +33,7 @@ from trioscsi.protocol import (
     TransferFailed,
     UnitReset,
 )
+from trioscsi.protocol.tasks import OVER
 from trioscsi.scsi import (
     AccessState,
     AdditionalSense,
@@ -179,11 +180,11 @@ class Performer:
     def handle(self, events: Iterable[Event]) -> None:
         """Do what the protocol asks for."""
         for event in events:
-            if isinstance(event, _OF_A_TASK) and event.task.over:
+            if isinstance(event, _OF_A_TASK) and event.task.machine.state in OVER:
                 # Aborted by a later PDU of the same turn: it was not begun.
                 event.task.connection.release(event.task)
             else:
-                self._handlers[type(event)](self, event)
+                _HANDLERS[type(event)](self, event)
 
     # Events.
 
@@ -196,9 +197,11 @@ class Performer:
         unit = self._by_field.get(task.lun)
         number = None if unit is None else unit.logical.number
         plan = task.plan = self.target.execute(number, task.cdb, self._nexuses[session])
-        if isinstance(plan, Procedure) and plan.exact and plan.data_out != task.expected_out:
-            plan = task.plan = Failed(plan.inexact())
-        if not plan.data_out or task.connection.want(task, plan.data_out, self._window):
+        wanted = plan.data_out
+        if wanted != task.expected_out and isinstance(plan, Procedure) and plan.exact:
+            plan, wanted = Failed(plan.inexact()), 0
+            task.plan = plan
+        if not wanted or task.connection.want(task, wanted, self._window):
             self._perform(task, plan)
 
     def _begin(self, task: Task) -> None:
@@ -275,22 +278,10 @@ class Performer:
                     number, AdditionalSense.SOME_COMMANDS_CLEARED_BY_ISCSI_PROTOCOL_EVENT
                 )
 
-    _handlers: dict[type, Callable[[Performer, Any], None]] = {
-        CommandArrived: _command_arrived,
-        DataArrived: _data_arrived,
-        TransferFailed: _transfer_failed,
-        TasksAborted: _tasks_aborted,
-        UnitReset: _unit_reset,
-        CommandsCleared: _commands_cleared,
-        NexusCreated: _nexus_created,
-        NexusLost: _nexus_lost,
-        TasksCleared: _tasks_cleared,
-    }
-
     # Plans, done at once where nothing has to wait.
 
     def _perform(self, task: Task, plan: Plan) -> None:
-        perform = self._plans.get(type(plan))
+        perform = _PLANS.get(type(plan))
         try:
             if perform is None or not perform(self, task, plan):
                 self._wait(task, plan)
@@ -342,7 +333,7 @@ class Performer:
         if not plan.blocks:
             task.connection.finish(task)
             return True
-        unit = self._unit(task)
+        unit = self._by_field[task.lun]
         read_now = unit.can.read_now
         if read_now is None:
             return False
@@ -357,7 +348,7 @@ class Performer:
         return True
 
     def _write_now(self, task: Task, plan: Write) -> bool:
-        unit = self._unit(task)
+        unit = self._by_field[task.lun]
         data = _whole_blocks(task, unit)
         if len(data):
             write_now = unit.can.write_now
@@ -382,17 +373,6 @@ class Performer:
         with suppress(BackendError):  # it will be said of the write itself
             return unit.can.window(plan.lba, plan.blocks)
         return None
-
-    _plans: dict[type, Callable[[Performer, Task, Any], bool]] = {
-        Done: _done,
-        Met: _met,
-        Reply: _reply,
-        Failed: _failed,
-        Refused: _refused,
-        Receive: _receive,
-        Read: _read_now,
-        Write: _write_now,
-    }
 
     # Plans that wait for storage.
 
@@ -499,3 +479,28 @@ class Performer:
 
 def _whole_blocks(task: Task, unit: Unit) -> memoryview:
     return whole_blocks(memoryview(task.data), unit.logical.block_size)
+
+
+_HANDLERS: dict[type, Callable[[Performer, Any], None]] = {
+    CommandArrived: Performer._command_arrived,
+    DataArrived: Performer._data_arrived,
+    TransferFailed: Performer._transfer_failed,
+    TasksAborted: Performer._tasks_aborted,
+    UnitReset: Performer._unit_reset,
+    CommandsCleared: Performer._commands_cleared,
+    NexusCreated: Performer._nexus_created,
+    NexusLost: Performer._nexus_lost,
+    TasksCleared: Performer._tasks_cleared,
+}
+
+
+_PLANS: dict[type, Callable[[Performer, Task, Any], bool]] = {
+    Done: Performer._done,
+    Met: Performer._met,
+    Reply: Performer._reply,
+    Failed: Performer._failed,
+    Refused: Performer._refused,
+    Receive: Performer._receive,
+    Read: Performer._read_now,
+    Write: Performer._write_now,
+}

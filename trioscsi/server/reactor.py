@@ -22,8 +22,8 @@ from typing import TypeAlias
 
 import trio
 
-Turn: TypeAlias = Callable[[], bool]
-"""Handles what has come, at most a turn of it; True asks for another turn at once."""
+Turn: TypeAlias = Callable[[float], bool]
+"""Handles what has come by this time, at most a turn of it; True asks for another turn at once."""
 
 _MOST = 64
 """Connections that get their turn between two looks at what has come."""
@@ -56,6 +56,8 @@ class Reactor:
 
     def __init__(self) -> None:
         self.elsewhere = 0
+        self.crowded = False
+        """Whether several connections were busy of late: then turns are to be short."""
         self._nudged = False
         self._looks_pay = False
         self._rounds_alone = _LONG_ALONE
@@ -66,11 +68,6 @@ class Reactor:
         """Those whose last turn left something over."""
         self._unsent: list[Callable[[], None]] = []
         """What sends the answers of the last turns."""
-
-    @property
-    def crowded(self) -> bool:
-        """Whether several connections were busy of late: then turns are to be short."""
-        return self._rounds_alone < _LONG_ALONE
 
     def add(self, sock: socket.socket, turn: Turn) -> None:
         """Call ``turn`` whenever there is something to read."""
@@ -122,7 +119,7 @@ class Reactor:
 
     async def _while_busy(self) -> None:
         """Give turns until there is nothing to read any more."""
-        rested = trio.current_time()
+        now = rested = trio.current_time()
         while True:
             ready = self._epoll.poll(0, _MOST)
             if not ready and not self._again and not self.elsewhere:
@@ -131,17 +128,19 @@ class Reactor:
             if not ready and not again:
                 return
             self._rounds_alone = 0 if len(ready) > 1 else self._rounds_alone + 1
+            self.crowded = self._rounds_alone < _LONG_ALONE
             for fd, _ in ready:
                 again.discard(fd)
-                self._give_turn(fd)
+                self._give_turn(fd, now)
             self._send()
             for fd in again:
-                self._give_turn(fd)
+                self._give_turn(fd, now)
             self._send()
-            if self.elsewhere or self._nudged or trio.current_time() - rested > _PATIENCE:
+            now = trio.current_time()
+            if self.elsewhere or self._nudged or now - rested > _PATIENCE:
                 self._nudged = False
                 await trio.lowlevel.checkpoint()
-                rested = trio.current_time()
+                now = rested = trio.current_time()
 
     def _linger(self) -> list[tuple[int, int]]:
         """Wait for more without going to sleep, or sleep for a moment without going to trio.
@@ -160,9 +159,9 @@ class Reactor:
         self._looks_pay = bool(ready) and perf_counter() - begin < _WORTH_LOOKING
         return ready
 
-    def _give_turn(self, fd: int) -> None:
+    def _give_turn(self, fd: int, now: float) -> None:
         turn = self._turns.get(fd)
-        if turn is not None and turn():
+        if turn is not None and turn(now):
             self._again.add(fd)
         if len(self._unsent) >= _TOGETHER:
             self._send()
