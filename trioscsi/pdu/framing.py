@@ -130,6 +130,7 @@ class Framer:
         "_input",
         "_kept",
         "_kept_length",
+        "_owner",
         "_place",
         "_position",
         "_start",
@@ -159,6 +160,8 @@ class Framer:
         self._position = self._end = 0
         self._kept: memoryview | None = None
         self._place: memoryview | None = None
+        self._owner: Pdu | None = None
+        """The PDU whose data go to that place, still without them."""
         self._kept_length = 0
         self._current = _NOTHING
         self._start = self._ahs_length = 0
@@ -322,17 +325,18 @@ class Framer:
         if kept is None or len(kept) < header_length:
             return self._keep(header_length)
         if len(kept) == header_length:
-            self._place = self._destination(kept, data_length)
+            self._place = self._find_place(kept, data_length)
             if self._place is not None:
                 self._kept_length = 0
                 return self._next_in_place(self._place, kept)
         return self._keep(header_length + data_length)
 
-    def _destination(self, header: memoryview, data_length: int) -> memoryview | None:
-        cls = CLASSES.get(header[0] & OPCODE_BITS)
-        if self.destination_for is None or cls is None or not cls.data_segment:
+    def _find_place(self, header: memoryview, data_length: int) -> memoryview | None:
+        opcode = header[0] & OPCODE_BITS
+        if self.destination_for is None or opcode not in _UNPACK or opcode in _WITHOUT_DATA:
             return None
-        return self.destination_for(cls.unpack(header), data_length)
+        self._owner = _UNPACK[opcode](header)
+        return self.destination_for(self._owner, data_length)
 
     def _next_in_place(self, place: memoryview, header: memoryview) -> Received | None:
         """Move what was received of a data segment to its place; the PDU once all is there."""
@@ -346,11 +350,14 @@ class Framer:
             return None
         self._kept, self._place, self._kept_length = None, None, 0
         self._current, self._start, self._ahs_length = header, 0, 0
+        self._owner = None
         return self._decode(header[0] & OPCODE_BITS, place)
 
     def _let_go_of_lost_place(self, place: memoryview, header: memoryview) -> None:
         """Keep the PDU like any other if nobody wants its data in that place any longer."""
-        if self._destination(header, len(place)) is None:
+        assert self.destination_for is not None, "it has given the place"
+        assert self._owner is not None, "a place belongs to a PDU"
+        if self.destination_for(self._owner, len(place)) is None:
             kept, come = self.lend(len(header) + len(place)), self._kept_length
             kept[: len(header)] = header
             kept[len(header) : len(header) + come] = place[:come]

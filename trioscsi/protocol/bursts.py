@@ -16,6 +16,8 @@ from trioscsi.machines._automat import Effects
 from trioscsi.pdu import NO_TASK, Buffer, DataOut
 from trioscsi.text import Parameters
 
+_STORE, _END_SEQUENCE, _NOTE_FAULT = transfer.Effect
+
 
 class TransferFault(enum.Enum):
     """What went wrong with a transfer: sense key ABORTED COMMAND with this ASC and ASCQ.
@@ -155,13 +157,12 @@ class Incoming:
     def receive(self, sequence: Sequence, pdu: DataOut) -> None:
         """Take one Data-Out PDU of an announced sequence."""
         for effect in sequence.classify(pdu):
-            match effect:
-                case transfer.Effect.STORE:
-                    self._store(pdu)
-                case transfer.Effect.NOTE_FAULT:
-                    self.fault = self.fault or TransferFault.INCORRECT_AMOUNT
-                case transfer.Effect.END_SEQUENCE:
-                    del self.sequences[pdu.ttt]
+            if effect is _STORE:
+                self._store(pdu)
+            elif effect is _END_SEQUENCE:
+                del self.sequences[pdu.ttt]
+            elif effect is _NOTE_FAULT:
+                self.fault = self.fault or TransferFault.INCORRECT_AMOUNT
 
     def spoil(self, sequence: Sequence, pdu: DataOut) -> None:
         """A Data-Out PDU of an announced sequence came with a bad digest (section 7.8)."""

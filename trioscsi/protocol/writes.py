@@ -60,11 +60,14 @@ class Writes:
         window: Callable[[Task], memoryview | None] | None = None,
     ) -> bool:
         """See `TargetConnection.want`."""
-        length = min(length, task.expected_out)
+        if length > task.expected_out:
+            length = task.expected_out
         incoming = task.incoming
         if incoming is None:
-            if len(task.data) >= length:
-                task.data = task.data[:length]
+            come = len(task.data)
+            if come >= length:
+                if come > length:
+                    task.data = task.data[:length]
                 return True
             incoming = task.incoming = self._incoming(task, b"", more_follows=False)
         incoming.want(length)

@@ -186,7 +186,7 @@ class Conversation:
                 await self._held_back.wait()
                 if self._fault is not None:
                     raise self._fault
-                while self._has_much_to_read and not connection.closed:
+                while self._has_much_to_read() and not connection.closed:
                     self._drained = trio.Event()
                     await self._drained.wait()
                 if connection.closed:
@@ -291,7 +291,7 @@ class Conversation:
             self._report()
         except Exception as error:  # noqa: BLE001 - as above
             self._fault = error
-        if self._has_much_to_read or self.connection.closed or self._fault is not None:
+        if self._has_much_to_read() or self.connection.closed or self._fault is not None:
             self._reactor.pause(self._socket)
             self._reactor.nudge()
             self._held_back.set()
@@ -403,11 +403,10 @@ class Conversation:
         assert session is not None
         performer.attend(session.node)
 
-    @property
     def _has_much_to_read(self) -> bool:
         """Whether the peer has to read answers before it may ask for more."""
-        size = self._outbox.size
-        return size > 0 and (size > self._limits.output or self._backlog.full)
+        outbox = self._outbox
+        return outbox.stuck and (outbox.size > self._limits.output or self._backlog.full)
 
     def _send(self) -> None:
         """Send as much as the socket takes."""
@@ -415,7 +414,7 @@ class Conversation:
             self._outbox.send()
         except OSError as error:
             self._broke(error)
-        if not self._has_much_to_read:
+        if not self._has_much_to_read():
             self._drained.set()
             if self._waiting:
                 self._work.set()

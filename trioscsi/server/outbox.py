@@ -43,13 +43,10 @@ class Outbox:
         self._backlog = backlog
         self._in_backlog = 0
         """What of the backlog is ours."""
+        self.stuck = False
+        """Whether the socket was full: what is left waits until it is writable."""
         self._unsent: Buffers = []
         self._unsent_size = 0
-
-    @property
-    def stuck(self) -> bool:
-        """Whether the socket was full: what is left waits until it is writable."""
-        return bool(self._unsent)
 
     @property
     def size(self) -> int:
@@ -72,11 +69,12 @@ class Outbox:
                     unsent if len(unsent) <= _IOV_MAX else unsent[:_IOV_MAX]
                 )
             except BlockingIOError:
+                self.stuck = True
                 break
             if self._tap is not None:
                 self._tap.sent(unsent, sent)
             if sent == self._unsent_size:
-                self._unsent, self._unsent_size = [], 0
+                self._unsent, self._unsent_size, self.stuck = [], 0, False
             else:
                 self._unsent_size -= sent
                 self._unsent = without(unsent, sent)
@@ -92,7 +90,7 @@ class Outbox:
 
     def clear(self) -> None:
         """Nobody will read it any more."""
-        self._unsent, self._unsent_size = [], 0
+        self._unsent, self._unsent_size, self.stuck = [], 0, False
         self._connection.take_output()
         self.count()
 

@@ -349,7 +349,7 @@ class Performer:
 
     def _write_now(self, task: Task, plan: Write) -> bool:
         unit = self._by_field[task.lun]
-        data = _whole_blocks(task, unit)
+        data = whole_blocks(memoryview(task.data), unit.logical.block_size)
         if len(data):
             write_now = unit.can.write_now
             wants_flush = plan.fua and unit.can.flush is not None

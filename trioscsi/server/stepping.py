@@ -98,7 +98,6 @@ class SteppedConversation(Conversation):
                 await self._passed.wait()
             self._turn(partial(self.connection.handle_timer, trio.current_time()))
 
-    @property
     def _has_much_to_read(self) -> bool:
         """Nothing is read while a PDU waits."""
-        return not self._passed.is_set() or super()._has_much_to_read
+        return not self._passed.is_set() or super()._has_much_to_read()
