@@ -53,6 +53,17 @@ def test_a_login_is_held_and_let_go():
     assert (outcome.verdict, outcome.own) == (Verdict.PASS, [])
 
 
+def test_that_a_proposal_is_answered_is_judged():
+    async def act(play: Play) -> None:
+        held = await hold(play)
+        assert await held.answered(KEY, "1") in ("NotUnderstood", "")
+        await held.finish()
+
+    assert outcome_of(act).verdict is Verdict.PASS
+    outcome = outcome_of(act, deviation=MUTANTS["keys-unanswered"])
+    assert outcome.says == f"{KEY} is not answered"
+
+
 def test_a_login_is_held_in_its_security_negotiation():
     async def act(play: Play) -> None:
         held = await hold(play, stage=Stage.SECURITY)

@@ -36,6 +36,7 @@ Keys = Mapping[str, str | None]
 
 _USES = (ScsiCommand, TextRequest, LogoutRequest, NopOut, TaskManagementRequest)
 _NOTHING: Keys = {}
+_ANSWERED = Rule("7143-6.2.2-3")
 _PATIENCE = 4
 """Exchanges without a T bit."""
 
@@ -65,6 +66,12 @@ class Held:
         """Say these keys in a response that does not end the stage; what comes back to it."""
         await self.say(keys, transit=False)
         return await self.hear(breach, rule)
+
+    async def answered(self, name: str, value: str) -> str:
+        """What a proposal is answered with; that it is answered is judged by the way."""
+        answer = (await self.propose({name: value})).get(name, "")
+        self.play.check(answer, f"{name} is not answered", _ANSWERED)
+        return answer
 
     async def hear(
         self, breach: str = "the login does not go on", rule: Rule | None = None

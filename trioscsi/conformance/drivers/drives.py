@@ -26,6 +26,8 @@ _SECONDS = 6.0
 _LONG = 12.0
 _LOGINS = 20
 _DEPTH = 8
+_CONNECTIONS = 2
+"""Of one session, where the target agrees to so many."""
 _PATIENCE = 2.0
 _WITH_BOUNDS = Limits(ping_interval=0, management_time=3)
 _WITH_PINGS = Limits(ping_interval=1, ping_time=2)
@@ -234,6 +236,14 @@ async def _recover(driver: Partner, where: Where) -> None:
             await trio.sleep(0.5)
 
 
+async def _use_connections(driver: Partner, where: Where) -> None:
+    several = driver.connect(where, connections=_CONNECTIONS)
+    async with several as session, trio.open_nursery() as nursery:
+        await session.read_capacity()
+        for place in range(_DEPTH):
+            nursery.start_soon(write_and_read, session, place * 16, 16)
+
+
 DRIVES: Mapping[Drive, Do] = {
     Drive.LOGIN: _log_in,
     Drive.RELOGIN: _log_in_twice,
@@ -258,6 +268,7 @@ DRIVES: Mapping[Drive, Do] = {
     Drive.ABORT: _abort,
     Drive.SHORT_READ: _ask_for_too_much,
     Drive.SCAN: _scan,
+    Drive.CONNECTIONS: _use_connections,
     Drive.BIDIRECTIONAL: _write_and_read_at_once,
     Drive.LONG_CDB: _read_by_long_cdb,
 }
