@@ -2,65 +2,43 @@
 
     python examples/lessons/08_two_connections.py
 
-A session may have several connections.  Each has its machine, the session has one of its own, and a
-table says what a transition of one means to another.  Nothing else is needed to see which
-connection matters, and when: neither bytes nor a network.
+A session may have several connections.  Its commands go by any of them, and have one order, CmdSN,
+for all: who arrives early waits.  Answers go back where their command came from, and are counted
+there, StatSN.  And a connection may leave while the session stays.
 """
 
-from classroom import ask, say
+import trio
+import trio.testing
+from classroom import ask, classroom, say, silence
 
-from trioscsi.machines import MACHINES
-from trioscsi.machines.coupling import When, Whom, couplings
-
-FULL_FEATURE = {"LOGGED_IN", "IN_LOGOUT", "LOGOUT_REQUESTED"}
-
-
-class Session:
-    def __init__(self):
-        self.machine = MACHINES["session"].start(lambda row: show("the session", row))
-        self.connections = []
-
-    def connect(self, name):
-        connection = MACHINES["connection"].start(lambda row: self.moved(name, connection, row))
-        self.connections.append(connection)
-        for cause in "transport_connected", "login_requested", "login_accepted":
-            getattr(connection, cause)()
-        return connection
-
-    def moved(self, name, connection, row):
-        show(name, row)
-        others = [other for other in self.connections if other is not connection]
-        true = {
-            When.ALWAYS: True,
-            When.LEADING: self.machine.state in {"FREE", "ACTIVE"},
-            When.LAST: not any(other.state in FULL_FEATURE for other in others),
-        }
-        for each in couplings("connection", row.label):
-            if each.whom is Whom.SESSION and true.get(each.when) and self.machine.hears(each.cause):
-                print(f"       section {each.section}, if {each.when.value}:")
-                getattr(self.machine, each.cause)()
+from trioscsi.initiator.client import connect
+from trioscsi.pdu import LogoutReason
 
 
-def show(who, row):
-    print(f"  {who}: {row.label} {row.source} -> {row.target} ({row.cause})")
-
-
-def main():
-    say("The first connection brings its session to life: T4 makes N1, T5 makes N2.")
-    session = Session()
-    first = session.connect("connection 1")
-    say("The second one joins it. The session has nothing to say to that.")
-    second = session.connect("connection 2")
-    say("The first one is lost. The session lives on: the second is in full feature phase.")
-    first.transport_lost()
-    say("The second one is lost, too. It was the last: N5.")
-    second.transport_lost()
+async def main():
+    say("The first login brings a session to life: N1, N2. The second one, (2), only joins it.")
+    async with (
+        classroom(max_connections=2, logins=True) as url,
+        connect(url, connections=2) as session,
+    ):
+        with silence():
+            await session.read_capacity()
+        say("Four reads, by turns on both: CmdSN runs through all, each StatSN for itself.")
+        async with trio.open_nursery() as nursery:
+            for lba in range(4):
+                nursery.start_soon(session.read, lba, 1)
+        say("The second one is logged out. No N3: the first one is still in full feature phase.")
+        second = session.core.connections[1]
+        session.core.log_out(second, LogoutReason.CLOSE_CONNECTION, now=trio.current_time())
+        await trio.testing.wait_all_tasks_blocked(0.05)
+        say("The session goes on, and ends with its last connection:")
+        await session.ping(b"still here")
     ask(
-        "commands of one session may be sent on either connection. Why do they have one CmdSN for "
-        "all, and each connection a StatSN of its own? What became of the tasks of connection 1? "
-        "(4.2.2, 7.2, 8.3.4)"
+        "why has a session one CmdSN for all its connections, and each connection a StatSN of its "
+        "own? What if the second one had been lost instead, with a command that nobody had "
+        "answered? (4.2.2, 7.4, 8.3.4)"
     )
 
 
 if __name__ == "__main__":
-    main()
+    trio.run(main)

@@ -74,12 +74,15 @@ SHOWN = {
         "What was written is there: !!!!!!!!",
     ],
     "08_two_connections": [
-        "the session: N1 FREE -> ACTIVE",
-        "the session: N2 ACTIVE -> LOGGED_IN",
-        "connection 2: T5 IN_LOGIN -> LOGGED_IN",
-        "connection 1: T15 LOGGED_IN -> CLEANUP_WAIT",
-        "connection 2: T15 LOGGED_IN -> CLEANUP_WAIT",
-        "the session: N5 LOGGED_IN -> FAILED",
+        "session N1: FREE -> ACTIVE",
+        "session N2: ACTIVE -> LOGGED_IN",
+        "(2) connection T5: IN_LOGIN -> LOGGED_IN",
+        "Four reads, by turns on both",
+        "-->  (2) Logout Request, CLOSE_CONNECTION",
+        "(2) connection T13: IN_LOGOUT -> FREE",
+        "<--  NOP-In",
+        "-->  Logout Request, CLOSE_SESSION",
+        "session N3: LOGGED_IN -> FREE",
     ],
     "09_task_abort": [
         "-->  Task Management Request, ABORT_TASK",
@@ -153,6 +156,14 @@ def test_a_lesson_shows_its_idea_and_ends_in_a_question(lesson: Path, run: Run) 
     *_, question = shown.rstrip().split("\n\n")
     assert question.startswith("Question: ")
     assert "?" in question
+
+
+def test_commands_on_two_connections_have_one_order_and_two_counts_of_answers(run: Run) -> None:
+    shown = run(FOLDER / "08_two_connections.py")
+    commands = re.findall(r"-->  (\(2\) )?SCSI Command, READ\(10\), .* CmdSN (\d+)", shown)
+    assert sorted(number for _, number in commands) == ["4", "5", "6", "7"]
+    answers = re.findall(r"<--  (\(2\) )?SCSI Data-In, .* StatSN (\d+)", shown)
+    assert sorted(answers) == [("", "5"), ("", "6"), ("(2) ", "2"), ("(2) ", "3")]
 
 
 def test_any_command_can_be_judged(run: Run) -> None:

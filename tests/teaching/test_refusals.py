@@ -113,7 +113,7 @@ def test_what_could_give_secrets_away_is_not_told() -> None:
 def test_a_reject_has_what_it_refuses_with_it() -> None:
     header, *_ = encode(LogoutRequest(reason=77, itt=5))
     text = told(Reject(reason=RejectReason.INVALID_PDU_FIELD, data=bytes(header)))
-    assert "Logout Request: a field with a value that makes no sense" in text
+    assert "Logout Request, reason 0x4d: a field with a value that makes no sense" in text
     assert "wrong   Reason has a reserved value (RFC 7143 section 11.14)" in text
     assert "field   Reason = 0x4d reserved" in text
     assert "^^^^" in text

@@ -129,7 +129,8 @@ _LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}
     "--explain-refusals",
     is_flag=True,
     help="Explain on standard error what is refused and why: logins, PDUs, commands, task"
-    " management; with the fields that it is about, the rule, and what can be done.",
+    " management; with the fields that it is about, the rule, and what can be done.  It costs up to"
+    " half of the operations a second.",
 )
 @click.option(
     "--step",

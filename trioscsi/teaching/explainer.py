@@ -9,8 +9,6 @@ from enum import IntEnum
 from time import monotonic, time_ns
 from typing import TypeAlias
 
-import attrs
-
 from trioscsi.capture.packets import Address
 from trioscsi.limits import REFUSALS_EXPLAINED, REFUSALS_INTERVAL
 from trioscsi.machines import Transition
@@ -140,10 +138,10 @@ class ExplainingTap:
         self._explainer.pause()
 
     def _heard(self, cut: Cut) -> None:
-        self._last = attrs.evolve(cut, data=b"") if len(cut.data) > _REMEMBERED else cut
+        self._last = cut
         opcode = cut.header[0] & OPCODE_BITS
         if opcode in _REQUESTS:
-            self._requests[cut.header[16:20]] = attrs.evolve(cut, data=b"")
+            self._requests[cut.header[16:20]] = Cut(cut.header, b"", 0, wrong=cut.wrong)
             while len(self._requests) > _REMEMBERED:
                 self._requests.popitem(last=False)
         elif opcode == Opcode.LOGIN_REQUEST:

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from enum import IntEnum
 
 from trioscsi.pdu import (
     NO_TASK,
+    AsyncEvent,
+    AsyncMessage,
     DataIn,
     LoginRequest,
     LoginResponse,
     LoginStatus,
+    LogoutReason,
+    LogoutRequest,
+    LogoutResponse,
+    LogoutResult,
     Pdu,
     ReadyToTransfer,
     Reject,
     RejectReason,
     ScsiCommand,
     ScsiResponse,
+    SnackRequest,
+    SnackType,
     TaskFunction,
     TaskManagementRequest,
     TaskManagementResponse,
@@ -35,6 +44,16 @@ _NUMBERS = {
     "data_sn": "DataSN",
     "r2t_sn": "R2TSN",
 }
+_CODES: Mapping[type[Pdu], tuple[str, type[IntEnum]]] = {
+    TaskManagementRequest: ("function", TaskFunction),
+    TaskManagementResponse: ("response", TaskResult),
+    LogoutRequest: ("reason", LogoutReason),
+    LogoutResponse: ("response", LogoutResult),
+    AsyncMessage: ("async_event", AsyncEvent),
+    SnackRequest: ("type", SnackType),
+    Reject: ("reason", RejectReason),
+}
+"""The field that matters most in a PDU, where that is a code."""
 
 
 def summary(explained: Explained, cut: Cut) -> str:
@@ -92,12 +111,8 @@ def _matters(pdu: Pdu, cut: Cut) -> Iterable[str]:
             )
     elif isinstance(pdu, ReadyToTransfer):
         yield f"{pdu.desired_data_transfer_length} bytes wanted from {pdu.buffer_offset}"
-    elif isinstance(pdu, TaskManagementRequest):
-        known = pdu.function in set(TaskFunction)
-        yield TaskFunction(pdu.function).name if known else f"function 0x{pdu.function:02x}"
-    elif isinstance(pdu, TaskManagementResponse):
-        known = pdu.response in set(TaskResult)
-        yield TaskResult(pdu.response).name if known else f"response 0x{pdu.response:02x}"
-    elif isinstance(pdu, Reject):
-        known = pdu.reason in set(RejectReason)
-        yield RejectReason(pdu.reason).name if known else f"reason 0x{pdu.reason:02x}"
+    elif type(pdu) in _CODES:
+        name, codes = _CODES[type(pdu)]
+        number = getattr(pdu, name)
+        known = number in set(codes)
+        yield codes(number).name if known else f"{name.replace('_', ' ')} 0x{number:02x}"

@@ -88,8 +88,9 @@ class Told:
         """A machine of the connection, or of its session, has taken a transition."""
         wanted = transition.machine in self._teller.machines and not self._quiet
         if wanted and (transition.machine, transition.label) not in _SILENT:
-            for line in transition_lines(transition):
-                self._teller.say(f"{_INDENT}{self._several}{line}")
+            what, why = transition_lines(transition)
+            self._teller.say(f"{_INDENT}{self._several}{what}")
+            self._teller.say(f"{_INDENT}    {why}")
 
     def note(self, text: str) -> None:
         """What was refused and why, or what became of the connection."""
@@ -145,11 +146,8 @@ def spoken_lines(event: Spoke, before: str = "") -> Iterator[str]:
         yield f"{_INDENT}wrong: {wrong}"
 
 
-def transition_lines(transition: Transition) -> Iterator[str]:
-    """A transition: its label and where it leads, then what has caused it."""
+def transition_lines(transition: Transition) -> tuple[str, str]:
+    """A transition: its label and where it leads, and what has caused it."""
     machine = MACHINES[transition.machine]
-    yield (
-        f"{machine.name} {transition.label}: {transition.source} -> {transition.target}"
-        f" (RFC 7143 section {machine.section})"
-    )
-    yield f"    {machine.inputs[transition.cause]}"
+    what = f"{machine.name} {transition.label}: {transition.source} -> {transition.target}"
+    return f"{what} (RFC 7143 section {machine.section})", machine.inputs[transition.cause]
