@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import logging
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import click
 import trio
@@ -27,7 +28,9 @@ from trioscsi.conformance.drivers.in_house import InHouse
 from trioscsi.conformance.drivers.recipes import RECIPES
 from trioscsi.conformance.recorded import RecordedJudge
 from trioscsi.conformance.report import Report
-from trioscsi.conformance.report.as_json import as_json
+from trioscsi.conformance.report.as_json import as_json, as_object
+from trioscsi.conformance.report.compare import differences, parse
+from trioscsi.conformance.report.html import as_html
 from trioscsi.conformance.report.junit import as_junit
 from trioscsi.conformance.report.terminal import lines, progress
 from trioscsi.conformance.scenarios import SCENARIOS
@@ -49,7 +52,6 @@ _COLOURS = {Verdict.PASS: "green", Verdict.FAIL: "red", Verdict.WARN: "yellow"}
 )
 def conformance() -> None:
     """Judge an initiator against RFC 7143 and RFC 7144."""
-    logging.getLogger("trioscsi").setLevel(logging.CRITICAL)
 
 
 @conformance.command(
@@ -62,6 +64,19 @@ def conformance() -> None:
     "--recipe", type=click.Choice(["in-house", *RECIPES]), help="A driver that is built in."
 )
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the report.")
+@click.option("--html", type=click.Path(path_type=Path), help="Write it as one page.")
+@click.option(
+    "--captures",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="FOLDER",
+    help="Write a pcapng capture of each scenario.",
+)
+@click.option(
+    "--compare",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    metavar="OLD.json",
+    help="Tell what is different from an earlier report; fail for what is worse alone.",
+)
 @click.option("--junit", type=click.Path(path_type=Path), help="Write it as JUnit XML.")
 @click.pass_context
 def run(
@@ -70,6 +85,9 @@ def run(
     recipe: str | None,
     json_file: Path | None,
     junit: Path | None,
+    html: Path | None,
+    captures: Path | None,
+    compare: Path | None,
 ) -> None:
     """Play scenarios with an initiator, and tell which requirements it keeps.
 
@@ -82,13 +100,33 @@ def run(
     if (recipe is None) is (not command):
         raise click.UsageError("either a --recipe, or a command behind --")
     driver = _driver(recipe, command)
-    outcomes = _play(scenarios, driver)
+    old = None if compare is None else _earlier(compare)
+    if captures is not None:
+        captures.mkdir(parents=True, exist_ok=True)
+    try:
+        outcomes = _play(scenarios, driver, captures)
+    except CaptureError as error:
+        raise click.ClickException(str(error)) from error
     report = Report(driver.name, outcomes)
     for line in lines(report):
         click.echo(line)
     _write(json_file, as_json(report))
     _write(junit, as_junit(report))
-    context.exit(1 if report.failed else 0)
+    _write(html, as_html(report))
+    if old is None:
+        context.exit(1 if report.failed else 0)
+    found = list(differences(old, as_object(report)))
+    for each in found:
+        click.echo(each)
+    click.echo(f"{len(found)} differences from {compare}")
+    context.exit(1 if any(each.worse for each in found) else 0)
+
+
+def _earlier(file: Path) -> Mapping[str, Any]:
+    try:
+        return parse(file.read_text())
+    except (OSError, UsageError, UnicodeDecodeError) as error:
+        raise click.UsageError(f"{file}: {error}") from error
 
 
 def _driver(recipe: str | None, command: Sequence[str]) -> Driver:
@@ -117,16 +155,29 @@ def _chosen(names: Sequence[str]) -> list[Scenario]:
     ]
 
 
-def _play(scenarios: Sequence[Scenario], driver: Driver) -> list[Outcome]:
+def _play(scenarios: Sequence[Scenario], driver: Driver, captures: Path | None) -> list[Outcome]:
     def tell(outcome: Outcome) -> None:
         click.echo(click.style(progress(outcome), fg=_COLOURS.get(outcome.verdict)))
 
     async def play(at_once: int) -> list[Outcome]:
-        return await perform_all(scenarios, driver, at_once=at_once, tell=tell)
+        return await perform_all(scenarios, driver, at_once=at_once, captures=captures, tell=tell)
 
-    if isinstance(driver, InHouse):
-        return trio.run(play, 1, clock=MockClock(autojump_threshold=_QUIET))
-    return trio.run(play, _AT_ONCE)
+    with _quiet_log():
+        if isinstance(driver, InHouse):
+            return trio.run(play, 1, clock=MockClock(autojump_threshold=_QUIET))
+        return trio.run(play, _AT_ONCE)
+
+
+@contextmanager
+def _quiet_log() -> Iterator[None]:
+    """What the target behind the stage logs is what the scenarios are about."""
+    log = logging.getLogger("trioscsi")
+    before = log.level
+    log.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
 
 
 @conformance.command(name="list")
@@ -172,7 +223,8 @@ def selftest(context: click.Context, names: tuple[str, ...], json_file: Path | N
     async def play() -> SelfTest:
         return await try_mutants(_chosen(names), tell=tell)
 
-    result = trio.run(play, clock=MockClock(autojump_threshold=_QUIET))
+    with _quiet_log():
+        result = trio.run(play, clock=MockClock(autojump_threshold=_QUIET))
     caught = len(result.mutants) - len(result.missed)
     click.echo(f"{caught} of {len(result.mutants)} mutants caught")
     for mutant, scenario in result.escaped:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 import trio
 
-from trioscsi.conformance.bench.link import Link
+from trioscsi.conformance.bench.link import Link, Watcher
 from trioscsi.conformance.stream import Thing
 from trioscsi.pdu import BHS_LENGTH
 from trioscsi.text import Side
@@ -30,6 +30,20 @@ class Line:
     raw: bytes
     """Its first bytes."""
     length: int
+
+
+class Watchers(list[Watcher]):
+    """Several watchers as one."""
+
+    def passed(self, link: Link, sender: Side, thing: Thing | None, raw: bytes) -> None:
+        """See `Watcher`."""
+        for watcher in self:
+            watcher.passed(link, sender, thing, raw)
+
+    def ended(self, link: Link, sender: Side) -> None:
+        """See `Watcher`."""
+        for watcher in self:
+            watcher.ended(link, sender)
 
 
 class Ladder:

@@ -120,6 +120,8 @@ class Link:
         self.segment: int | None = None
         """Bytes that are handed to TCP at once; None: a PDU."""
         self._gathered: bytearray | None = None
+        self.peer: tuple[str, int] = initiator.socket.getpeername()[:2]
+        self.own: tuple[str, int] = initiator.socket.getsockname()[:2]
         self.port: int = initiator.socket.getsockname()[1]
         """The door of the stage that the initiator came to."""
         self.damaged = 0

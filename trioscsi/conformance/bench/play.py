@@ -58,6 +58,8 @@ class Play:
         self.remarks: list[Evidence] = []
         self.notes: list[str] = []
         self.seen: Callable[[], int] = lambda: -1
+        self.on_remark: Callable[[Remark], None] | None = None
+        """Told of each time that a rule was put to the test."""
         self.on_link: Callable[[Link], None] | None = None
         """Told of each connection before anything has gone over it."""
         self.secret = ""
@@ -166,6 +168,8 @@ class Play:
         """
         remark = (rule or self.scenario.rule).holds(kept, breach)
         self.remarks.append(Evidence(remark, self.seen()))
+        if self.on_remark is not None:
+            self.on_remark(remark)
         return remark.kept
 
     def note(self, text: str) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 import trio
 
 from trioscsi.backends import MemoryDisk
-from trioscsi.conformance.bench.ladder import Ladder
+from trioscsi.capture import Spool
+from trioscsi.conformance.bench.captures import Captured
+from trioscsi.conformance.bench.ladder import Ladder, Watchers
 from trioscsi.conformance.bench.link import Left, Link, Silence
 from trioscsi.conformance.bench.outcome import Outcome
 from trioscsi.conformance.bench.play import PATTERN, DriverEnded, NotExercised, Play, Stop
@@ -17,7 +20,7 @@ from trioscsi.conformance.bench.scenario import Ability, Drive, Scenario, Stimul
 from trioscsi.conformance.drivers.driver import Driver, Ending, How, Where
 from trioscsi.conformance.judge import Judge
 from trioscsi.conformance.monitors import MONITORS
-from trioscsi.conformance.verdicts import Finding, Level
+from trioscsi.conformance.verdicts import Finding, Level, Remark
 from trioscsi.limits import Limits
 from trioscsi.server.portals import Portal
 from trioscsi.server.target import Target
@@ -34,12 +37,22 @@ _REST = 10.0
 """Seconds that an initiator gets to end when the scenario is over."""
 
 
-async def perform(scenario: Scenario, driver: Driver) -> Outcome:
-    """Play one scenario; whatever the initiator does, this ends within its bound."""
+async def perform(scenario: Scenario, driver: Driver, captures: Path | None = None) -> Outcome:
+    """Play one scenario; whatever the initiator does, this ends within its bound.
+
+    ``captures`` is the folder in which a pcapng capture of it is written; raises CaptureError if
+    that cannot be done.
+    """
     missing = _missing(scenario, driver)
     if missing:
         return Outcome(scenario=scenario, interrupted=missing)
-    return await _Performance(scenario, driver).run()
+    if captures is None:
+        return await _Performance(scenario, driver).run()
+    captured = Captured(Spool(captures / f"{scenario.id}.pcapng"))
+    try:
+        return await _Performance(scenario, driver, captured).run()
+    finally:
+        captured.close()
 
 
 async def perform_all(
@@ -47,6 +60,7 @@ async def perform_all(
     driver: Driver,
     *,
     at_once: int = 1,
+    captures: Path | None = None,
     tell: Callable[[Outcome], None] = lambda _: None,
 ) -> list[Outcome]:
     """Play scenarios, so many of them at a time; the outcomes are in their order."""
@@ -55,7 +69,7 @@ async def perform_all(
 
     async def play(scenario: Scenario) -> None:
         async with room:
-            outcome = found[scenario.id] = await perform(scenario, driver)
+            outcome = found[scenario.id] = await perform(scenario, driver, captures)
         tell(outcome)
 
     wanted = list(scenarios)
@@ -76,12 +90,17 @@ def _missing(scenario: Scenario, driver: Driver) -> str:
 class _Performance:
     """One scenario with one initiator."""
 
-    def __init__(self, scenario: Scenario, driver: Driver) -> None:
-        self._scenario, self._driver = scenario, driver
+    def __init__(
+        self, scenario: Scenario, driver: Driver, captured: Captured | None = None
+    ) -> None:
+        self._scenario, self._driver, self._captured = scenario, driver, captured
         self._own: list[Finding] = []
         self._outer = Judge(tell=self._judged)
         self._inner = Judge(())
         self._ladder = Ladder()
+        self._watchers = Watchers([self._ladder])
+        if captured is not None:
+            self._watchers.append(captured)
         self._interrupted, self._faulty = "", False
         self._ending: Ending | None = None
 
@@ -91,6 +110,7 @@ class _Performance:
             self._nursery = nursery
             self._play = Play(self._scenario, self._leave)
             self._play.seen = lambda: self._ladder.seen - 1
+            self._play.on_remark = self._remarked
             where, address = await self._open(nursery)
             self._address = address
             nursery.start_soon(self._drive, where)
@@ -133,6 +153,11 @@ class _Performance:
         except Exception as error:  # - the run goes on
             log.exception("scenario %s", self._scenario.id)
             self._interrupted, self._faulty = f"a fault of the bench: {error!r}", True
+
+    def _remarked(self, remark: Remark) -> None:
+        if self._captured is not None:
+            what = "kept" if remark.kept else f"BROKEN ({remark.rule.level.name}): {remark.breach}"
+            self._captured.note(f"{self._scenario.id}, {remark.rule.id}: {what}")
 
     # The stage.
 
@@ -180,7 +205,7 @@ class _Performance:
 
     async def _come(self, initiator: trio.SocketStream) -> None:
         target = await trio.open_tcp_stream(*self._address)
-        link = Link(initiator, target, self._outer, self._inner, self._ladder)
+        link = Link(initiator, target, self._outer, self._inner, self._watchers)
         self._play.came(link)
         await link.run()
 
