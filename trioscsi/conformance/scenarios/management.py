@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from trioscsi.conformance.bench.bursts import SOLICITED
 from trioscsi.conformance.bench.link import Left, Link, Silence, r2t
 from trioscsi.conformance.bench.play import NotExercised, Play
+from trioscsi.conformance.bench.readings import reads_blocks
 from trioscsi.conformance.bench.scenario import Ability, Drive, Scenarios, Stimulus
-from trioscsi.conformance.bench.transfers import reads_blocks, writes_blocks
+from trioscsi.conformance.bench.writings import writes_blocks
 from trioscsi.conformance.drivers.driver import How
 from trioscsi.conformance.verdicts import Level, Rule
 from trioscsi.pdu import (
@@ -33,7 +35,6 @@ _ESCALATES = Rule("7143-7.11-1", Level.NOTE)
 _ENDS = Rule("7143-7.11-2", Level.NOTE)
 
 _TTT = 0x40
-_SOLICITED = {"initial_r2t": True, "immediate_data": False}
 _WAIT = 15.0
 """Seconds within which an initiator gives up a command that is not answered."""
 
@@ -155,7 +156,7 @@ async def _expect_answer(play: Play, link: Link, command: ScsiCommand) -> None:
     "Who resets a unit names no task, and goes on to answer R2Ts until the response comes.",
     _REF_TAG,
     Drive.RESET,
-    target=_SOLICITED,
+    target=SOLICITED,
     mutants=("management-reset-tag", "management-silent"),
     unh=("FFP 19.4.1",),
 )
@@ -175,7 +176,7 @@ async def unit_reset(play: Play) -> None:
     "Who aborts a task set goes on to answer R2Ts until the response comes.",
     _ANSWERS_R2TS,
     Drive.ABORT_SET,
-    target=_SOLICITED,
+    target=SOLICITED,
     mutants=("management-silent",),
     unh=("FFP 19.4.2",),
 )
@@ -190,7 +191,7 @@ async def task_set(play: Play) -> None:
     "Where FastAbort was agreed no data follow a function for the tasks that it ends.",
     _SILENT,
     Drive.ABORT_SET,
-    target=_SOLICITED,
+    target=SOLICITED,
     needs={Ability.FAST_ABORT},
     initiator={"task_reporting": ("FastAbort", "ResponseFence", "RFC3720")},
     mutants=("abort-talks-on",),
@@ -214,7 +215,7 @@ async def fast_abort(play: Play) -> None:
     "A response for a task that comes behind that of the function which has ended it is nothing.",
     _DISCARDED,
     Drive.ABORT_SET,
-    target=_SOLICITED,
+    target=SOLICITED,
     stimulus=Stimulus.BREACH,
     mutants=("response-late",),
     unh=("FFP 19.4.3",),
