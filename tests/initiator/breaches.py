@@ -364,6 +364,17 @@ def _closed_everywhere(deviation: Deviation | None) -> bytes:
     return repr([end.heard for end in talk.ends]).encode()
 
 
+def _other_group(deviation: Deviation | None) -> bytes:
+    """The second connection of a session comes to another portal group."""
+    wish = intent(max_connections=2)
+    talk = scripted(wish, b"MaxConnections=2\0TargetPortalGroupTag=1\0", deviation=deviation)
+    talk.later = b"TargetPortalGroupTag=2\0"
+    end = talk.open()
+    talk.do(reading(0, 4), 1)
+    end.hear()
+    return repr(end.heard).encode()
+
+
 def _one_more(deviation: Deviation | None) -> bytes:
     return str(full(deviation).session.admits_connection).encode()
 
@@ -493,6 +504,7 @@ BREACHES: tuple[Conversation, ...] = (
     _reconnects,
     _closed_everywhere,
     _one_more,
+    _other_group,
     at_level_1(data_in(data_sn=1, buffer_offset=4)),
     at_level_1(response(), unnumbered=1),
     at_level_1(response(exp_data_sn=2)),

@@ -66,6 +66,8 @@ class Talk:
         self.ends: list[End] = []
         self.events: list[Event] = []
         self._text = text
+        self.later = b""
+        """What the target says in the logins of further connections."""
 
     def open(self) -> End:
         """One more connection, logged in."""
@@ -99,13 +101,12 @@ class Talk:
             stat_sn=end.stat_sn,
             exp_cmd_sn=self.expected,
             max_cmd_sn=self.expected + 31,
-            data=self._text if leading else b"",
+            data=self._text if leading else self.later,
         )
         end.stat_sn += 1
         end.connection.receive(b"".join(map(bytes, encode(response))))
         end.connection.pump(self.now, 32)
         self.look()
-        assert end.connection.full_feature, self.events
         return end
 
     def do(self, request: Any, place: int | None = None) -> Any:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tests.initiator.pair import Script, logged_in, reading
+from tests.requirements import requirement
 from trioscsi.initiator.events import SessionFailed
 from trioscsi.limits import Limits
 from trioscsi.pdu import (
@@ -50,6 +51,7 @@ def test_an_answer_in_the_last_moment_counts():
     assert script.pass_time(100) == []
 
 
+@requirement("7143-7.11-1")
 @pytest.mark.parametrize("response", [None, 5, 255])
 def test_what_does_not_help_is_followed_by_a_reset_and_that_by_the_end(response: int | None):
     script, task, abort = late()

@@ -7,7 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.initiator.pair import Pair, Script, intent, reading
+from tests.initiator.scripts import scripted
 from tests.protocol.peer import OTHER, TARGET, Gate
+from tests.requirements import requirement
 from trioscsi.initiator.events import LoggedIn, LoginFailed, Redirected
 from trioscsi.limits import Limits
 from trioscsi.pdu import LoginRequest, LoginStatus, NopIn
@@ -240,3 +242,21 @@ def test_both_sides_end_with_the_same_parameters(ours, theirs, stage):
     assert pair.connection.parameters == pair.wire.target.parameters
     data = pair.gate.disk.store[:5000]
     assert pair.do(reading(0, 5000)).data_in == data
+
+
+def test_a_target_that_does_not_say_its_portal_group_is_noted():
+    script = Script()
+    script.answer_login()
+    (remark,) = script.connection.remarks
+    assert "portal group" in str(remark)
+
+
+@requirement("7143-6.3.1-1")
+def test_all_connections_of_a_session_lead_to_one_portal_group():
+    talk = scripted(intent(max_connections=2), b"MaxConnections=2\0TargetPortalGroupTag=1\0")
+    talk.later = b"TargetPortalGroupTag=2\0"
+    end = talk.open()
+    (failure,) = talk.happened(LoginFailed)
+    assert "portal group 2 in a session with portal group 1" in failure.reason
+    assert end.connection.closed
+    assert talk.ends[0].connection.full_feature

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.initiator.pair import Script, intent, logged_in, reading, writing
+from tests.requirements import requirement
 from trioscsi.initiator.events import SessionFailed
 from trioscsi.initiator.requests import Ping, TextWish
 from trioscsi.limits import Limits
@@ -134,6 +135,7 @@ def test_a_good_status_is_not_believed_if_data_are_lost(early: bool):
     assert task.sense[12:14] == b"\x47\x05"
 
 
+@requirement("7143-11.16.4-1")
 def test_statuses_that_are_missing_are_asked_for():
     script = at_level_1()
     first, second = asked(script, reading(0, 0)), asked(script, reading(0, 0))
@@ -213,6 +215,8 @@ def test_a_damaged_response_is_asked_for_as_if_it_had_not_come():
     assert not task.over
 
 
+@requirement("7143-11.7.2-2")
+@requirement("7143-11.16.5-1")
 def test_data_are_not_acknowledged_while_some_are_missing():
     script = at_level_1()
     task = asked(script, reading(0, 12, lun=1 << 48))
@@ -230,6 +234,8 @@ def shorter_segments(script: Script) -> None:
     script.say(TextResponse(itt=request.itt))
 
 
+@requirement("7143-11.16.6-1")
+@requirement("7143-11.16.7-1")
 def test_data_that_were_cut_for_another_length_are_asked_for_all_together():
     script = at_level_1()
     task = asked(script, reading(0, 16))

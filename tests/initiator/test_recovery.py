@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.requirements import requirement
 from trioscsi.initiator.recovery import Policy, Recovery
 from trioscsi.initiator.rules import Rule, Rules
 
@@ -47,6 +48,7 @@ def test_each_login_that_fails_makes_the_next_wait_longer():
     assert one.due == 21.0
 
 
+@requirement("7143-11.13.5-5")
 @pytest.mark.parametrize("status", [0x0201, 0x0203, 0x020A])
 def test_a_refusal_of_class_2_is_final(status: int):
     one = recovery()

@@ -3,6 +3,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.initiator.pair import intent, reading, writing
 from tests.initiator.scripts import Talk, scripted
@@ -12,7 +14,7 @@ from trioscsi.initiator.events import (
     SessionEnded,
     SessionFailed,
 )
-from trioscsi.initiator.requests import Ping
+from trioscsi.initiator.requests import LogoutWish, Management, Ping, Task
 from trioscsi.limits import Limits
 from trioscsi.pdu import (
     AsyncMessage,
@@ -20,6 +22,7 @@ from trioscsi.pdu import (
     LoginRequest,
     LogoutRequest,
     LogoutResponse,
+    NopIn,
     NopOut,
     ReadyToTransfer,
     ScsiCommand,
@@ -307,3 +310,60 @@ def test_a_session_that_is_being_closed_is_not_rescued():
     one.ends[0].cut("cut")
     assert not one.happened(ConnectionWanted)
     assert one.happened(SessionFailed)
+
+
+MOVES = st.sampled_from(["read", "write", "ping", "cut", "log in", "answer", "refuse", "wait"])
+
+
+@given(st.lists(st.tuples(MOVES, st.integers(0, 3)), max_size=40), st.integers(1, 3))
+@settings(deadline=None)
+def test_whatever_is_lost_and_whenever_every_request_ends(
+    moves: list[tuple[str, int]], connections: int
+):
+    one = talk(2, connections, reconnects=True)
+    requests: list[Any] = []
+    for move, number in moves:
+        alive = [end for end in one.ends if end.connection.full_feature]
+        end = alive[number % len(alive)] if alive else None
+        wanted = [each.connection for each in one.happened(ConnectionWanted)]
+        match move:
+            case "read" | "write" | "ping":
+                kinds = {"read": reading(0, 4), "write": writing(0, b"data"), "ping": Ping()}
+                requests.append(one.do(kinds[move]))
+            case "cut" if end is not None:
+                end.cut("cut")
+            case "log in" if wanted and wanted[-1] in one.session.connections:
+                one.reconnect(wanted[-1])
+            case "answer" | "refuse" if end is not None:
+                answer(one, end, refuse=move == "refuse")
+            case "wait":
+                one.pass_time(number * 2)
+    one.pass_time(1000)
+    for end in one.ends:
+        end.cut("the end")
+    one.pass_time(1000)
+    one.pass_time(1000)
+    assert all(request.over for request in requests), requests
+    assert one.session.connections == []
+
+
+def answer(one: Talk, end: Any, *, refuse: bool) -> None:
+    """The target answers one of the requests that were sent by a connection."""
+    end.hear()
+    open_ = [each for each in one.session.requests.values() if each.connection is end.connection]
+    if not open_:
+        return
+    request = open_[0]
+    one.expected = max(one.expected, request.cmd_sn + (not request.immediate))
+    match request:
+        case Management():
+            end.say(TaskManagementResponse(itt=request.itt, response=4 * refuse))
+        case LogoutWish():
+            end.say(LogoutResponse(itt=request.itt, response=3 * refuse))
+        case Ping():
+            end.say(NopIn(itt=request.itt))
+        case Task() if request.expected_in:
+            end.say(DataIn(itt=request.itt, data_sn=request.data_sn, data=bytes(4), final=True))
+            end.say(ScsiResponse(itt=request.itt, exp_data_sn=request.data_sn))
+        case _:
+            end.say(ScsiResponse(itt=request.itt))

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from tests.requirements import requirement
 from trioscsi.errors import CommandFailed, SessionLost, ShortTransfer, UsageError
 from trioscsi.initiator.requests import Management, Ping, Task, TextWish
 from trioscsi.initiator.results import Capacity, Found
@@ -59,6 +60,7 @@ async def test_blocks_are_read_and_written():
         await unit.write(0, b"half")
 
 
+@requirement("7143-11.4.5.1-3")
 async def test_less_data_than_was_asked_for_is_no_success():
     with pytest.raises(ShortTransfer, match="512 of 1024 bytes"):
         await ready({"data_in": bytes(512), "residual": 512}).read(0, 2)
@@ -67,6 +69,8 @@ async def test_less_data_than_was_asked_for_is_no_success():
     assert await ready({"data_in": bytes(1024), "residual": -7}).read(0, 2) == bytes(1024)
 
 
+@requirement("7143-11.4.2-2")
+@requirement("7143-11.14.5-2")
 @pytest.mark.parametrize(
     "answer", [{"status": BUSY}, {"status": TASK_SET_FULL}, attention("477f"), attention("2f00")]
 )
@@ -105,6 +109,7 @@ async def test_a_command_that_could_not_be_carried_out_has_failed():
         await Unit({"response": 1}).command(bytes(6))
 
 
+@requirement("7143-11.4.5.3-1")
 async def test_a_longer_list_of_units_is_asked_for_again():
     luns = [place << 48 for place in range(9000)]
     inventory = b"".join(each.to_bytes(8) for each in luns)

@@ -6,7 +6,7 @@ from tests.initiator.pair import Pair, intent, logged_in
 from tests.protocol.peer import TARGET, Gate
 from trioscsi.initiator.requests import TextWish
 from trioscsi.limits import Limits
-from trioscsi.pdu import NO_TASK, Reject, RejectReason, TextRequest, TextResponse, encode
+from trioscsi.pdu import NO_TASK, NopIn, Reject, RejectReason, TextRequest, TextResponse, encode
 
 ALL = [("SendTargets", "All")]
 MANY = [(f"iqn.2025-12.local.test:{place:03}", ["192.0.2.1:3260,1"]) for place in range(90)]
@@ -172,3 +172,24 @@ def test_keys_of_the_target_are_answered_in_a_negotiation():
     assert (answer.ttt, answer.data) == (5, b"X-com.example=NotUnderstood\0")
     script.say(TextResponse(itt=request.itt))
     assert wish.over
+
+
+def test_an_exchange_goes_on_when_the_window_opens():
+    script = logged_in()
+    (request,) = script.request(TextWish(pairs=ALL))
+    script.session.numbers.maximum = request.cmd_sn
+    part = TextResponse(
+        itt=request.itt, ttt=5, final=False, exp_cmd_sn=2, max_cmd_sn=request.cmd_sn
+    )
+    assert script.say(part) == []
+    (following,) = script.say(NopIn(exp_cmd_sn=2, max_cmd_sn=9))
+    assert (following.ttt, following.cmd_sn) == (5, request.cmd_sn + 1)
+
+
+def test_an_immediate_exchange_does_not_wait_for_the_window():
+    script = logged_in()
+    (request,) = script.request(TextWish(pairs=ALL, immediate=True))
+    script.session.numbers.maximum = script.session.numbers.next - 1
+    part = TextResponse(itt=request.itt, ttt=5, final=False, exp_cmd_sn=1, max_cmd_sn=0)
+    (following,) = script.say(part)
+    assert (following.ttt, following.immediate) == (5, True)

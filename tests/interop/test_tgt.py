@@ -14,6 +14,7 @@ from tests.interop.tools import run
 from trioscsi.errors import CommandFailed, LoginFailure
 from trioscsi.initiator.client import connect, discover
 from trioscsi.initiator.probe import probe
+from trioscsi.initiator.recovery import Policy
 from trioscsi.pdu import TaskFunction, TaskResult
 
 
@@ -63,6 +64,16 @@ async def test_other_requests(tgt: Tgt):
             await session.wait_ready()
             with pytest.raises(CommandFailed):
                 await session.read(2**31, 1)
+
+
+async def test_a_session_that_is_lost_comes_back(tgt: Tgt):
+    policy = Policy(delay=0.1, patience=20)
+    with trio.fail_after(60):
+        async with connect(tgt.url(), recover=policy, default_time2wait=0) as session:
+            await session.write(0, bytes(512))
+            session.core.drop("the test wants it")
+            assert await session.read(0, 1) == bytes(512)
+            assert session.recoveries == 1
 
 
 async def test_discovery(tgt: Tgt):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import attrs
 import click
@@ -24,6 +25,11 @@ from trioscsi.initiator.wishes import NAME
 )
 @click.argument("url")
 @click.option("--name", metavar="IQN", default=NAME, show_default=True, help="Who asks.")
+@click.option(
+    "--short-secrets",
+    is_flag=True,
+    help="Use CHAP secrets of less than 96 bits: nobody can listen (RFC 7143 section 9.2.1).",
+)
 @click.option("--digests", is_flag=True, help="Ask for digests of headers and data.")
 @click.option(
     "--timeout",
@@ -33,7 +39,7 @@ from trioscsi.initiator.wishes import NAME
     metavar="SECONDS",
     help="How long all of it may take.",
 )
-def probe(url: str, name: str, digests: bool, timeout: float) -> None:
+def probe(url: str, name: str, short_secrets: bool, digests: bool, timeout: float) -> None:
     """Log in to a target and report what it says: keys, units, pages, commands.
 
     URL is what libiscsi's tools take, iscsi://[USER[%SECRET]@]HOST[:PORT][/TARGET[/LUN]]; without
@@ -42,7 +48,8 @@ def probe(url: str, name: str, digests: bool, timeout: float) -> None:
     """
     try:
         where = _with_secrets(Url.parse(url))
-        report = trio.run(_look, where, name, digests, timeout)
+        options = {"protected": short_secrets}
+        report = trio.run(_look, where, name, digests, timeout, options)
     except UsageError as error:
         raise click.UsageError(str(error)) from error
     except TrioscsiError as error:
@@ -82,9 +89,11 @@ def _with_secrets(url: Url) -> Url:
     return url
 
 
-async def _look(where: Url, name: str, digests: bool, patience: float) -> Report:
+async def _look(
+    where: Url, name: str, digests: bool, patience: float, options: dict[str, Any]
+) -> Report:
     order = ("CRC32C", "None") if digests else ("None", "CRC32C")
-    options = {"header_digests": order, "data_digests": order, **where.options}
+    options |= {"header_digests": order, "data_digests": order, **where.options}
     with trio.fail_after(patience):
         async with connect(where, name=name, **options) as session:
             return await look(session)

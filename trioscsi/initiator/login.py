@@ -168,9 +168,20 @@ class Login:
         else:
             if not pdu.tsih:
                 raise PeerError("a login that ends without a TSIH", section="11.13.3")
+            self._check_portal_group()
             # This may fail, and a machine that has moved does not move back.
             connection.parameters = self._negotiation.settle()
             self._do(self._machine.moved_to_full_feature())
+
+    def _check_portal_group(self) -> None:
+        """All connections of a session lead to one portal group (sections 4.4.1 and 13.9)."""
+        session, tag = self._connection.session, self._negotiation.so_far.target_portal_group_tag
+        if session.tsih:
+            first = session.parameters.target_portal_group_tag
+            reason = f"portal group {tag} in a session with portal group {first}"
+            self._rules.insist(Rule.ONE_PORTAL_GROUP, tag == first, reason, "4.4.1")
+        elif tag is None and self._intent.offer.target_name is not None:
+            self._connection.remark("the target does not say which portal group it is (13.9)")
 
     def _authenticate(self) -> list[Pair]:
         """Take the keys of an authentication method, if there are any (section 12.1)."""

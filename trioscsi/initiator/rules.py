@@ -28,6 +28,7 @@ class Rule(enum.Enum):
     SIX_EXCHANGES = "A login is given six exchanges at least."
     DIFFERENT_PORTS = "Two sessions with one target have different ISIDs."
     SAME_PORT = "A session has the ISID of one that is over."
+    ONE_PORTAL_GROUP = "All connections of a session lead to one portal group."
     LOGIN_TIME = "A login that does not end in time is given up."
 
     # Keys.

@@ -25,6 +25,8 @@ class Texts:
         self._connection = full_feature.connection
         self._session: InitiatorSession = full_feature.session
         self._current: TextWish | None = None
+        self._held: tuple[TextWish, TextResponse] | None = None
+        """What goes on when the command window opens, and the response that it answers."""
         self._queue: list[TextWish] = []
         self._parts: list[bytes] = []
         self._heard = self._empty = 0
@@ -43,6 +45,9 @@ class Texts:
 
     def look(self) -> None:
         """Begin the next exchange if none is under way."""
+        held, self._held = self._held, None
+        if held is not None and not held[0].over:
+            self._send(*held)
         apart = self._session.rules.keep(Rule.ONE_TEXT)
         while self._queue and not (self.busy and apart):
             wish = self._queue.pop(0)
@@ -169,6 +174,10 @@ class Texts:
 
     def _send(self, wish: TextWish, answered: TextResponse | None) -> None:
         """Send the next part of a text; ``answered`` is the response that asks for it."""
+        closed = not self._session.numbers.open and self._session.rules.keep(Rule.WINDOW)
+        if answered is not None and closed and not wish.immediate:
+            self._held = wish, answered
+            return
         part = self._parts.pop(0)
         request = TextRequest(
             final=not self._parts,

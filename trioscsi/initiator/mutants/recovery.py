@@ -24,5 +24,6 @@ MUTANTS: tuple[Deviation, ...] = (
     row("reassign-forgone", "7.1.4.3", "does not have its commands reassigned", Rule.REASSIGN_TASKS),
     row("reassign-other-cid", "6.3.4", "comes back to its session with another CID", Rule.SAME_CID),
     row("connections-unagreed", "13.2", "opens more connections than were agreed", Rule.AGREED_CONNECTIONS),
+    row("connections-strewn", "4.4.1", "has connections of one session to different portal groups", Rule.ONE_PORTAL_GROUP),
     row("logout-half", "11.14", "talks on by other connections after a logout of the session", Rule.SILENCE_EVERYWHERE),
 )  # fmt: skip
