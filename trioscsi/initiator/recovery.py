@@ -46,7 +46,7 @@ class Recovery:
         """The status of the last login that failed, if the target gave one."""
         self._rules = rules
         self._machine = machine.machine.start(watcher)
-        self._since = now
+        self._since = self._up_since = now
         self._delay = policy.delay
         self._reason = ""
 
@@ -55,17 +55,22 @@ class Recovery:
         """Whether there is a session."""
         return self._machine.state == machine.UP.name
 
-    def logged_in(self) -> None:
+    def logged_in(self, now: float) -> None:
         """A login has succeeded."""
-        self._delay = self.policy.delay
+        self._up_since = now
         self._machine.logged_in()
 
     def session_failed(self, reason: str, wait: float, now: float) -> None:
         """The session is gone; the target wants to be left in peace for ``wait`` seconds."""
         if not self._machine.hears("session_failed"):
             return
-        self._since, self._reason = now, reason
-        if not self._rules.keep(Rule.RECOVER):
+        self._reason = reason
+        if now - self._up_since > self._delay:
+            self._since, self._delay = now, self.policy.delay
+        else:
+            # A session that does not last is no better than a login that fails.
+            wait = max(wait, self._back_off())
+        if not self._rules.keep(Rule.RECOVER) or now > self._since + self.policy.patience:
             self._do(self._machine.closed(), now)
         else:
             wait = wait if self._rules.keep(Rule.TIME2WAIT) else 0
