@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 TOKEN = "a-token-of-some-length"
-PATIENCE = 15_000
+PATIENCE = 30_000
 """Milliseconds that the page may take for anything."""
 
 
