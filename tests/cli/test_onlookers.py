@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import os
 import signal
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -58,3 +60,23 @@ async def test_steps_take_keys_from_standard_input_and_stop_as_a_signal_does(
         with trio.fail_after(5):
             assert await anext(signals) == signal.SIGTERM
     assert "-->  Login Request" in capsys.readouterr().out
+
+
+async def test_a_reader_that_has_gone_harms_no_connection(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, theirs = os.pipe()
+    os.close(ours)
+    with open(theirs, "w") as broken:  # noqa: ASYNC230, PTH123 - a pipe has no path
+        broken.reconfigure(line_buffering=True)
+        monkeypatch.setattr("sys.stdout", broken)
+        monkeypatch.setattr("sys.stdin", None)
+        with stepping(wanted=True) as gate:
+            assert gate is not None
+            step = gate.connect(PEER, OWN, OWN)
+            step.received(*encode(LoginRequest()))
+            await step.wait()
+            assert not step.holds()
+        monkeypatch.undo()
+        with suppress(BrokenPipeError):
+            broken.close()

@@ -5,6 +5,8 @@ from collections.abc import Iterable
 import attrs
 import pytest
 import trio
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.teaching.conversation import OWN, PEER
 from trioscsi.cli.keys import ENTER
@@ -180,3 +182,16 @@ async def test_secrets_are_not_shown() -> None:
     shown = "\n".join(room.lines)
     assert "1234567890abcdef" not in shown
     assert "CHAP_R" in shown
+
+
+@given(st.lists(st.binary(max_size=200), max_size=5))
+def test_no_bytes_are_too_odd_to_be_stepped_through(pieces: list[bytes]) -> None:
+    async def step_through() -> None:
+        room = watching(*[ENTER] * 100)
+        step = room.connect()
+        for piece in pieces:
+            step.received(piece)
+            while step.holds():
+                await step.wait()
+
+    trio.run(step_through)

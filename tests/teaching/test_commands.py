@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from trioscsi.scsi import AdditionalSense, FieldPointer, Sense, SenseKey
 from trioscsi.scsi.disk import DISK
 from trioscsi.scsi.sense import Progress, invalid_field
-from trioscsi.teaching.commands import explain_cdb, explain_sense, pointed_at, sense_key
+from trioscsi.teaching.commands import explain_cdb, explain_sense, marked, pointed_at, sense_key
 
 
 def test_a_cdb_is_read_by_the_table_of_commands() -> None:
@@ -94,6 +94,15 @@ def test_sense_data_point_at_a_field(
     sense = Sense(SenseKey.ILLEGAL_REQUEST, 0x2400, specific=pointer)
     assert pointed_at(READ, sense.encode(descriptor=descriptor)) == expected
     assert sense_key(sense.encode(descriptor=descriptor)) == SenseKey.ILLEGAL_REQUEST
+
+
+def test_the_byte_that_sense_data_point_at_is_marked() -> None:
+    assert list(marked(READ, invalid_field(8).encode())) == [
+        "28 00 00 00 10 00 00 00 08 00",
+        "                        ^^",
+    ]
+    assert list(marked(READ, b"")) == list(marked(b"\xee", invalid_field(0).encode())) == []
+    assert list(marked(READ, invalid_field(77).encode())) == []
 
 
 def test_sense_data_need_not_point_at_a_field() -> None:

@@ -147,6 +147,8 @@ def test_sense_data_point_at_the_field_of_the_cdb(descriptor: bool) -> None:
     assert "SCSI Command, READ(10): invalid field in cdb" in text
     assert "sense   additional sense code: 24h/00h INVALID_FIELD_IN_CDB" in text
     assert "sense   in the CDB: transfer length, byte 8" in text
+    assert "sense   28 00 00 00 10 00 00 00 08 00\n  sense " in text
+    assert text.count("^^\n") >= 1
     assert "cdb     READ(10): " in text
     assert "logical block address 4096 (0x1000)" in text
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -18,13 +18,19 @@ from trioscsi.server.stepping import Gate
 from trioscsi.server.tracing import Traced
 
 
+def _say(line: str, *, err: bool = False) -> None:
+    """Print a line; whoever does not listen any more must not end what is told of."""
+    with suppress(OSError, ValueError):
+        click.echo(line, err=err)
+
+
 def traces(path: Path | None, *, explain_refusals: bool) -> list[Traced]:
     """Who is told of all connections."""
     told: list[Traced] = [] if path is None else [path]
     if explain_refusals:
         from trioscsi.teaching.explainer import Explainer
 
-        told.append(Explainer(partial(click.echo, err=True), ADVICE))
+        told.append(Explainer(partial(_say, err=True), ADVICE))
     return told
 
 
@@ -39,4 +45,4 @@ def stepping(*, wanted: bool) -> Iterator[Gate | None]:
 
     keys = Keys()
     with keys.ready():
-        yield Stepper(click.echo, keys.next, partial(signal.raise_signal, signal.SIGTERM))
+        yield Stepper(_say, keys.next, partial(signal.raise_signal, signal.SIGTERM))

@@ -86,19 +86,35 @@ def sense_key(sense: bytes) -> int:
 
 def pointed_at(cdb: bytes, sense: bytes) -> str:
     """The field of a CDB that sense data point at, with its place; empty if they do not."""
-    command, specific = command_of(cdb), b""
-    if len(sense) > 17 and sense[0] & 0x7F in _FIXED:
-        specific = sense[15:18]
-    elif sense[:1] and sense[0] & 0x7F in _DESCRIPTORS:
-        specific = next((body[2:5] for kind, body in _pieces(sense) if kind == 0x02), b"")
-    if command is None or len(specific) < 3 or specific[0] & 0xC0 != 0xC0:
+    command, pointer = command_of(cdb), _pointer(sense)
+    if command is None or pointer is None:
         return ""
-    byte, bit = int.from_bytes(specific[1:3]), specific[0] & 7 if specific[0] & 8 else 7
+    byte, bit = pointer
     place = byte * 8 + 7 - bit
     for name, field in command.layout.record.fields.items():
         if 0 <= place - (field.byte * 8 + 7 - field.bit) < field.width:
             return f"{name.replace('_', ' ')}, byte {byte}"
     return f"byte {byte}"
+
+
+def marked(cdb: bytes, sense: bytes) -> Iterator[str]:
+    """The bytes of a CDB, with a mark below the one that sense data point at, if they do."""
+    command, pointer = command_of(cdb), _pointer(sense)
+    if command is not None and pointer is not None and pointer[0] < len(cdb):
+        yield cdb[: command.layout.length].hex(" ")
+        yield " " * 3 * pointer[0] + "^^"
+
+
+def _pointer(sense: bytes) -> tuple[int, int] | None:
+    """Byte and bit of a CDB that sense data point at (SPC-4 section 4.5.2.4.2)."""
+    specific = b""
+    if len(sense) > 17 and sense[0] & 0x7F in _FIXED:
+        specific = sense[15:18]
+    elif sense[:1] and sense[0] & 0x7F in _DESCRIPTORS:
+        specific = next((body[2:5] for kind, body in _pieces(sense) if kind == 0x02), b"")
+    if len(specific) < 3 or specific[0] & 0xC0 != 0xC0:
+        return None
+    return int.from_bytes(specific[1:3]), specific[0] & 7 if specific[0] & 8 else 7
 
 
 def _number(value: int) -> str:

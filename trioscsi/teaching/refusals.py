@@ -153,6 +153,7 @@ def _of_command(
     details = [f"{name}: {value}" for name, value in told.items() if name != "format"]
     if pointed:
         details.append(f"in the CDB: {pointed}")
+        details += commands.marked(cdb, sense)
     rule = broken_rules.SENSE.get(key) if key is not None else None
     return (key, rule, says.lower().replace("_", " ")), tuple(details)
 
