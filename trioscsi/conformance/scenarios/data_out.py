@@ -98,7 +98,7 @@ async def unsolicited_pdus(play: Play) -> None:
     target={"first_burst_length": 1024},
     limits={"segment": 512},
     mutants=("first-burst", "unsolicited-short"),
-    unh=("FFP 8.1", "FFP 16.2.4"),
+    unh=("FFP 8.1", "FFP 16.2.4", "FFP 16.6"),
 )
 async def whole_first_burst(play: Play) -> None:
     await goes_on(play, await take_unasked(play, 2048))

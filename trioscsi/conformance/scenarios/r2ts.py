@@ -101,6 +101,7 @@ async def short_segments(play: Play) -> None:
     target={**SOLICITED, "data_sequence_in_order": False},
     initiator={"data_sequence_in_order": False},
     mutants=("r2t-back-ignored",),
+    unh=("FFP 12.3",),
 )
 async def backward(play: Play) -> None:
     found = await writing(play, 1536)
@@ -219,6 +220,7 @@ async def early_failure(play: Play) -> None:
     _SHORT,
     Drive.WRITE,
     target=SOLICITED,
+    mutants=("residual-missed",),
 )
 async def underflow(play: Play) -> None:
     found = await writing(play, 1024)

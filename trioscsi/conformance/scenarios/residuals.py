@@ -51,6 +51,7 @@ async def underflow(play: Play) -> None:
     "A target that has more data than the initiator expects has brought those that it expects.",
     Rule("7143-11.7-1", Level.NOTE),
     Drive.READ,
+    mutants=("overflow-refused",),
 )
 async def overflow(play: Play) -> None:
     found = await reading(play, 512, reads_blocks)

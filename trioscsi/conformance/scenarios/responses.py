@@ -130,7 +130,13 @@ async def reserved_response(play: Play) -> None:
     await _judge_response(play, 0x55)
 
 
-@scenario("RS-10", "A command that ends with BUSY is sent anew later.", _LATER, Drive.READ)
+@scenario(
+    "RS-10",
+    "A command that ends with BUSY is sent anew later.",
+    _LATER,
+    Drive.READ,
+    unh=("FFP 16.4.5",),
+)
 async def busy(play: Play) -> None:
     found = await reading(play)
     await found.link.say(_ended(found.command, status=BUSY))
@@ -157,6 +163,7 @@ async def task_set_full(play: Play) -> None:
     "RESERVATION CONFLICT, TASK ABORTED and ACA ACTIVE do not pass for success.",
     _LATER,
     Drive.PARALLEL_READ,
+    unh=("FFP 16.4.6",),
 )
 async def other_statuses(play: Play) -> None:
     link = await play.session()
@@ -199,6 +206,7 @@ async def iscsi_conditions(play: Play) -> None:
     "A unit attention that tells of commands ended with their session is borne.",
     _CLEARED,
     Drive.READ,
+    mutants=("attention-fatal",),
 )
 async def cleared_commands(play: Play) -> None:
     link = await play.session()

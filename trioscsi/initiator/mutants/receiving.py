@@ -128,6 +128,12 @@ def _sent_again(pdu: Any, connection: InitiatorConnection) -> Iterable[Pdu]:
     return (pdu,)
 
 
+def _gives_up_at_attention(pdu: Any, connection: InitiatorConnection) -> Iterable[Pdu]:
+    if isinstance(pdu, ScsiResponse) and pdu.status == CHECK_CONDITION:
+        connection.give_up("a unit attention")
+    return (pdu,)
+
+
 def _has_descriptors(pdu: Any) -> bool:
     return bool(pdu.sense) and pdu.sense[0] & 0x7F == _DESCRIPTOR
 
@@ -154,6 +160,9 @@ MUTANTS: tuple[Deviation, ...] = (
     row("status-astray", "4.2.5.3", "takes any status for that of its oldest task", hears=_for_oldest(ScsiResponse)),
     row("status-retried", "7.2.1", "sends a command that has failed again with its number", hears=_sent_again),
     row("residual-unflagged", "11.4.5.1", "takes any residual count for an underflow", hears=changing(ScsiResponse, when=_counts_residual, underflow=True)),
+    row("residual-missed", "11.4.5.1", "does not look at underflows", hears=changing(ScsiResponse, underflow=False, residual_count=0)),
+    row("overflow-refused", "11.4.5.1", "takes an overflow for a failure", hears=changing(ScsiResponse, when=lambda pdu: pdu.overflow, response=1)),
+    row("attention-fatal", "11.14.5", "gives up upon CHECK CONDITION", hears=_gives_up_at_attention),
     row("sense-descriptors-lost", "11.4.7", "does not bear sense data with descriptors", hears=dropping(ScsiResponse, when=_has_descriptors)),
     row("window-too-wide", "4.2.2.1", "takes a wide window for none", hears=_narrowed),
 )  # fmt: skip
