@@ -396,3 +396,30 @@ async def test_at_level_2_a_command_goes_on_by_a_new_connection():
         assert [(login.tsih, login.cid) for login in target.logins] == [(0, 1), (7, 1)]
         assert target.functions == [TaskFunction.TASK_REASSIGN]
         nursery.cancel_scope.cancel()
+
+
+async def test_one_of_several_connections_is_removed():
+    async with (
+        serving(max_connections=3) as (_, portal),
+        connect(f"iscsi://{portal}/{NAME}/0", connections=3) as one,
+    ):
+        await one.remove_connection()
+        await one.remove_connection(1)
+        assert [each.cid for each in one.core.connections] == [2]
+        assert await one.read(0, 1) == bytes(512)
+        with pytest.raises(UsageError, match="there is no connection beside others"):
+            await one.remove_connection()
+
+
+async def test_a_session_may_be_closed_while_it_is_on_its_way():
+    policy = Policy(delay=0.05)
+    async with (
+        serving(default_time2wait=0) as (_, portal),
+        connect(f"iscsi://{portal}/{NAME}/0", recover=policy, default_time2wait=0) as one,
+    ):
+        one.core.drop("the test wants it")
+        await trio.sleep(0.01)
+        await one.log_out()
+        await trio.sleep(0.1)
+        with pytest.raises(SessionLost, match="the session is closed"):
+            await one.ping()

@@ -20,6 +20,7 @@ from trioscsi.pdu import (
     AsyncMessage,
     DataIn,
     LoginRequest,
+    LogoutReason,
     LogoutRequest,
     LogoutResponse,
     NopIn,
@@ -266,6 +267,22 @@ def test_at_level_1_the_target_ends_the_commands_that_it_has_and_gets_the_others
     assert (command.itt, command.cmd_sn) == (unknown.itt, unknown.cmd_sn)
     one.ends[1].say(DataIn(itt=unknown.itt, data=bytes(8), final=True, has_status=True))
     assert unknown.data_in == bytes(8)
+
+
+def test_a_connection_may_be_removed_while_its_commands_go_on():
+    one = talk(2, 2)
+    task = one.do(reading(0, 4), 0)
+    acknowledge(one, task)
+    one.session.log_out(one.ends[0].connection, LogoutReason.REMOVE_FOR_RECOVERY)
+    (request,) = one.ends[0].hear()
+    assert (request.reason, request.cid) == (2, 1)
+    one.ends[0].say(LogoutResponse(itt=request.itt, time2wait=2))
+    assert one.ends[0].connection.closed
+    assert not task.over
+    (reassign,) = one.pass_time(2)
+    one.ends[1].say(TaskManagementResponse(itt=reassign.itt))
+    one.ends[1].say(DataIn(itt=task.itt, data=b"data", final=True, has_status=True))
+    assert task.data_in == b"data"
 
 
 @pytest.mark.parametrize("response", [1, 2, 3, None])

@@ -170,6 +170,21 @@ class Session(Services):
             raise LoginFailure("a further connection was redirected", None)
         self._more.append(address)
 
+    async def remove_connection(self, cid: int | None = None, *, recover: bool = False) -> None:
+        """Log one connection of several out: the last, unless ``cid`` says which.
+
+        With ``recover``, at error recovery level 2, its commands go on by the others; else the
+        target ends them.  Raises UsageError if there is no such connection, or no other.
+        """
+        full = [each for each in self.core.connections if each.serves]
+        these = [each for each in full if cid in (None, each.cid)]
+        if not these or len(full) < 2:
+            raise UsageError(f"there is no connection {cid or ''} beside others".replace("  ", " "))
+        reason = LogoutReason.REMOVE_FOR_RECOVERY if recover else LogoutReason.CLOSE_CONNECTION
+        del self._more[-1:]
+        now = trio.current_time()
+        await self._wait(self.core.log_out(these[-1], reason, now=now))
+
     async def open(self, nursery: trio.Nursery) -> None:
         """Log in, for the first time; raises LoginFailure."""
         self._nursery = nursery
@@ -268,6 +283,8 @@ class Session(Services):
         if recovery.due is None:
             return
         await trio.sleep_until(recovery.due)
+        if recovery.down:
+            return  # it was closed meanwhile
         recovery.log_in()
         old, self.core = self.core, self.core.successor()
         await self._log_in()

@@ -90,6 +90,8 @@ class Logout:
             connection.reason = f"the logout failed with {pdu.response}"
             connection.do(connection.machine.logout_failed())
             return
+        if wish.reason == LogoutReason.REMOVE_FOR_RECOVERY:
+            session.rescue.take_over(connection, pdu.time2wait)
         if wish.reason == LogoutReason.CLOSE_SESSION:
             for other in session.others(connection):
                 other.logout_ended_session()

@@ -58,7 +58,8 @@ class Recovery:
     def logged_in(self, now: float) -> None:
         """A login has succeeded."""
         self._up_since = now
-        self._machine.logged_in()
+        if self._machine.hears("logged_in"):
+            self._machine.logged_in()
 
     def session_failed(self, reason: str, wait: float, now: float) -> None:
         """The session is gone; the target wants to be left in peace for ``wait`` seconds."""

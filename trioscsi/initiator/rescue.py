@@ -79,6 +79,15 @@ class Rescue:
         else:
             session.events.append(ConnectionWanted(connection, wait, connection.retain))
 
+    def take_over(self, connection: InitiatorConnection, wait: int) -> None:
+        """A connection was logged out for recovery: others go on with its commands."""
+        others = self._others(connection)
+        if self.level >= _CONNECTION_RECOVERY and others:
+            wreck = self._salvage(connection)
+            for task in wreck.tasks:
+                task.connection = None
+            self._go_on_after(wait, wreck, others[0])
+
     def end(self, connection: InitiatorConnection) -> None:
         """No time is left, or no way: what was to be rescued is lost."""
         wreck = self._wrecks.pop(connection, None)
@@ -169,9 +178,13 @@ class Rescue:
             return
         # At level 2 the target says how long tasks have to wait (section 11.15.3).
         wait = wish.time2wait if self.level >= _CONNECTION_RECOVERY else 0
+        self._go_on_after(wait, wreck, by)
+
+    def _go_on_after(self, wait: int, wreck: Wreck, by: InitiatorConnection) -> None:
+        session = self._session
         if wait and session.rules.keep(Rule.TIME2WAIT):
-            when = session.now + wait
-            session.deadlines.set((connection, "go on"), when, lambda: self._go_on(wreck, by))
+            name = wreck.connection, "go on"
+            session.deadlines.set(name, session.now + wait, lambda: self._go_on(wreck, by))
         else:
             self._go_on(wreck, by)
 
