@@ -21,7 +21,7 @@ from tests.server.peer import (
     is_unharmed,
     write10,
 )
-from trioscsi import Limits, MemoryDisk, Server, Target, in_thread
+from trioscsi import MemoryDisk, Server, Target, in_thread
 from trioscsi.pdu import AsyncEvent, AsyncMessage
 from trioscsi.protocol import Session
 
@@ -208,7 +208,7 @@ class Stuck:
 
     def write(self, lba: int, data: object) -> None:
         trio.from_thread.run_sync(self.entered.set)
-        self.go_on.wait(20)
+        self.go_on.wait(60)
 
     entered: trio.Event
 
@@ -231,6 +231,6 @@ async def test_a_server_stops_in_time_although_storage_hangs(
     begin = trio.current_time()
     await world.server.stop(grace=0.1)
     await world.ended.wait()
-    assert trio.current_time() - begin < 0.1 + Limits().abort_time + 1
+    assert trio.current_time() - begin < 10  # and not the minute that storage would take
     assert "storage hangs, and is given up" in caplog.messages
     await world.target.close()
