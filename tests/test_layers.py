@@ -13,7 +13,7 @@ import trioscsi
 ROOT = Path(trioscsi.__file__).parent
 
 LAYERS = [
-    {"errors", "limits", "serial", "lun"},
+    {"errors", "limits", "serial", "lun", "difference"},
     {"pdu", "text", "scsi", "isns"},
     {"machines"},
     {"protocol", "backends", "capture"},

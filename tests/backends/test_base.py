@@ -2,10 +2,8 @@ from __future__ import annotations
 
 import mmap
 
-import pytest
-
 from trioscsi.backends import Abilities, BlockDevice, MemoryDisk, NullDisk, PatternDisk, ReadOnly
-from trioscsi.backends.base import OPTIONAL, WRITING, first_difference
+from trioscsi.backends.base import OPTIONAL, WRITING
 
 
 class Plainest:
@@ -70,10 +68,3 @@ def test_the_granularity_is_that_of_the_disk_if_it_has_one() -> None:
 
 def test_the_writing_methods_are_optional_methods() -> None:
     assert set(WRITING) < set(OPTIONAL)
-
-
-@pytest.mark.parametrize(
-    ("other", "offset"), [(b"abcd", None), (b"xbcd", 0), (b"abcx", 3), (b"axxd", 1)]
-)
-def test_the_first_difference_is_an_offset_in_bytes(other: bytes, offset: int | None) -> None:
-    assert first_difference(memoryview(b"abcd"), other) == offset

@@ -3,14 +3,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tests.scsi.blocks import Blocks
 from trioscsi.scsi import Done, Failed, LogicalUnit, Nexus, Plan
 from trioscsi.scsi.sense import WRITE_PROTECTED, invalid_field, miscompare, out_of_range
 from trioscsi.scsi.storage import Buffer
-from trioscsi.scsi.verify import Verify, WriteAndVerify, first_difference
+from trioscsi.scsi.verify import Verify, WriteAndVerify
 
 Ask = Callable[[str], Plan]
 
@@ -142,12 +140,3 @@ def test_what_reads_back_otherwise_is_a_miscompare(unit: LogicalUnit, ask: Ask) 
     cdb = WRITE_AND_VERIFY[10]
     assert blocks.perform(ask(cdb.format("02")), b"w" * 2048) == Failed(miscompare(700))
     assert blocks.perform(ask(cdb.format("00")), b"w" * 2048) == Done()
-
-
-@given(st.binary(min_size=1, max_size=40), st.data())
-def test_the_first_difference_is_found(left: bytes, data: st.DataObject) -> None:
-    place = data.draw(st.integers(0, len(left) - 1))
-    right = bytearray(left)
-    for later in data.draw(st.sets(st.integers(place, len(left) - 1))) | {place}:
-        right[later] ^= 0xFF
-    assert first_difference(left, right) == place

@@ -9,7 +9,6 @@ from trioscsi.backends.base import (
     Buffer,
     Extent,
     Space,
-    first_difference,
 )
 from trioscsi.backends.file import FileDisk
 from trioscsi.backends.memory import MemoryDisk
@@ -38,7 +37,6 @@ __all__ = [
     "Thin",
     "Wrapper",
     "WriteThrough",
-    "first_difference",
     "format_size",
     "in_thread",
     "open_disk",

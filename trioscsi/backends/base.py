@@ -184,18 +184,3 @@ OPTIONAL = tuple(
 
 WRITING = ("unmap", "write_zeroes", "compare_and_write", "write_atomic", "write_now", "window")
 """Those that change what the disk holds."""
-
-
-def first_difference(actual: Buffer, expected: Buffer) -> int | None:
-    """The offset of the first byte in which two buffers of one length differ, or None."""
-    if actual == expected:
-        return None
-    actual, expected = memoryview(actual), memoryview(expected)
-    low, high = 0, len(actual)  # there is a difference in between; halving is quick
-    while high - low > 1:
-        middle = (low + high) // 2
-        if actual[low:middle] != expected[low:middle]:
-            high = middle
-        else:
-            low = middle
-    return low

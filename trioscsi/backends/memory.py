@@ -10,9 +10,10 @@ from contextlib import suppress
 
 import trio
 
-from trioscsi.backends.base import Buffer, Extent, Space, first_difference
+from trioscsi.backends.base import Buffer, Extent, Space
 from trioscsi.backends.sizes import count_blocks, parse_size, physical_block
 from trioscsi.backends.sparse import find_extents, punch_hole, space_of, zeroes
+from trioscsi.difference import first_difference
 from trioscsi.errors import BackendError
 
 _CHUNK = 18  # bits of an offset within a chunk; what was written is known by chunks of 256 KiB

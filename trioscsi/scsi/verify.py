@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import attrs
 
+from trioscsi.difference import first_difference
 from trioscsi.scsi.cdb import Cdb, cdb_layout, cdb_layout_32
 from trioscsi.scsi.command import VARIABLE_LENGTH, Access, Command, decoded
 from trioscsi.scsi.layout import bits, span
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from trioscsi.scsi.device import LogicalUnit
     from trioscsi.scsi.nexus import Nexus
     from trioscsi.scsi.plan import Outcome, Plan
-    from trioscsi.scsi.storage import Buffer, Storage
+    from trioscsi.scsi.storage import Storage
 
 Compare = Literal["blocks", "one block"] | None
 
@@ -56,9 +57,8 @@ class Verify(Procedure):
         # What the initiator did not send cannot be compared.
         if self.compare == "one block":
             data = memoryview(bytes(data) * self.blocks)
-        if self.compare is not None and found[: len(data)] != data:
-            return Failed(miscompare(first_difference(found, data)))
-        return Done()
+        different = None if self.compare is None else first_difference(found, data)
+        return Done() if different is None else Failed(miscompare(different))
 
 
 @attrs.define
@@ -84,22 +84,8 @@ class WriteAndVerify(Procedure):
             await alone.write(self.lba, data)
             await alone.flush()
             found = memoryview(await alone.read(self.lba, blocks))
-            if self.compare and found != data:
-                return Failed(miscompare(first_difference(found, data)))
-        return Done()
-
-
-def first_difference(left: Buffer, right: Buffer) -> int:
-    """The offset of the first byte that differs, found by halving; there must be one."""
-    left, right = memoryview(left), memoryview(right)
-    low, high = 0, min(len(left), len(right))
-    while high - low > 1:
-        middle = (low + high) // 2
-        if left[low:middle] != right[low:middle]:
-            high = middle
-        else:
-            low = middle
-    return low
+            different = first_difference(found, data) if self.compare else None
+        return Done() if different is None else Failed(miscompare(different))
 
 
 @decoded

@@ -17,8 +17,8 @@ from trioscsi.backends import (
     Extent,
     Space,
     WriteThrough,
-    first_difference,
 )
+from trioscsi.difference import first_difference
 from trioscsi.scsi import Failed, LogicalUnit, Nexus, Plan, Refusal, Sense
 from trioscsi.server.ranges import Ranges
 
