@@ -13,6 +13,7 @@ from trioscsi.pdu import Framer, LoginRequest, LoginStage, ScsiCommand, encode
 from trioscsi.protocol import Node, TargetConnection, Task
 from trioscsi.scsi import Plan
 from trioscsi.server.access import Door
+from trioscsi.teaching.live import Feed, LiveTap
 from trioscsi.text import Offer, SessionType
 from trioscsi.text import encode as encode_text
 
@@ -73,9 +74,12 @@ class InMemory:
 
     disk: BlockDevice
     digests: bool = False
+    feed: Feed | None = None
+    """Who is told of it."""
     connection: TargetConnection = attrs.field(init=False)
     cmd_sn: int = 1
     _target: Target = attrs.field(init=False)
+    _tap: LiveTap | None = attrs.field(init=False, default=None)
 
     def __attrs_post_init__(self) -> None:
         limits = Limits()
@@ -83,7 +87,13 @@ class InMemory:
         discovery = Node("", Offer(session_type=SessionType.DISCOVERY), limits)
         guarded = {NAME: self._target.guarded}
         door = Door(guarded, discovery, ("127.0.0.1", 1), [(("127.0.0.1", 1), 1)])
-        self.connection = TargetConnection(door, limits, now=0.0)
+        watcher = None
+        if self.feed is not None:
+            self._tap = self.feed.connect(*[("127.0.0.1", 1)] * 3)
+            watcher = self._tap.moved
+        self.connection = TargetConnection(door, limits, now=0.0, watcher=watcher)
+        if self._tap is not None:
+            self._tap.follow(self.connection)
         self._target.performer.executors[self.connection] = Unneeded()
         self._log_in()
         for _ in range(2):  # TEST UNIT READY: the unit attention of a new nexus, then none
@@ -92,12 +102,17 @@ class InMemory:
 
     def turn(self, received: bytes) -> list[Any]:
         """Bytes arrive; returns what is to be sent."""
-        connection, node = self.connection, self._target.node
+        connection, node, tap = self.connection, self._target.node, self._tap
+        if tap is not None:
+            tap.received(received)
         connection.receive(received)
         while connection.pump(0.0, BATCH) == BATCH:
             self._target.performer.handle(node.take_events())
         self._target.performer.handle(node.take_events())
-        return connection.take_output()
+        output = connection.take_output()
+        if tap is not None:
+            tap.sent(output, sum(map(len, output)))
+        return output
 
     def turns(self, count: int, size: int, *, writing: bool) -> list[bytes]:
         """What arrives in so many turns of `BATCH` commands each."""

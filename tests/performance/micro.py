@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from trioscsi.backends import Abilities, BlockDevice
 from trioscsi.machines.task import machine as task_machine
 from trioscsi.pdu import DataIn, Framer, ScsiCommand, encode
 from trioscsi.scsi import LogicalUnit, Nexus, ScsiTarget
+from trioscsi.teaching.live import Feed
 from trioscsi.text import Negotiation, Offer, Side, Stage
 
 REPEATS = 9
@@ -183,11 +185,26 @@ def _negotiate() -> None:
 
 
 def _lives() -> list[Piece]:
-    def prepare(*, writing: bool, digests: bool = False) -> Callable[[int], Run]:
+    def prepare(
+        *, writing: bool, digests: bool = False, feed: bool = False, watched: bool = False
+    ) -> Callable[[int], Run]:
         def prepared(calls: int) -> Run:
-            conversation = InMemory(MemoryDisk(16 * MIB), digests=digests)
+            told = Feed() if feed or watched else None
+            conversation = InMemory(MemoryDisk(16 * MIB), digests=digests, feed=told)
+            subscription = told.subscribe() if told is not None and watched else None
+            if watched:
+                # What was saved up to be looked at is used up by these.
+                for turn in conversation.turns(BATCH, SIZE, writing=writing):
+                    conversation.turn(turn)
             turns = iter(conversation.turns(calls, SIZE, writing=writing))
-            return lambda: conversation.turn(next(turns))
+
+            def run() -> None:
+                conversation.turn(next(turns))
+                if subscription is not None:
+                    for message in subscription.take():
+                        json.dumps(message)
+
+            return run
 
         return prepared
 
@@ -197,6 +214,9 @@ def _lives() -> list[Piece]:
         Piece(f"a WRITE(10) {name}", prepare(writing=True), BATCH, 50),
         Piece("a READ(10) with digests", prepare(writing=False, digests=True), BATCH, 50),
         Piece("a WRITE(10) with digests", prepare(writing=True, digests=True), BATCH, 50),
+        Piece("a READ(10) that could be watched", prepare(writing=False, feed=True), BATCH, 50),
+        Piece("a READ(10) that is watched", prepare(writing=False, watched=True), BATCH, 1000),
+        Piece("a WRITE(10) that is watched", prepare(writing=True, watched=True), BATCH, 500),
     ]
 
 

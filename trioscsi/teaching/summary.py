@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from enum import IntEnum
 
 from trioscsi.pdu import (
+    CLASSES,
     NO_TASK,
     AsyncEvent,
     AsyncMessage,
@@ -44,6 +45,11 @@ _NUMBERS = {
     "data_sn": "DataSN",
     "r2t_sn": "R2TSN",
 }
+_NUMBERS_OF = {
+    opcode: [(field.name, _NUMBERS[field.name]) for field in cls.fields if field.name in _NUMBERS]
+    for opcode, cls in CLASSES.items()
+}
+"""The sequence numbers that each PDU has."""
 _CODES: Mapping[type[Pdu], tuple[str, type[IntEnum]]] = {
     TaskManagementRequest: ("function", TaskFunction),
     TaskManagementResponse: ("response", TaskResult),
@@ -81,11 +87,9 @@ def _numbers(pdu: Pdu, cut: Cut) -> Iterable[str]:
     itt = getattr(pdu, "itt", None)
     if itt is not None:
         yield f"ITT 0x{itt:08x}" + (" none" if itt == NO_TASK else "")
-    for name, shown in _NUMBERS.items():
-        value = getattr(pdu, name, None)
-        absent = name == "stat_sn" and isinstance(pdu, DataIn) and not pdu.has_status
-        if value is not None and not absent:
-            yield f"{shown} {value}"
+    for name, shown in _NUMBERS_OF[pdu.opcode]:
+        if not (name == "stat_sn" and isinstance(pdu, DataIn) and not pdu.has_status):
+            yield f"{shown} {getattr(pdu, name)}"
     if cut.data_length:
         yield f"{cut.data_length} bytes"
 
@@ -96,14 +100,12 @@ def _matters(pdu: Pdu, cut: Cut) -> Iterable[str]:
         yield f"stage {pdu.csg}{step}"
     elif isinstance(pdu, LoginResponse):
         status = pdu.status_class << 8 | pdu.status_detail
-        known = status in set(LoginStatus)
-        yield LoginStatus(status).name if known else f"status 0x{status:04x}"
+        yield _name(LoginStatus, status, f"status 0x{status:04x}")
     elif isinstance(pdu, ScsiCommand):
         command = commands.command_of(pdu.cdb)
         yield command.name if command is not None else f"CDB {pdu.cdb[0]:02X}h"
     elif isinstance(pdu, ScsiResponse) or (isinstance(pdu, DataIn) and pdu.has_status):
-        known = pdu.status in set(Status)
-        yield Status(pdu.status).name if known else f"status 0x{pdu.status:02x}"
+        yield _name(Status, pdu.status, f"status 0x{pdu.status:02x}")
         if isinstance(pdu, ScsiResponse) and len(cut.data) > 2:
             sense = dict(commands.explain_sense(cut.data[2:]))
             yield " ".join(
@@ -114,5 +116,12 @@ def _matters(pdu: Pdu, cut: Cut) -> Iterable[str]:
     elif type(pdu) in _CODES:
         name, codes = _CODES[type(pdu)]
         number = getattr(pdu, name)
-        known = number in set(codes)
-        yield codes(number).name if known else f"{name.replace('_', ' ')} 0x{number:02x}"
+        yield _name(codes, number, f"{name.replace('_', ' ')} 0x{number:02x}")
+
+
+def _name(codes: type[IntEnum], number: int, otherwise: str) -> str:
+    """What a code is called, if it is one."""
+    try:
+        return codes(number).name
+    except ValueError:
+        return otherwise

@@ -5,13 +5,14 @@ from typing import Any
 
 import attrs
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.teaching.live.wire import PEER, PORTAL, Wire
 from trioscsi.pdu import DataIn, DataOut, Framer, NopIn, NopOut, encode
 from trioscsi.teaching.live import Feed, LiveTap
-from trioscsi.teaching.live.sampling import SLICE
+from trioscsi.teaching.live.rates import Counted
+from trioscsi.teaching.live.sampling import BURST
 
 
 @attrs.define
@@ -56,10 +57,12 @@ def tags(said: list[dict[str, Any]]) -> list[int]:
     return [int(message["itt"], 16) for message in said if message["type"] == "pdu"]
 
 
-PIECES = st.lists(st.tuples(st.integers(1, 400), st.booleans()), min_size=1, max_size=40)
+SIDES = "initiator", "target"
+PIECES = st.lists(st.tuples(st.integers(20, 400), st.booleans()), min_size=1, max_size=40)
 
 
-@given(st.lists(st.integers(0, 500), min_size=1, max_size=20), PIECES)
+@settings(deadline=None)
+@given(st.lists(st.integers(0, 500), min_size=1, max_size=12), PIECES)
 def test_whoever_listens_in_between_hears_whole_pdus_in_order(
     sizes: list[int], pieces: list[tuple[int, bool]]
 ) -> None:
@@ -112,12 +115,12 @@ def test_what_is_sent_is_heard_from_the_beginning_of_a_pdu(turns: list[tuple[int
 
 def test_what_there_is_no_time_for_is_passed_over_and_told():
     wire = Wire()
-    wire.feed.budget.pdus = 4 / SLICE
+    wire.feed.budget.pdus = 4 / BURST
     stream = Stream(wire.feed)
     heard = wire.listen()
     for number in range(20):
         stream.receive(data_out(number, 52))
-    wire.now += SLICE
+    wire.now += BURST
     stream.receive(data_out(20, 52))
     said = heard.take()
     numbers = tags(said)
@@ -128,9 +131,12 @@ def test_what_there_is_no_time_for_is_passed_over_and_told():
     assert gap["connection"] == stream.tap.number
 
 
-def test_bytes_are_counted_whoever_listens():
+def test_bytes_are_counted_while_somebody_listens():
     wire = Wire()
     stream = Stream(wire.feed)
+    stream.receive(data_out(1, 52))
+    assert stream.tap._talk.take_counted() == Counted()
+    wire.listen()
     stream.receive(data_out(1, 52))
     stream.send([bytes(each) for each in encode(NopIn(itt=1))], 48)
     counted = stream.tap._talk.take_counted()
@@ -164,3 +170,19 @@ def test_a_fault_of_ours_is_logged_and_harms_nothing(
         "no more is told of connection 2: a fault of ours"
     ]
     assert heard.take() == []
+
+
+def test_an_answer_is_looked_at_if_what_it_answers_was() -> None:
+    wire = Wire()
+    wire.feed.budget.pdus = 40 / BURST
+    stream = Stream(wire.feed)
+    heard = wire.listen()
+    for number in range(40):
+        stream.receive(data_out(number, 52))
+        wire.now += BURST / 40
+        answer = [bytes(each) for each in encode(NopIn(itt=number))]
+        stream.send(answer, 48)
+    said = [message for message in heard.take(999) if message["type"] == "pdu"]
+    asked, answered = ([m["itt"] for m in said if m["sender"] == side] for side in SIDES)
+    assert asked == answered
+    assert len(asked) > 5

@@ -30,6 +30,7 @@ VERSION = 1
 """Of the protocol: it grows when something that is there changes its meaning."""
 
 _PIECE = 4096
+_ENCODE = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 
 class Caller:
@@ -84,7 +85,7 @@ class Caller:
             await self._send([{"type": "answer", "id": request.id, **answer}])
 
     async def _send(self, messages: Iterable[Message]) -> None:
-        lines = [json.dumps(message, separators=(",", ":")) for message in messages]
+        lines = map(_ENCODE, messages)
         async with self._sending:
             await self._stream.send_all("".join(f"{line}\n" for line in lines).encode())
 

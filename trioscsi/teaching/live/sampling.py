@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import attrs
 
-MOST_PDUS = 2000
+MOST_PDUS = 500
 """PDUs a second of all connections together; each takes some 50 microseconds to be told of."""
 
+BURST = 1.0
+"""Seconds for which they may be saved up, so that of a short conversation nothing is missed."""
+
 SLICE = 0.05
-"""Seconds for which a share of them is handed out, so that each moment has some."""
+"""Seconds after which more may be looked at."""
+
+RESUMING = 4
+"""What it costs, in PDUs, to look at a connection again after a gap."""
 
 BYTES_A_PDU = 32_768
 """Bytes that cost about as much as one more PDU, as they are copied."""
@@ -16,11 +22,12 @@ BYTES_A_PDU = 32_768
 
 @attrs.define
 class Budget:
-    """What may be looked at in the present slice of time."""
+    """What may be looked at now: so much a second, and what was saved up."""
 
     pdus: float = MOST_PDUS
     """A second; infinity leaves nothing out."""
     left: float = attrs.field(init=False, default=0.0)
+    _since: float = attrs.field(init=False, default=0.0)
     _until: float = attrs.field(init=False, default=0.0)
     slice: int = attrs.field(init=False, default=0)
     """The number of the present slice."""
@@ -28,8 +35,10 @@ class Budget:
     def attend(self, now: float) -> None:
         """Begin a new slice, if it is time."""
         if now >= self._until or now < self._until - SLICE:
-            self._until = now + SLICE
-            self.left = self.pdus * SLICE
+            # The first time, and after the clock was set back, all is there.
+            seconds = max(now - self._since, SLICE) if self._since <= now else BURST
+            self._since, self._until = now, now + SLICE
+            self.left = min(self.left + self.pdus * seconds, self.pdus * BURST)
             self.slice += 1
 
 
@@ -51,6 +60,11 @@ class Share:
         if self._slice != budget.slice:
             self._slice, self._taken = budget.slice, 0.0
         return self._taken <= budget.left
+
+    def has_plenty(self, now: float) -> bool:
+        """Whether most of it is there for the taking."""
+        self.budget.attend(now)
+        return self.budget.left > self.budget.pdus * BURST / 2
 
     def take(self, pdus: int, size: int) -> None:
         """So much was looked at."""

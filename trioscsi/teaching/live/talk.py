@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from trioscsi.teaching.live.message import Message
     from trioscsi.teaching.live.sessions import Session
 
-_HEARD = "hear"
+HEARD = "hear"
 """The label that the machine of full feature phase has for every PDU that is as it should be."""
 
 _MOST_TEXT = 65_536
@@ -145,7 +145,7 @@ class Talk:
 
     def moved(self, transition: Transition) -> None:
         """A machine of this connection, or of its session, has taken a transition."""
-        if transition.label == _HEARD:
+        if transition.label == HEARD:
             return
         name = transition.machine
         machine = MACHINES[name]

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeAlias
 from trioscsi import lun
 from trioscsi.machines import Transition
 from trioscsi.protocol import TargetConnection
-from trioscsi.teaching.live.sampling import Share
+from trioscsi.teaching.live.sampling import RESUMING, Share
+from trioscsi.teaching.live.talk import HEARD
 from trioscsi.teaching.live.tasks import Task
 from trioscsi.teaching.splitting import Splitter
 
@@ -65,6 +66,8 @@ class LiveTap:
         """Of both directions, the initiator's first; None where PDUs were passed over."""
         self._whole = True
         """Whether all that was to be sent is sent, so that a PDU is next."""
+        self._looking = True
+        """Whether there was time for what was received last."""
         self._passed = 0
         """Bytes that were passed over since that was told last."""
         self._how = "closed by the target"
@@ -85,41 +88,55 @@ class LiveTap:
     @harmless
     def received(self, *buffers: Buffer) -> None:
         """Bytes have come from the peer; those before them are all taken."""
+        if not self._awake:
+            self._splitters[True] = None
+            return
         size = sum(map(len, buffers))
         self._talk.counted.bytes_in += size
-        if self._looks(size):
-            start = 0
-            if self._splitters[True] is None:
-                rest = self._rest
-                if rest is None or rest >= size:
-                    self._pass_over(size)
-                    return
-                start = rest
-                self._begin(from_initiator=True)
-                self.catch_up()
-            self._hear(b"".join(buffers)[start:], from_initiator=True)
-        else:
+        self._looking = self._talk.in_login or self._share.admits(self._feed.now)
+        if not self._looking:
             self._splitters[True] = None
+            self._passed += size
+            return
+        start = 0
+        if self._splitters[True] is None:
+            rest = self._rest
+            if rest is None or rest >= size:
+                self._passed += size
+                return
+            start = rest
+            self._begin(from_initiator=True)
+            self.catch_up()
+        self._hear(b"".join(buffers)[start:], from_initiator=True)
 
     @harmless
     def sent(self, buffers: Sequence[Buffer], count: int) -> None:
         """The first ``count`` bytes of these have gone to the peer."""
-        self._talk.counted.bytes_out += count
         aligned, self._whole = self._whole, sum(map(len, buffers)) == count
-        if self._looks(count):
-            if self._splitters[False] is None:
-                if not aligned:
-                    self._pass_over(count)
-                    return
-                self._begin(from_initiator=False)
-            data = b"".join(buffers)
-            self._hear(data if self._whole else data[:count], from_initiator=False)
-        else:
+        if not self._awake:
             self._splitters[False] = None
+            return
+        self._talk.counted.bytes_out += count
+        # Answers are looked at together with what they answer, or when there is time for more.
+        if not self._looking and not self._share.has_plenty(self._feed.now):
+            self._splitters[False] = None
+            self._passed += count
+            return
+        if self._splitters[False] is None:
+            if not aligned:
+                self._passed += count
+                return
+            self._begin(from_initiator=False)
+        data = b"".join(buffers)
+        self._hear(data if self._whole else data[:count], from_initiator=False)
 
-    @harmless
     def moved(self, transition: Transition) -> None:
         """A machine of the connection, or of its session, has taken a transition."""
+        if transition.label != HEARD:  # of these there is one for each PDU
+            self._moved(transition)
+
+    @harmless
+    def _moved(self, transition: Transition) -> None:
         self._talk.moved(transition)
 
     @harmless
@@ -142,28 +159,20 @@ class LiveTap:
 
     # How it is done.
 
-    def _looks(self, size: int) -> bool:
-        """Whether there is time for these bytes."""
-        if self._talk.in_login:
-            return True
-        if not self._feed.followed:
-            return False
-        if self._share.admits(self._feed.now):
-            return True
-        self._pass_over(size)
-        return False
+    @property
+    def _awake(self) -> bool:
+        """Whether anything of it is wanted."""
+        return self._feed.followed or self._talk.in_login
 
     @property
     def _rest(self) -> int | None:
         """How many bytes come before the next PDU; None if that is not known yet."""
         return None if self._connection is None else self._connection.framer.rest
 
-    def _pass_over(self, size: int) -> None:
-        self._passed += size
-
     def _begin(self, *, from_initiator: bool) -> None:
         """Look at one direction again, from the beginning of a PDU."""
         self._splitters[from_initiator] = Splitter(self._talk.digests)
+        self._share.take(RESUMING, 0)
         self.tell_gap()
 
     def tell_gap(self) -> None:

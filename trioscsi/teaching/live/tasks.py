@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import attrs
 
 from trioscsi import lun
@@ -11,6 +13,8 @@ from trioscsi.scsi import Status
 from trioscsi.teaching import commands
 from trioscsi.teaching.live.message import Message
 
+_STATUSES = {status.value: status.name for status in Status}
+_ATTRIBUTES = {attribute.value: attribute.name for attribute in TaskAttribute}
 _OVER = {RESPONDED.name, ABORTED.name}
 
 
@@ -71,25 +75,28 @@ class Task:
 
     def respond(self, status: int, at: float) -> None:
         """It is answered."""
-        known = status in set(Status)
-        self.status = Status(status).name if known else f"0x{status:02x}"
+        self.status = _STATUSES.get(status) or f"0x{status:02x}"
         self.state, self.ended = RESPONDED.name, at
 
     def abort(self, at: float) -> None:
         """It has ended without status."""
         self.state, self.ended = ABORTED.name, at
 
+    @cached_property
+    def name(self) -> str:
+        """The command that it is."""
+        command = commands.command_of(self.cdb)
+        return f"{self.cdb[0]:02X}h" if command is None else command.name
+
     @property
     def described(self) -> Message:
         """It as others see it."""
-        command = commands.command_of(self.cdb)
-        attribute = self.attribute in set(TaskAttribute)
         return {
             "itt": "none" if self.itt == NO_TASK else f"0x{self.itt:08x}",
-            "name": f"{self.cdb[0]:02X}h" if command is None else command.name,
+            "name": self.name,
             "cdb": self.cdb.hex(),
             "lun": self.unit,
-            "attribute": TaskAttribute(self.attribute).name if attribute else str(self.attribute),
+            "attribute": _ATTRIBUTES.get(self.attribute) or str(self.attribute),
             "reads": self.reads,
             "writes": self.writes,
             "state": self.state,
