@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import attrs
 
-MOST_PDUS = 500
-"""PDUs a second of all connections together; each takes some 50 microseconds to be told of."""
+MOST_PDUS = 200
+"""PDUs a second of all connections together; each takes 50 to 150 microseconds to be told of."""
 
-BURST = 1.0
+BURST = 3.0
 """Seconds for which they may be saved up, so that of a short conversation nothing is missed."""
 
 SLICE = 0.05
