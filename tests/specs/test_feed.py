@@ -8,6 +8,7 @@ from pathlib import Path
 from tests.teaching.live.wire import PEER, PORTAL, Wire, of
 from trioscsi.pdu import NopOut, ScsiCommand, ScsiResponse
 from trioscsi.teaching.live.message import TYPES
+from trioscsi.teaching.live.sampling import BURST, MOST_PDUS
 
 PAGE = (Path(__file__).parents[2] / "specs" / "feed.md").read_text()
 WORD = re.compile(r"`([a-z_0-9]+)`")
@@ -91,3 +92,9 @@ def test_an_explained_pdu_has_the_parts_of_the_page():
     words = item("An explained PDU ")
     assert explained.keys() <= words
     assert explained["fields"][0].keys() | explained["contents"][0].keys() <= words
+
+
+def test_the_page_says_how_many_pdus_are_looked_at():
+    words = " ".join(PAGE.split())
+    assert f"{MOST_PDUS} a second of all connections together" in words
+    assert f"{MOST_PDUS * BURST:g} more that were saved up" in words
