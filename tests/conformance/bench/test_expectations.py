@@ -82,3 +82,10 @@ def test_what_went_wrong_may_be_reported_or_done_again():
 @pytest.mark.parametrize("how", [How.DONE, How.WRONG_DATA, How.HUNG])
 def test_what_went_wrong_may_not_pass_for_good(how: How):
     assert verdict(no_success, how) is Verdict.FAIL
+
+
+def test_who_hangs_is_not_waited_for_twice():
+    scene = Scenario(id="XX-01", says="It ends.", rule=_RULE, drive=Drive.LOGIN, act=survival)
+    outcome = played_by(scene, Ends(How.HUNG))
+    assert outcome.ending.how is How.HUNG
+    assert outcome.seconds < 12

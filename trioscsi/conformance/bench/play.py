@@ -74,6 +74,8 @@ class Play:
         self._left: list[Link] = []
         self._stirred = trio.Event()
         self._ending: Ending | None = None
+        self.is_hung = False
+        """Whether the initiator was waited for long enough, in vain."""
         self.over = False
         """Whether the scenario has ended: what comes now goes through."""
 
@@ -148,6 +150,7 @@ class Play:
             for link in self.links:
                 if link.is_open:
                     await link.reset()
+            self.is_hung = True
             return Ending(How.HUNG)
 
     def let_go(self) -> None:

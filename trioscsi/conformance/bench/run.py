@@ -117,7 +117,7 @@ class _Performance:
             await self._act()
             self._play.let_go()
             if self._scenario.drive is not Drive.LOGINS:
-                with trio.move_on_after(_REST):
+                with trio.move_on_after(0 if self._play.is_hung else _REST):
                     await self._play.ending()
             nursery.cancel_scope.cancel()
         return Outcome(

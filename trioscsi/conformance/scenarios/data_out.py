@@ -57,8 +57,8 @@ async def nothing_unasked(play: Play) -> None:
     "With InitialR2T=Yes and ImmediateData=Yes there may be immediate data, and no others unasked.",
     _FIRST_BURST,
     Drive.WRITE,
-    target={"initial_r2t": True, "first_burst_length": 1024},
-    limits={"segment": 2048},
+    target={"initial_r2t": True, "first_burst_length": 8192},
+    limits={"segment": 16_384},
     mutants=("first-burst",),
     unh=("FFP 16.1.1", "FFP 16.1.2", "FFP 16.2.2"),
 )
@@ -79,8 +79,8 @@ async def immediate_data(play: Play) -> None:
     "With InitialR2T=No and ImmediateData=No unsolicited data come in Data-Out PDUs of their own.",
     _IMMEDIATE,
     Drive.WRITE,
-    target={"immediate_data": False, "first_burst_length": 4096},
-    limits={"segment": 2048},
+    target={"immediate_data": False, "first_burst_length": 16_384},
+    limits={"segment": 8192},
     mutants=("immediate-data", "data-unasked-tag", "data-sn", "data-without-f"),
     unh=("FFP 8.3", "FFP 11.2.1", "FFP 16.2.3"),
 )
@@ -95,13 +95,13 @@ async def unsolicited_pdus(play: Play) -> None:
     "Unsolicited data that come apart from the command are a whole first burst with it.",
     WHOLE_BURST,
     Drive.WRITE,
-    target={"first_burst_length": 1024},
-    limits={"segment": 512},
+    target={"first_burst_length": 8192},
+    limits={"segment": 4096},
     mutants=("first-burst", "unsolicited-short"),
     unh=("FFP 8.1", "FFP 16.2.4", "FFP 16.6"),
 )
 async def whole_first_burst(play: Play) -> None:
-    await goes_on(play, await take_unasked(play, 2048))
+    await goes_on(play, await take_unasked(play, 16_384))
 
 
 @scenario(

@@ -74,11 +74,11 @@ async def r2t_for_nothing(play: Play) -> None:
     _BURST,
     Drive.WRITE,
     stimulus=Stimulus.BREACH,
-    target={**SOLICITED, "max_burst_length": 4096, "first_burst_length": 4096},
+    target={**SOLICITED, "max_burst_length": 65_536, "first_burst_length": 65_536},
     mutants=("r2t-long",),
 )
 async def r2t_too_long(play: Play) -> None:
-    found = await writing(play, 8192)
+    found = await writing(play, 131_072)
     most = found.link.parameters.max_burst_length
     asked = await found.ask(0, min(2 * most, found.length))
     length = 0

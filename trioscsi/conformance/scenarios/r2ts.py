@@ -81,8 +81,8 @@ async def odd_lengths(play: Play) -> None:
     "Many Data-Out answer one R2T where segments are short; none is longer than the target takes.",
     SEGMENT,
     Drive.WRITE,
-    target={**SOLICITED, "max_burst_length": 16_384, "first_burst_length": 4096},
-    limits={"segment": 2048},
+    target={**SOLICITED, "max_burst_length": 65_536, "first_burst_length": 65_536},
+    limits={"segment": 4096},
     mutants=("segment", "data-sn-stays"),
     unh=("FFP 12.2",),
 )
