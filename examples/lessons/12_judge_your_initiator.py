@@ -12,7 +12,7 @@ import shlex
 import sys
 
 import trio
-from classroom import NAME, ask, say
+from classroom import NAME, Gallery, ask, say
 
 from trioscsi import MemoryDisk, Target
 from trioscsi.conformance import Judge, Verdict
@@ -25,35 +25,10 @@ from trioscsi.text import Side
 FAULT = MUTANTS["data-sn"]
 
 
-class Gallery:
-    """A trace of one connection after the other, whose bytes go to the judge."""
-
-    def __init__(self, judge):
-        self.judge = judge
-
-    def connect(self, peer, own, portal):
-        self.number = self.judge.open()
-        return self
-
-    def received(self, *buffers):
-        self.judge.receive(self.number, Side.INITIATOR, b"".join(buffers))
-
-    def sent(self, buffers, count):
-        self.judge.receive(self.number, Side.TARGET, b"".join(buffers)[:count])
-
-    def ended(self, *, broken=False):
-        self.judge.close(self.number, Side.INITIATOR)
-
-    def moved(self, transition): ...
-    def note(self, text): ...
-    def settle(self): ...
-    def close(self): ...
-
-
 async def initiate(url, command):
     """Run a command, or else an initiator that does not count well."""
     if command:
-        await trio.run_process([word.format(url=url) for word in command], check=False)
+        await trio.run_process([word.replace("{url}", url) for word in command], check=False)
         return
     async with connect(url, deviation=FAULT, immediate_data=False) as session:
         await session.write(0, bytes(4096))

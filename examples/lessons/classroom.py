@@ -8,6 +8,7 @@ import trio
 
 from trioscsi import MemoryDisk, Target
 from trioscsi.teaching.telling import Teller
+from trioscsi.text import Side
 
 NAME = "iqn.2025-12.local:lesson"
 CONNECTIONS = ("connection", "session")
@@ -49,6 +50,37 @@ def silence():
         yield
     finally:
         _silences.pop()
+
+
+class Gallery:
+    """A trace that hands every byte to a judge."""
+
+    def __init__(self, judge):
+        self.judge = judge
+
+    def connect(self, peer, own, portal):
+        return Seat(self.judge, self.judge.open())
+
+
+class Seat:
+    """One connection, as the judge has it."""
+
+    def __init__(self, judge, number):
+        self.judge, self.number = judge, number
+
+    def received(self, *buffers):
+        self.judge.receive(self.number, Side.INITIATOR, b"".join(buffers))
+
+    def sent(self, buffers, count):
+        self.judge.receive(self.number, Side.TARGET, b"".join(buffers)[:count])
+
+    def ended(self, *, broken=False):
+        self.judge.close(self.number, Side.INITIATOR)
+
+    def moved(self, transition): ...
+    def note(self, text): ...
+    def settle(self): ...
+    def close(self): ...
 
 
 def say(text):
