@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trioscsi.pdu.digest import digest
+from trioscsi.pdu.digest import digest, matches
 
 READ_10 = bytes.fromhex(
     "01c00000000000000000000000000000"
@@ -31,3 +31,20 @@ def test_the_examples_of_the_rfc(covered, expected):
 @given(st.binary(), st.binary())
 def test_parts_make_the_same_digest_as_the_whole(first, second):
     assert digest(first, second) == digest(first + second)
+
+
+@given(st.binary())
+def test_what_is_followed_by_its_digest_matches(covered):
+    assert matches(memoryview(covered + digest(covered)))
+
+
+@given(st.binary(min_size=4), st.data())
+def test_one_wrong_bit_is_found(covered, data):
+    damaged = bytearray(covered + digest(covered))
+    bit = data.draw(st.integers(0, len(damaged) * 8 - 1))
+    damaged[bit // 8] ^= 1 << bit % 8
+    assert not matches(damaged)
+
+
+def test_fewer_bytes_than_a_digest_match_nothing():
+    assert not any(matches(bytes(length)) for length in range(4))

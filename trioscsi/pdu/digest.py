@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from trioscsi.pdu.layout import Buffer
 
 DIGEST_LENGTH = 4
+_RESIDUE = 0x48674BC7
+"""The CRC of anything that has its own CRC behind it."""
 
 
 def digest(first: Buffer, rest: Buffer = b"") -> bytes:
@@ -20,3 +22,8 @@ def digest(first: Buffer, rest: Buffer = b"") -> bytes:
     # The RFC maps the highest coefficient to the bit that it numbers 7 in the first byte: the
     # bytes of the usual (reflected) CRC register, lowest first.
     return value.to_bytes(DIGEST_LENGTH, "little")
+
+
+def matches(digested: Buffer) -> bool:
+    """Whether the last four bytes are the digest of those before them."""
+    return crc32c(digested) == _RESIDUE

@@ -10,7 +10,7 @@ import attrs
 
 from trioscsi.errors import DamagedHeader, PeerError, UsageError
 from trioscsi.pdu.codes import RejectReason
-from trioscsi.pdu.digest import DIGEST_LENGTH, digest
+from trioscsi.pdu.digest import DIGEST_LENGTH, digest, matches
 from trioscsi.pdu.header import AHS_MAXIMUM
 from trioscsi.pdu.layout import BHS_LENGTH, Buffer, Pdu
 from trioscsi.pdu.opcodes import CLASSES, OPCODE_BITS
@@ -274,7 +274,7 @@ class Framer:
             self._kept, self._kept_length = None, 0
         data = current[data_start : data_start + data_length] if data_length else b""
         pdu = self._decode(first & OPCODE_BITS, data)
-        if end != data_end and digest(current[data_start:data_end]) != current[data_end:end]:
+        if end != data_end and not matches(current[data_start:end]):
             return pdu if isinstance(pdu, Malformed) else BadDigest(pdu)
         return pdu
 
@@ -296,8 +296,7 @@ class Framer:
         return pdu
 
     def _check_header(self, end: int) -> None:
-        header = self._current[self._start : end - DIGEST_LENGTH]
-        if digest(header) != self._current[end - DIGEST_LENGTH : end]:
+        if not matches(self._current[self._start : end]):
             raise DamagedHeader("a header digest does not match its header", section="7.8")
 
     def _keep(self, size: int) -> Received | None:
