@@ -80,6 +80,38 @@ async def test_a_turn_that_left_something_over_is_followed_by_another(
     assert next(turns, None) is None
 
 
+async def test_who_left_something_over_comes_after_those_who_did_not(
+    nursery: trio.Nursery, pairs: list[Pair]
+) -> None:
+    reactor = Reactor()
+    order: list[str] = []
+    done = trio.Event()
+    (greedy, greedy_peer), (modest, modest_peer), _ = pairs
+
+    def turn_of_the_greedy_one(now: float) -> bool:
+        order.append("greedy")
+        more = order.count("greedy") < 3
+        if not more:
+            greedy.recv(1)
+        return more
+
+    def turn_of_the_modest_one(now: float) -> bool:
+        order.append("modest")
+        modest.recv(1)
+        if order.count("modest") == 3:
+            done.set()
+        return False
+
+    reactor.add(greedy, turn_of_the_greedy_one)
+    reactor.add(modest, turn_of_the_modest_one)
+    greedy_peer.send(b"x")
+    modest_peer.send(b"xxx")
+    nursery.start_soon(reactor.run)
+    await done.wait()
+    await wait_all_tasks_blocked()
+    assert order[2:] == ["modest", "greedy", "modest", "greedy"]
+
+
 async def test_a_paused_connection_gets_no_turn_even_if_it_breaks(
     nursery: trio.Nursery, pairs: list[Pair]
 ) -> None:

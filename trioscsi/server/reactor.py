@@ -127,10 +127,11 @@ class Reactor:
             again, self._again = self._again, set()
             if not ready and not again:
                 return
-            self._rounds_alone = 0 if len(ready) > 1 else self._rounds_alone + 1
+            # Who says little does not wait for the answers to who has said much.
+            fresh = [fd for fd, _ in ready if fd not in again]
+            self._rounds_alone = self._rounds_alone + 1 if len(fresh) + len(again) == 1 else 0
             self.crowded = self._rounds_alone < _LONG_ALONE
-            for fd, _ in ready:
-                again.discard(fd)
+            for fd in fresh:
                 self._give_turn(fd, now)
             self._send()
             for fd in again:
