@@ -8,7 +8,9 @@ All of it is done on one processor.  Two processes with one shared disk did 0.8 
 work of one, on two processors that they shared with their clients; and reservations, unit
 attentions, task sets and the sessions that logins reinstate would have to live in a third one for
 them.  That is not worth it.  Neither is compiling: Cython over the same source executed 2% more
-instructions a command.
+instructions a command, and mypyc 3% less, as most of a command is attributes of values that attrs
+has made, which mypyc leaves as they are.  An interpreter built with optimizations, as Debian's is,
+takes a quarter less time.
 """
 
 from __future__ import annotations
