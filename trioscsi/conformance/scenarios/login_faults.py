@@ -168,6 +168,7 @@ async def two_responses(play: Play) -> None:
     except (Left, Silence):
         pass
     play.inform(requests < 2, "two requests wait for their response")
+    await held.link.close()
 
 
 @scenario(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-from contextlib import suppress
 
 from trioscsi.conformance.bench.link import Left, Link, Silence
 from trioscsi.conformance.bench.logins import demand_end, each_login, expect_use, pairs_of, refuse
@@ -180,19 +179,28 @@ _FORMS = (
     stimulus=Stimulus.BREACH,
 )
 async def redirected_without_end(play: Play) -> None:
-    link = await play.connection()
-    await _redirect(link, LoginStatus.TARGET_MOVED_TEMPORARILY)
-    play.inform(await link.is_ended(), "the connection stays up")
-    await link.close()
+    async def led(where: str, link: Link) -> None:
+        if where == "nowhere":
+            await _redirect(link, LoginStatus.TARGET_MOVED_TEMPORARILY)
+            play.inform(await link.is_ended(), "the connection stays up")
+            await link.close()
+        else:
+            hops = await _lead_round(play, link)
+            play.inform(hops < _HOPS, f"it follows {hops} redirections in a circle")
+
+    await each_login(play, ("nowhere", "round and round"), led)
+
+
+async def _lead_round(play: Play, link: Link) -> int:
+    """Lead a login from one portal to another and back; how often that was followed."""
     ports = [await play.another_portal(), await play.another_portal()]
-    link = await play.connection()
-    hops = 0
-    with suppress(DriverEnded, Silence, Left):
-        while hops < _HOPS:
-            address = f"{play.host}:{ports[hops % 2]}"
+    for hop in range(_HOPS):
+        try:
+            address = f"{play.host}:{ports[hop % 2]}"
             await _redirect(link, LoginStatus.TARGET_MOVED_TEMPORARILY, address)
             link = await play.connection(within=2)
-            if link.port not in ports:
-                break
-            hops += 1
-    play.inform(hops < _HOPS, f"it follows {hops} redirections in a circle")
+        except (DriverEnded, Silence, Left):
+            return hop
+        if link.port not in ports:
+            return hop
+    return _HOPS
