@@ -16,7 +16,7 @@ SECTIONS = tomllib.loads((ROOT / "specs" / "sections.toml").read_text())
 
 NUMBER = r"(?:\d+|[A-H])(?:\.\d+)*(?![\w-])"
 CITATION = re.compile(
-    rf"(?:RFC (?P<rfc>\d{{4}}) )?\(?(?P<word>sections?)\s+"
+    rf"(?:RFC (?P<rfc>\d{{4}}) |(?P<other>[A-Z]+-\d) )?\(?(?P<word>sections?)\s+"
     rf"(?P<numbers>{NUMBER}(?:(?:,\s+|,?\s+and\s+|,?\s+or\s+|\s+to\s+){NUMBER})*)"
 )
 # Bare "section 4.3" means RFC 7143 where nothing else is spoken of.
@@ -37,6 +37,8 @@ def known(rfc, number):
 def in_text(text, bare):
     """The citations in a text: pairs of RFC and section."""
     for match in CITATION.finditer(text):
+        if match["other"]:
+            continue  # SPC-4 and its like
         rfc = match["rfc"] or ("7143" if bare else None)
         if rfc and f"rfc{rfc}" in SECTIONS:
             for number in re.findall(NUMBER, match["numbers"]):
