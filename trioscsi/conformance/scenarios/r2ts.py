@@ -169,6 +169,7 @@ async def writes_by_turns(play: Play) -> None:
     "A first R2T that comes late is waited for.",
     Rule("7143-11.8-1", Level.NOTE),
     Drive.WRITE,
+    mutants=("impatient",),
     target=SOLICITED,
 )
 async def late_r2t(play: Play) -> None:

@@ -93,6 +93,7 @@ async def both_residuals(play: Play) -> None:
     "A list of units that is longer than its initiator has room for is asked for again.",
     _LONGER_LIST,
     Drive.SCAN,
+    mutants=("list-taken",),
 )
 async def longer_list(play: Play) -> None:
     while True:

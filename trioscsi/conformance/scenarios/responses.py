@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from trioscsi.conformance.bench.bursts import SOLICITED
 from trioscsi.conformance.bench.link import Left, Silence
 from trioscsi.conformance.bench.play import Play
 from trioscsi.conformance.bench.readings import (
+    Reading,
     gather,
     reading,
     reads_blocks,
@@ -221,12 +223,13 @@ async def cleared_commands(play: Play) -> None:
     Rule("7143-4.2.5.3-1", Level.NOTE),
     Drive.READ,
     stimulus=Stimulus.BREACH,
+    mutants=("status-astray",),
 )
 async def unknown_tag(play: Play) -> None:
     found = await reading(play)
-    await found.link.say(ScsiResponse(itt=found.command.itt ^ 0x1000, status=BUSY))
-    await found.goes_on()
-    await play.expect_survival("a response with an unknown tag does harm")
+    stray = ScsiCommand(itt=found.command.itt ^ 0x1000)
+    await found.link.say(failed(stray, ABORTED_COMMAND, 0x4B, 0x00))
+    await _judge_stray(play, [found], "a response with an unknown tag is taken for another")
 
 
 @scenario(
@@ -245,13 +248,7 @@ async def second_status(play: Play) -> None:
         found.append(await take_reading(link, command))
     await found[0].goes_on()
     await link.say(failed(found[0].command, ABORTED_COMMAND, 0x4B, 0x00))
-    await link.run_for(0.5)
-    if not link.is_open and not link.has_logged_out:
-        play.check(True, "")
-        return
-    for each in found[1:]:
-        await each.goes_on()
-    await play.expect_success("a second status is taken for that of another task")
+    await _judge_stray(play, found[1:], "a second status is taken for that of another task")
 
 
 def _may_have_attention(pdu: Any) -> bool:
@@ -272,3 +269,15 @@ async def _judge_response(play: Play, response: int) -> None:
     await play.expect_no_success(
         found.link, found.command, "a command that was not carried out passes for a success"
     )
+
+
+async def _judge_stray(play: Play, others: Sequence[Reading], breach: str) -> None:
+    """After a status that is nobody's: the session ends, or the other tasks do as they have to."""
+    link = others[0].link
+    await link.run_for(0.5)
+    if not link.is_open and not link.has_logged_out:
+        play.check(True, "")
+        return
+    for each in others:
+        await each.goes_on()
+    await play.expect_success(breach)

@@ -26,6 +26,8 @@ from trioscsi.serial import add, distance
 
 _WIDE = 2**16
 _DESCRIPTOR = 0x72
+_REPORT_LUNS = 0xA0
+_PATIENCE = 1.0
 
 
 def _tasks(connection: InitiatorConnection) -> list[Task]:
@@ -134,6 +136,28 @@ def _gives_up_at_attention(pdu: Any, connection: InitiatorConnection) -> Iterabl
     return (pdu,)
 
 
+def _loses_patience(pdu: Any, connection: InitiatorConnection) -> Iterable[Pdu]:
+    if isinstance(pdu, ScsiCommand):
+        when = connection.now + _PATIENCE
+        connection.deadlines.set("patience", when, lambda: connection.give_up("it takes too long"))
+    return (pdu,)
+
+
+def _keeps_patience(pdu: Any, connection: InitiatorConnection) -> Iterable[Pdu]:
+    if isinstance(pdu, ScsiResponse) or (isinstance(pdu, DataIn) and pdu.has_status):
+        connection.deadlines.cancel("patience")
+    return (pdu,)
+
+
+def _whole_list(pdu: Any, connection: InitiatorConnection) -> Iterable[Pdu]:
+    task = _task(pdu, connection)
+    first = isinstance(pdu, DataIn) and not pdu.buffer_offset
+    if first and task is not None and task.cdb[0] == _REPORT_LUNS:
+        length = min(int.from_bytes(pdu.data[:4]), task.expected_in - 8)
+        pdu.data = length.to_bytes(4) + bytes(pdu.data[4:])
+    return (pdu,)
+
+
 def _has_descriptors(pdu: Any) -> bool:
     return bool(pdu.sense) and pdu.sense[0] & 0x7F == _DESCRIPTOR
 
@@ -160,6 +184,8 @@ MUTANTS: tuple[Deviation, ...] = (
     row("status-astray", "4.2.5.3", "takes any status for that of its oldest task", hears=_for_oldest(ScsiResponse)),
     row("status-retried", "7.2.1", "sends a command that has failed again with its number", hears=_sent_again),
     row("residual-unflagged", "11.4.5.1", "takes any residual count for an underflow", hears=changing(ScsiResponse, when=_counts_residual, underflow=True)),
+    row("list-taken", "11.4.5.3", "takes the first part of a list of units for all of it", hears=_whole_list),
+    row("impatient", "7.1.4.1", "waits for no command for more than a second", _loses_patience, hears=_keeps_patience),
     row("residual-missed", "11.4.5.1", "does not look at underflows", hears=changing(ScsiResponse, underflow=False, residual_count=0)),
     row("overflow-refused", "11.4.5.1", "takes an overflow for a failure", hears=changing(ScsiResponse, when=lambda pdu: pdu.overflow, response=1)),
     row("attention-fatal", "11.14.5", "gives up upon CHECK CONDITION", hears=_gives_up_at_attention),
