@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
@@ -74,6 +75,14 @@ def test_steps_need_a_terminal(capture: str) -> None:
     assert "--step needs a terminal" in result.stderr
 
 
+def test_who_reads_may_go(capture: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(line: str) -> None:
+        raise BrokenPipeError
+
+    monkeypatch.setattr(click, "echo", gone)
+    assert invoke(capture).exit_code == 1
+
+
 def test_where_no_server_is_it_is_said_how_to_start_one(tmp_path: Path) -> None:
     path = tmp_path / "control"
     result = invoke("--control", str(path))
@@ -102,8 +111,6 @@ def test_a_capture_that_is_cut_is_a_failure_after_what_is_there(
 
 
 def test_without_textual_it_is_said_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    import click
-
     monkeypatch.delitem(sys.modules, "trioscsi.cli.terminal.app", raising=False)
     monkeypatch.setitem(sys.modules, "textual.app", None)
     monkeypatch.setitem(sys.modules, "textual", None)

@@ -94,7 +94,7 @@ def watch(
                 _show(Player(source, speed=speed or 1.0, paused=step), interest)
     except (CaptureError, ControlError) as error:
         raise click.ClickException(str(error)) from None
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, BrokenPipeError):
         raise click.Abort from None
 
 

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import pytest
 from rich.console import Console
 from textual.pilot import Pilot
 from textual.widgets import Input, Static, TabbedContent
@@ -72,6 +71,10 @@ def test_a_session_is_shown_in_all_panes():
         assert "commands/s" in text(app.rates)
         tasks = app.tasks
         assert [str(tasks.get_row_at(row)[4]) for row in range(2)] == ["ABORTED", "RESPONDED"]
+        picture = app.export_screenshot()
+        assert picture.startswith("<svg")
+        for word in ("Ladder", "Tasks", "Logout&#160;Request", "LOGGED_IN"):
+            assert word in picture
 
     run(test)
 
@@ -86,12 +89,7 @@ def test_a_pdu_is_shown_field_by_field():
         shown = text(app.fields)
         assert "ISID" in shown
         assert "InitiatorName" in shown
-
-    run(test)
-
-
-def test_a_pdu_that_is_gone_is_told():
-    async def test(app: Watch, pilot: Pilot[None]) -> None:
+        # One that is not remembered any more cannot be.
         app.player.source.explain(9, 9)
         app.look()
         assert text(app.fields).strip() == "gone"
@@ -135,35 +133,6 @@ def test_a_pause_stops_and_steps_go_on_one_by_one():
     run(test, paused=True)
 
 
-def test_one_connection_alone_and_all_again():
-    async def test(app: Watch, pilot: Pilot[None]) -> None:
-        everything = len(rows(app))
-        app._chosen = 2
-        await pilot.press("c")
-        assert 0 < len(rows(app)) < everything
-        assert "connection 2" in str(app.ladder.border_title)
-        await pilot.press("c")
-        assert len(rows(app)) == everything
-
-    run(test)
-
-
-def test_some_pdus_alone():
-    async def test(app: Watch, pilot: Pilot[None]) -> None:
-        await pilot.press("t")
-        await pilot.press("slash")
-        assert isinstance(app.screen, Words)
-        app.screen.query_one(Input).value = "Login, r2t"
-        await pilot.press("enter")
-        pdus = [row for row in rows(app) if "-->" in row or "<--" in row]
-        assert len(pdus) == 2
-        assert not any(" * " in row for row in rows(app))
-        await pilot.press("slash", "escape")
-        assert app.interest.pdus == ("login", "r2t")
-
-    run(test)
-
-
 def test_the_connection_in_the_list_is_looked_at():
     async def test(app: Watch, pilot: Pilot[None]) -> None:
         app.connections.focus()
@@ -180,19 +149,20 @@ def test_the_connection_in_the_list_is_looked_at():
     run(test)
 
 
-def test_the_speed_of_a_capture_is_shown_and_changed():
+def test_a_small_terminal_is_no_error():
+    async def test(app: Watch, pilot: Pilot[None]) -> None:
+        await pilot.press("s", "escape", "tab", "q")
+
+    run(test, size=(40, 12))
+
+
+def test_the_title_says_how_it_plays_and_why_it_is_over():
     async def test(app: Watch, pilot: Pilot[None]) -> None:
         app.view.source = "capture"
         await pilot.press("plus")
         assert "speed 2" in str(app.title_line.content)
         await pilot.press("minus", "minus")
         assert "speed 0.5" in str(app.title_line.content)
-
-    run(test)
-
-
-def test_the_end_is_told():
-    async def test(app: Watch, pilot: Pilot[None]) -> None:
         app.player.source.over = "the server is gone"
         app.look()
         assert "the server is gone" in str(app.title_line.content)
@@ -200,9 +170,13 @@ def test_the_end_is_told():
     run(test)
 
 
-def test_more_than_can_be_read_is_cut_and_that_is_said():
+def test_the_ladder_is_bounded_and_stays_where_somebody_looks():
     async def test(app: Watch, pilot: Pilot[None]) -> None:
         ladder = app.ladder
+        ladder.move_cursor(row=3)
+        ladder.extend(list(app.view.ladder)[:5], 0.0)
+        assert ladder.cursor_row == 3
+        ladder.move_cursor(row=ladder.row_count - 1)
         pdu = next(each for each in app.view.ladder if each["type"] == "pdu")
         for _ in range(12):
             ladder.extend([pdu] * (MOST_AT_ONCE + 50), 0.0)
@@ -213,30 +187,25 @@ def test_more_than_can_be_read_is_cut_and_that_is_said():
     run(test)
 
 
-def test_who_looks_at_something_is_left_there():
+def test_what_is_shown_can_be_chosen_by_connection_and_by_pdu():
     async def test(app: Watch, pilot: Pilot[None]) -> None:
-        ladder = app.ladder
-        ladder.move_cursor(row=3)
-        ladder.extend(list(app.view.ladder)[:5], 0.0)
-        assert ladder.cursor_row == 3
-
-    run(test)
-
-
-@pytest.mark.parametrize("size", [(80, 24), (40, 12)])
-def test_a_small_terminal_is_no_error(size: tuple[int, int]):
-    async def test(app: Watch, pilot: Pilot[None]) -> None:
-        await pilot.press("s", "escape", "tab", "q")
-
-    run(test, size=size)
-
-
-def test_the_screen_can_be_kept_as_a_picture():
-    async def test(app: Watch, pilot: Pilot[None]) -> None:
-        picture = app.export_screenshot()
-        assert picture.startswith("<svg")
-        for word in ("Ladder", "Tasks", "Logout&#160;Request", "LOGGED_IN"):
-            assert word in picture
+        everything = len(rows(app))
+        app._chosen = 2
+        await pilot.press("c")
+        assert 0 < len(rows(app)) < everything
+        assert "connection 2" in str(app.ladder.border_title)
+        await pilot.press("c")
+        assert len(rows(app)) == everything
+        await pilot.press("t")
+        await pilot.press("slash")
+        assert isinstance(app.screen, Words)
+        app.screen.query_one(Input).value = "Login, r2t"
+        await pilot.press("enter")
+        pdus = [row for row in rows(app) if "-->" in row or "<--" in row]
+        assert len(pdus) == 2
+        assert not any(" * " in row for row in rows(app))
+        await pilot.press("slash", "escape")
+        assert app.interest.pdus == ("login", "r2t")
 
     run(test)
 

@@ -180,6 +180,14 @@ def test_connections_without_end_do_not_fill_memory(
     assert of(said, "closed")
 
 
+def test_a_capture_without_connections_says_so() -> None:
+    header = bytes.fromhex("d4c3b2a1020004000000000000000000ffff000001000000")
+    packet = bytes.fromhex("01000000000000000e0000000e000000") + bytes(12) + b"\x08\x06"
+    replayed = Replay(io.BytesIO(header + packet))
+    assert replayed.step()
+    assert replayed.complaint == "there is no TCP connection in the capture"
+
+
 def test_a_capture_without_packets_has_no_time() -> None:
     header = bytes.fromhex("d4c3b2a1020004000000000000000000ffff000001000000")
     replayed = Replay(io.BytesIO(header))

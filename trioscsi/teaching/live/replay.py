@@ -38,6 +38,7 @@ class Replay:
         self.complaint = ""
         """Why the rest of the capture cannot be understood, if that is so."""
         self.packets = 0
+        self._connections = 0
         self._packets = read_capture(file)
         self._onlooker = Onlooker()
         self._known: dict[Connection, _Part] = {}
@@ -97,6 +98,7 @@ class Replay:
     def _hear(self, connection: Connection, heard: Heard | None) -> None:
         part = self._known.get(connection)
         if part is None:
+            self._connections += 1
             talk = self.feed.open(connection.initiator, connection.target)
             talk.digests = connection.digests
             part = self._known[connection] = _Part(talk)
@@ -122,6 +124,8 @@ class Replay:
     def _finish(self) -> None:
         for connection, heard in self._onlooker.finish():
             self._hear(connection, heard)
+        if not self.complaint and not self._connections:
+            self.complaint = "there is no TCP connection in the capture"
         for part in self._known.values():
             if self.complaint:
                 part.talk.note(self.complaint)
