@@ -15,6 +15,7 @@ from trioscsi.cli.terminal.app import Watch, split
 from trioscsi.cli.terminal.dialogs import Section, Words
 from trioscsi.cli.terminal.panes import (
     MOST_AT_ONCE,
+    MOST_LISTED,
     MOST_ROWS,
     bars,
 )
@@ -206,6 +207,20 @@ def test_what_is_shown_can_be_chosen_by_connection_and_by_pdu():
         assert not any(" * " in row for row in rows(app))
         await pilot.press("slash", "escape")
         assert app.interest.pdus == ("login", "r2t")
+
+    run(test)
+
+
+def test_of_very_many_connections_the_newest_are_listed():
+    async def test(app: Watch, pilot: Pilot[None]) -> None:
+        many = [
+            {"type": "connection", "at": 0.0, "connection": number, "peer": "p", "portal": ""}
+            for number in range(1, 3 * MOST_LISTED)
+        ]
+        app.show(many)
+        assert app.connections.option_count == MOST_LISTED + 1
+        last = app.connections.get_option_at_index(MOST_LISTED)
+        assert str(last.prompt) == f"and {2 * MOST_LISTED - 1} more"
 
     run(test)
 

@@ -33,6 +33,9 @@ from trioscsi.teaching.live import Message
 _FRAME = 0.1
 """Seconds from one look at what has come to the next."""
 
+_SLOWER = 3
+"""Looks after which all panes are shown anew; the ladder is at each of them."""
+
 _RUNGS = {"connection", "transition", "pdu", "note", "closed", "dropped"}
 
 
@@ -83,6 +86,9 @@ class Watch(App[None]):
         self.interest = interest or Interest()
         self._clock = clock
         self._looked = clock()
+        self._frames = 0
+        self._stale = False
+        """Whether the panes besides the ladder show what was before."""
         self._chosen: int | None = None
         """The connection that is looked at; None follows the newest one."""
 
@@ -132,15 +138,16 @@ class Watch(App[None]):
         seconds, self._looked = now - self._looked, now
         if not self.title_line.is_attached:
             return  # the screen is being taken down
-        self.show(self.player.tick(seconds))
+        self.show(self.player.tick(seconds), patient=True)
         for explained in self.player.source.explained():
             self.fields.show(explained)
             self.screen_stack[0].query_one(TabbedContent).active = "fields-tab"
 
-    def show(self, messages: list[Message]) -> None:
-        """Show what is new."""
+    def show(self, messages: list[Message], *, patient: bool = False) -> None:
+        """Show what is new; ``patient``: where much happens, not all panes each time."""
         for message in messages:
             self.view.hear(message)
+        self._stale = self._stale or bool(messages)
         if messages:
             rungs = [
                 message
@@ -148,6 +155,9 @@ class Watch(App[None]):
                 if message["type"] in _RUNGS and self.interest.admits(message)
             ]
             self.ladder.extend(rungs, self._began)
+        self._frames += 1
+        if self._stale and (not patient or self._frames % _SLOWER == 1):
+            self._stale = False
             self._show_state()
         self._show_title()
 

@@ -25,6 +25,8 @@ MOST_ROWS = 600
 """Rungs of the ladder on the screen; older ones are cut off, half of them at a time."""
 MOST_AT_ONCE = 150
 """Rungs that are added at once; of more, the last ones."""
+MOST_LISTED = 100
+"""Connections in the list, those of the newest sessions."""
 _SHOWN_TRANSITIONS = 12
 _KEY_COLUMNS = {"key": 24, "result": 12, "offered": 12, "answered": 8, "section": 7}
 """With the characters that each has at least."""
@@ -142,18 +144,24 @@ class Connections(OptionList):
         by_session: dict[int, list[Connection]] = {}
         for connection in view.connections.values():
             by_session.setdefault(connection.session or 0, []).append(connection)
-        for number, connections in sorted(by_session.items()):
+        left = MOST_LISTED
+        for number, connections in sorted(by_session.items(), reverse=True):
             session = view.sessions.get(number)
             if session is not None:
                 options.append(Option(_session(session), disabled=True))
-            options += [Option(_line(each), id=str(each.number)) for each in connections]
+            options += [Option(_line(each), id=str(each.number)) for each in connections[:left]]
+            left -= min(left, len(connections))
+            if not left:
+                break
+        if len(view.connections) > MOST_LISTED:
+            more = f"and {len(view.connections) - MOST_LISTED} more"
+            options.append(Option(Text(more, _STYLES["dim"]), disabled=True))
         place = self.highlighted
         with self.prevent(OptionList.OptionHighlighted):
             self.clear_options()
             self.add_options(options or [Option(Text("no connection yet", "dim"), disabled=True)])
-            if chosen is not None and chosen in view.connections:
-                place = self.get_option_index(str(chosen))
-            self.highlighted = place
+            listed = [option.id for option in options]
+            self.highlighted = listed.index(str(chosen)) if str(chosen) in listed else place
 
 
 def _session(session: Message) -> Text:

@@ -10,7 +10,7 @@ from time import monotonic, sleep
 from trioscsi.cli.terminal.source import Source
 from trioscsi.teaching.live import Message
 
-MOST = 400
+MOST = 2000
 """Messages that are shown at once."""
 
 SPEEDS = (0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 50.0, inf)
