@@ -10,7 +10,7 @@ from tests.initiator.conversations import CONVERSATIONS as FAULTLESS
 from tests.initiator.pair import Pair, intent, reading, writing
 from tests.protocol.peer import Gate
 from trioscsi.conformance.scenarios import SCENARIOS
-from trioscsi.initiator.mutants import MUTANTS
+from trioscsi.initiator.mutants import MODULES, MUTANTS
 from trioscsi.initiator.rules import Rule
 from trioscsi.text import Stage
 
@@ -42,6 +42,10 @@ def test_each_mutant_changes_what_is_on_the_wire(name: str, faultless: list[byte
 
 def test_each_rule_has_a_mutant_that_breaks_it():
     assert {rule for mutant in MUTANTS.values() for rule in mutant.breaks} == set(Rule)
+
+
+def test_no_two_mutants_have_the_same_id():
+    assert sum(len(module.MUTANTS) for module in MODULES) == len(MUTANTS)
 
 
 def test_ids_and_sections_are_what_they_say():

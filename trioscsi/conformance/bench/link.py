@@ -116,6 +116,8 @@ class Link:
         self._damages: list[Damage] = []
         self._closed: set[Side] = set()
         self._patience = trio.CancelScope()
+        self._interrupted = False
+        """Whether the next, or present, `rest` is to return."""
         self.numbers = Numbers()
         self.segment: int | None = None
         """Bytes that are handed to TCP at once; None: a PDU."""
@@ -191,6 +193,7 @@ class Link:
 
     def interrupt(self) -> None:
         """Let `rest` return, with no PDU on its way."""
+        self._interrupted = True
         self._patience.cancel()
 
     async def is_ended(self, within: float = 5.0) -> bool:
@@ -378,14 +381,15 @@ class Link:
         raise Silence(f"no {names} within {within or 0:g} seconds")
 
     async def _carry(self, until: float) -> None:
-        while not self._closed:
+        while not (self._closed or self._interrupted):
             try:
                 move = await self._next(until)
             except Left:
-                return
+                break
             if move is None:
-                return
+                break
             await self._pass(move)
+        self._interrupted = False
 
     def _check_open(self) -> None:
         if self._closed:

@@ -44,6 +44,10 @@ class Numbers:
     """By how much StatSN is ahead of the target's."""
     _together: bool = False
     """Whether the target has said anything, so that its StatSN is known."""
+    _hole: int | None = None
+    """The CmdSN of a command that counts as one that has not come."""
+    _behind_hole: int | None = None
+    """What ExpCmdSN will be when it comes."""
     _commands: int = 0
     """By how much CmdSN is ahead of what the target was told."""
 
@@ -55,7 +59,11 @@ class Numbers:
             if self.max_cmd_sn is None:
                 self.exp_cmd_sn = pdu.cmd_sn
         elif is_numbered(pdu) and not less(pdu.cmd_sn, self.exp_cmd_sn):
-            self.exp_cmd_sn = add(pdu.cmd_sn)
+            if self._hole not in (None, pdu.cmd_sn):
+                self._behind_hole = later(self._behind_hole, add(pdu.cmd_sn))
+                return
+            self.exp_cmd_sn = later(self._behind_hole, add(pdu.cmd_sn))
+            self._hole = self._behind_hole = None
 
     def kept(self, pdu: Any) -> None:
         """A request does not go on to the target, for now."""
@@ -72,7 +80,8 @@ class Numbers:
         """A request that was kept counts as if it had not come: its CmdSN is open again."""
         if is_numbered(pdu):
             self._commands -= 1
-            self.exp_cmd_sn = pdu.cmd_sn
+            self._behind_hole = self.exp_cmd_sn
+            self.exp_cmd_sn = self._hole = pdu.cmd_sn
 
     def inward(self, pdu: Any) -> None:
         """What the target is told instead."""

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import TypeAlias
 
+import attrs
 import trio
 
 from trioscsi.conformance.bench.play import PATTERN
@@ -227,6 +228,16 @@ async def _abort_immediate(driver: Partner, where: Where) -> None:
         await read_pattern(session, 0, 1)
 
 
+async def _query(driver: Partner, where: Where) -> None:
+    async with driver.connect(where) as session:
+        await session.read_capacity()
+        task = Task(cdb=commands.read(0, 8), expected_in=4096)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(session.do, task)
+            await trio.sleep(0.5)
+            await session.manage(TaskFunction.QUERY_TASK, about=task)
+
+
 async def _recover(driver: Partner, where: Where) -> None:
     async with driver.connect(where, _WITH_PINGS, recover=Policy(patience=60)) as session:
         await session.read_capacity()
@@ -237,11 +248,23 @@ async def _recover(driver: Partner, where: Where) -> None:
 
 
 async def _use_connections(driver: Partner, where: Where) -> None:
-    several = driver.connect(where, connections=_CONNECTIONS)
+    several = driver.connect(where, _WITH_PINGS, connections=_CONNECTIONS)
     async with several as session, trio.open_nursery() as nursery:
         await session.read_capacity()
         for place in range(_DEPTH):
             nursery.start_soon(write_and_read, session, place * 16, 16)
+
+
+async def _renegotiate(driver: Partner, where: Where) -> None:
+    """A read, and shorter segments for what of it comes later."""
+    async with driver.connect(where) as session, trio.open_nursery() as nursery:
+        await session.read_capacity()
+        nursery.start_soon(read_pattern, session, 0, MUCH)
+        await trio.sleep(0.2)
+        core = session.core
+        shorter = attrs.evolve(core.intent.offer, max_recv_data_segment_length=4096)
+        core.intent = attrs.evolve(core.intent, offer=shorter)
+        await session.negotiate()
 
 
 DRIVES: Mapping[Drive, Do] = {
@@ -259,9 +282,11 @@ DRIVES: Mapping[Drive, Do] = {
     Drive.MIXED: _mix,
     Drive.IDLE: _idle,
     Drive.TEXT: _negotiate,
+    Drive.RENEGOTIATE: _renegotiate,
     Drive.PING: _ping,
     Drive.ABORT_IMMEDIATE: _abort_immediate,
     Drive.ABORT_SET: _abort_set,
+    Drive.QUERY: _query,
     Drive.RESET: _reset,
     Drive.TARGET_RESET: _reset_target,
     Drive.RECOVER: _recover,

@@ -22,11 +22,9 @@ from trioscsi.initiator.mutants import (
     writing,
 )
 
-MUTANTS: Mapping[str, Deviation] = {
-    each.id: each
-    for module in (login, keys, chap, numbers, data, writing, receiving, others, recovery)
-    for each in module.MUTANTS
-}
+MODULES = (login, keys, chap, numbers, data, writing, receiving, others, recovery)
+
+MUTANTS: Mapping[str, Deviation] = {each.id: each for module in MODULES for each in module.MUTANTS}
 """All of them, by id."""
 
-__all__ = ["MUTANTS"]
+__all__ = ["MODULES", "MUTANTS"]

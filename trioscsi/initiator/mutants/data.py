@@ -14,6 +14,7 @@ MUTANTS: tuple[Deviation, ...] = (
     row("command-without-f", "11.3.1", "announces data that does not come", changing(ScsiCommand, when=writes, final=False)),
     row("command-not-a-write", "11.3.1", "sends data with a command that does not write", changing(ScsiCommand, when=writes, write=False)),
     row("command-length", "11.3.4", "expects to transfer nothing", changing(ScsiCommand, expected_data_transfer_length=0)),
+    row("priority-unagreed", "11.3", "gives commands a priority, whatever was agreed", changing(ScsiCommand, priority=5)),
     row("command-attribute", "11.3.1", "has a task attribute that there is not", changing(ScsiCommand, attributes=7)),
     row("data-without-f", "11.7.1", "never ends a sequence", changing(DataOut, final=False)),
     row("data-early-f", "11.7.1", "ends a sequence with each PDU", changing(DataOut, final=True)),

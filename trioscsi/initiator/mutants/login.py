@@ -27,6 +27,8 @@ MUTANTS: tuple[Deviation, ...] = (
     row("login-cid-changes", "11.12", "changes the CID during the login", changing(LoginRequest, when=operational, cid=99)),
     row("login-tsih", "11.12.6", "begins a session with a TSIH", changing(LoginRequest, tsih=0xFFFE)),
     row("login-cmdsn-advances", "11.12.8", "counts CmdSN up during the login", changing(LoginRequest, when=operational, cmd_sn=plus("cmd_sn"))),
+    row("second-other-isid", "6.3.1", "joins its session with another ISID", changing(LoginRequest, when=lambda pdu: pdu.tsih, isid=b"\x80other")),
+    row("second-leading-keys", "13", "negotiates for the session in a further login", changing(LoginRequest, when=lambda pdu: pdu.tsih and pdu.data, data=lambda pdu: bytes(pdu.data) + b"MaxConnections=2\0")),
     row("login-stage-back", "6.3", "goes back to security negotiation", changing(LoginRequest, csg=0)),
     row("login-stage-reserved", "11.12.3", "asks for stage 2", changing(LoginRequest, when=lambda pdu: pdu.transit, nsg=2)),
     row("login-twice", "6.3", "sends each Login Request twice", repeating(LoginRequest)),
