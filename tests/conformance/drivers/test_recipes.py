@@ -41,6 +41,7 @@ async def logs_in(play: Play) -> None:
     ("recipe", "drive"),
     [
         ("libiscsi", Drive.LOGIN),
+        ("libiscsi", Drive.LOGINS),
         ("libiscsi", Drive.TWO_SESSIONS),
         ("libiscsi", Drive.WRITE),
         ("qemu", Drive.RELOGIN),

@@ -11,7 +11,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, NoReturn, TypeVar
 
 import attrs
@@ -153,19 +153,23 @@ _END = Stage.FULL_FEATURE
 
 
 async def each_login(
-    play: Play, values: Iterable[T], act: Callable[[T, Link], Awaitable[None]]
+    play: Play,
+    values: Sequence[T],
+    act: Callable[[T, Link], Awaitable[None]],
+    at_least: int | None = None,
 ) -> None:
     """Do something with one login after the other, each with a value.
 
-    If the initiator makes fewer logins, the other values are left out.
+    Raises NotExercised if the initiator makes too few logins: for all values, unless
+    ``at_least`` so many are enough.
     """
+    enough = len(values) if at_least is None else at_least
     for number, value in enumerate(values):
         try:
             link = await play.connection()
         except DriverEnded:
-            if not number:
-                raise
-            play.note(f"it has logged in no more than {number} times")
+            if number < enough:
+                raise NotExercised(f"it logs in {number} times, and not {enough}") from None
             return
         await act(value, link)
 

@@ -186,7 +186,7 @@ async def _inadmissible(play: Play, answers: Mapping[str, Wrong]) -> None:
         await held.finish({name: value})
         await demand_end(play, link, f"{name}={value} answers {proposal}")
 
-    await each_login(play, answers, with_answer)
+    await each_login(play, list(answers), with_answer)
 
 
 def _beside(name: str, by: int) -> Wrong:
