@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import trio
 import trio.testing
@@ -70,6 +71,30 @@ async def test_a_conversation_is_told_from_its_first_byte_to_its_end(
     assert json.dumps(said)
     hello = feed.hello()
     assert (hello["sessions"], hello["connections"]) == ([], [])
+
+
+async def test_a_trace_a_control_socket_and_a_listener_are_told_at_once(
+    nursery: trio.Nursery, tmp_path: Path
+) -> None:
+    trace, control = tmp_path / "trace.pcapng", tmp_path / "control"
+    server = Server([Target(NAME, MemoryDisk("1MiB"))], [HERE], trace=trace, control=control)
+    (address,) = await nursery.start(server.serve)
+    asking = await trio.open_unix_socket(str(control))
+    await asking.send_all(b'{"request":"subscribe","types":["pdu"],"pdus":["LogoutRequest"]}\n')
+    with Listener(server.feed) as listener:
+        peer = await connected(address)
+        await peer.log_in()
+        await peer.log_out()
+        peer.close()
+        said = await until(listener, "closed")
+    assert sum(message["type"] == "pdu" for message in said) == 4
+    heard = b""
+    with trio.fail_after(10):
+        while b'"LogoutRequest"' not in heard:
+            heard += await asking.receive_some()
+    await asking.aclose()
+    await server.stop()
+    assert b"TargetName=" in trace.read_bytes()
 
 
 async def test_who_comes_late_finds_sessions_states_keys_and_tasks(nursery: trio.Nursery) -> None:

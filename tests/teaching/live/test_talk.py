@@ -109,6 +109,16 @@ def test_secrets_are_veiled_wherever_they_could_be_seen():
         assert secret not in said
 
 
+def test_secrets_of_a_second_login_are_veiled_too():
+    wire = Wire()
+    wire.log_in()
+    wire.listen()
+    wire.say(LoginRequest(csg=0, data=b"CHAP_N=user\0CHAP_R=0x6789abcdef\0"))
+    said = json.dumps(wire.feed.explain(1, 3))
+    assert "CHAP_R" in said
+    assert "6789abcdef" not in said
+
+
 def test_a_command_is_followed_to_its_status():
     wire = Wire()
     wire.log_in()

@@ -215,7 +215,9 @@ class Talk:
             handler(self, pdu)
 
     def _veiled(self, cut: Cut, from_initiator: bool) -> Cut:
-        """The PDU without secrets."""
+        """The PDU without secrets, even of a login that comes when none may."""
+        if self._veil.done:
+            self._veil = LoginVeil()
         whole = cut.header + cut.data.ljust(cut.data_length + (-cut.data_length & 3), b"\0")
         start = len(cut.header)
         veiled = self._veil.veil(whole, inbound=from_initiator)
