@@ -339,7 +339,7 @@ class Framer:
 
     def _next_in_place(self, place: memoryview, header: memoryview) -> Received | None:
         """Move what was received of a data segment to its place; the PDU once all is there."""
-        if self._position != self._end:
+        if self._kept_length < len(place) and self._position != self._end:
             self._let_go_of_lost_place(place, header)
             if self._place is None:
                 return self.next_pdu()
