@@ -33,7 +33,8 @@ def covering() -> dict[str, set[str]]:
     found = pointing()
     for scenario in SCENARIOS.values():
         if scenario.mutants:
-            found.setdefault(scenario.rule.id, set()).add("test_scenarios.py")
+            for rule in (scenario.rule, *scenario.also):
+                found.setdefault(rule.id, set()).add("test_scenarios.py")
     return found
 
 

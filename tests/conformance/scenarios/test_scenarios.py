@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import tomllib
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 from tests.conformance.playing import played
-from trioscsi.conformance import Level, Verdict
+from trioscsi.conformance import Level, Rule, Verdict
 from trioscsi.conformance.bench.selftest import Trial
 from trioscsi.conformance.scenarios import SCENARIOS
 from trioscsi.initiator.mutants import MUTANTS
@@ -51,12 +52,22 @@ def test_an_initiator_with_the_fault_does_not_pass(name: str, mutant: str):
     assert trial.caught, (trial.outcome.verdict, trial.outcome.says, trial.outcome.ending)
 
 
+@pytest.mark.parametrize("name", [name for name in SCENARIOS if SCENARIOS[name].also])
+def test_what_else_a_scenario_judges_is_broken_too(name: str):
+    scenario = SCENARIOS[name]
+    outcomes = [played(scenario, MUTANTS[mutant]) for mutant in scenario.mutants]
+    broken = {each.remark.rule for outcome in outcomes for each in outcome.breaches}
+    assert broken >= set(scenario.also)
+
+
 def test_scenarios_cite_requirements_of_the_specification():
     rows = {row["id"]: row for row in tomllib.loads(REQUIREMENTS.read_text())["requirements"]}
     for scenario in SCENARIOS.values():
-        row = rows[scenario.rule.id]
-        assert row["duty"] in ("initiator", "both"), scenario.id
-        assert scenario.level in (Level.NOTE, Level[row["level"]]), scenario.id
+        assert rows[scenario.rule.id]["duty"] in ("initiator", "both"), scenario.id
+    modules = {scenario.act.__module__ for scenario in SCENARIOS.values()}
+    named = [value for name in modules for value in vars(import_module(name)).values()]
+    for rule in (value for value in named if isinstance(value, Rule)):
+        assert rule.level in (Level.NOTE, Level[rows[rule.id]["level"]]), rule
 
 
 def test_whatever_can_be_failed_is_failed_by_a_mutant():

@@ -115,6 +115,8 @@ class Scenario:
     """Rules of the target that its stimulus breaks."""
     mutants: tuple[str, ...] = ()
     """Initiators with one fault each that have to fail here (`trioscsi.initiator.mutants`)."""
+    also: tuple[Rule, ...] = ()
+    """Other rules that these mutants break here."""
     unh: tuple[str, ...] = ()
     """The tests of UNH-IOL that it covers, as ``FFP 1.1``."""
     limit: float = LIMIT

@@ -47,6 +47,7 @@ _ARCHITECTURES = {"X#NodeArchitecture": "Bench/1"}
     _OBSOLETE,
     Drive.LOGIN,
     mutants=("key-markers-unknown", "key-markers-declined"),
+    also=(_OBSOLETE_REJECTED,),
     unh=("Login 12.1",),
 )
 async def markers(play: Play) -> None:

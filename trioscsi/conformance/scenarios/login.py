@@ -60,6 +60,7 @@ _PATIENCE = 16
     _LOGIN_FIRST,
     Drive.LOGIN,
     mutants=("login-command", "login-no-name", "login-no-target", "login-not-immediate"),
+    also=(_ONLY_LOGIN, _NAMES_ITSELF, _NAMES_TARGET, _IMMEDIATE),
     unh=("Login 1.1", "Login 2.1", "Login 11.1"),
 )
 async def login_comes_first(play: Play) -> None:
@@ -110,6 +111,7 @@ async def stages_come_once(play: Play) -> None:
     _SAME_TAG,
     Drive.LOGIN,
     mutants=("login-empty-tag", "login-tires", "login-repeats"),
+    also=(_KEEPS_T, _ONCE),
     unh=("Login 3.2", "Login 6.1", "Login 6.2", "Login 6.3"),
 )
 async def transit_is_refused_once(play: Play) -> None:

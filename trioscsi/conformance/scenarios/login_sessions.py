@@ -155,6 +155,7 @@ async def same_port_again(play: Play) -> None:
     _ISID_TYPE,
     Drive.LOGIN,
     mutants=("isid-reserved", "isid-field"),
+    also=(_RESERVED,),
 )
 async def type_of_the_isid(play: Play) -> None:
     link = await play.connection()
