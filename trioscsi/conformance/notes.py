@@ -50,9 +50,11 @@ from trioscsi.pdu import (
     TextResponse,
 )
 from trioscsi.pdu.opcodes import OPCODE_BITS
-from trioscsi.serial import add
+from trioscsi.serial import MODULUS, add, distance
 from trioscsi.text import Side, Stage
 
+_FAR = 2**30
+"""How far a StatSN may be from the one that is due and still be before or behind it."""
 _FULL_FEATURE = Stage.FULL_FEATURE
 
 
@@ -107,6 +109,9 @@ def _closed(connection: Connection) -> None:
         for itt, request in list(session.tags.items()):
             if request.connection == connection.number:
                 del session.tags[itt]
+                if not request.pdu.immediate:
+                    # Where the session goes on it may be sent again (section 7.1.4.3).
+                    session.retriable.append((itt, request.pdu.cmd_sn))
 
 
 # Numbers.
@@ -140,7 +145,9 @@ def _note_numbers_of_target(connection: Connection, pdu: Any) -> None:
     if isinstance(pdu, LoginResponse) and pdu.status_class:
         return
     if carries_status(pdu):
-        connection.stat_sn = add(pdu.stat_sn)
+        if connection.stat_sn is not None:
+            connection.jumped |= _FAR < distance(connection.stat_sn, pdu.stat_sn) < MODULUS - _FAR
+        connection.stat_sn = later(connection.stat_sn, add(pdu.stat_sn))
     connection.exp_cmd_sn = later(connection.exp_cmd_sn, pdu.exp_cmd_sn)
     connection.max_cmd_sn = later(connection.max_cmd_sn, pdu.max_cmd_sn)
     if connection.session is not None:
@@ -177,19 +184,18 @@ def _log_in(
     session = record.sessions.get(pdu.tsih) if first.tsih else None
     if session is None:
         session = Session(first.isid, parameters.initiator_name or "", pdu.tsih)
+        session.parameters = parameters
         session.cmd_sn, session.discovery = request.cmd_sn, parameters.discovery
         record.sessions[pdu.tsih] = session
     else:
-        leading = record.connections.get(next(iter(session.connections.values()), -1))
-        if leading is not None:
-            own = parameters
-            parameters = attrs.evolve(
-                leading.parameters,
-                header_digest=own.header_digest,
-                data_digest=own.data_digest,
-                initiator_max_recv_data_segment_length=own.initiator_max_recv_data_segment_length,
-                target_max_recv_data_segment_length=own.target_max_recv_data_segment_length,
-            )
+        own = parameters
+        parameters = attrs.evolve(
+            session.parameters,
+            header_digest=own.header_digest,
+            data_digest=own.data_digest,
+            initiator_max_recv_data_segment_length=own.initiator_max_recv_data_segment_length,
+            target_max_recv_data_segment_length=own.target_max_recv_data_segment_length,
+        )
     replaced = session.connections.get(first.cid)
     if replaced is not None and replaced in record.connections:
         _closed(record.connections[replaced])

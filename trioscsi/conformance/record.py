@@ -110,6 +110,8 @@ class Session:
     name: str
     tsih: int = 0
     discovery: bool = False
+    parameters: Parameters = attrs.field(factory=Parameters)
+    """What was agreed in its leading login."""
     connections: dict[int, int] = attrs.field(factory=dict)
     """The number of each connection, by its CID."""
     several: bool = False
@@ -154,6 +156,8 @@ class Connection:
     stat_sn: int | None = None
     """The StatSN of the next status."""
     exp_stat_sn: int | None = None
+    jumped: bool = False
+    """Whether StatSN went so far that it is not known any more what is before what."""
     exp_cmd_sn: int | None = None
     max_cmd_sn: int | None = None
     dialogue: Dialogue = attrs.field(factory=Dialogue)

@@ -193,5 +193,5 @@ def _is_normal(name: str) -> bool:
 @watch("M-43", "Markers are a thing of the past.", LoginRequest)
 def markers(scene: Scene, pdu: LoginRequest) -> Remarks:
     for said in scene.connection.said:
-        if said.name in _MARKERS:
+        if said.name in _MARKERS and said.role is Role.PROPOSAL:
             yield MARKERS.holds(False, f"{said.name}={said.value} is proposed")

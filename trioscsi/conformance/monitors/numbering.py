@@ -82,6 +82,8 @@ def command_order(scene: Scene, pdu: Any) -> Remarks:
             )
     elif _is_retry(session, pdu):
         yield from _retry(session, pdu)
+    elif any(pdu.cmd_sn == cmd_sn for _, cmd_sn in session.retriable):
+        return  # it has the CmdSN of a request that was rejected (section 7.3)
     elif session.several:
         last = scene.connection.cmd_sn
         yield INCREASING.holds(
@@ -117,7 +119,7 @@ def acknowledged(scene: Scene, pdu: Any) -> Remarks:
     connection = scene.connection
     following = connection.stat_sn
     # What the first Login Request says is about no status of this connection (section 11.12.9).
-    if following is None or not hasattr(pdu, "exp_stat_sn"):
+    if following is None or connection.jumped or not hasattr(pdu, "exp_stat_sn"):
         return
     yield EXP_STAT_SN.holds(
         not less(following, pdu.exp_stat_sn),
