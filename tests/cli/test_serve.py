@@ -150,6 +150,12 @@ def test_a_page_that_others_can_reach_has_its_token_from_a_file_or_the_environme
         assert page.address == ("0.0.0.0", 80)
 
 
+def test_sessions_may_have_several_connections(built: list[Target]) -> None:
+    assert invoke("--max-connections", "2", "memory:1MiB").exit_code == 0
+    assert built[0].node.offer.max_connections == 2
+    assert invoke("--max-connections", "0").exit_code == 2
+
+
 def test_disks_may_be_read_only(built: list[Target]) -> None:
     assert invoke("--read-only", "memory:1MiB").exit_code == 0
     assert built[0].performer.target.units[0].read_only

@@ -101,6 +101,14 @@ _LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}
     help="Let anybody in who can reach the port: leaves protected mode.",
 )
 @click.option(
+    "--max-connections",
+    type=click.IntRange(1, 65535),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Connections that one session may have.",
+)
+@click.option(
     "--state",
     metavar="DIR",
     type=click.Path(file_okay=False, path_type=Path),
@@ -167,6 +175,7 @@ def serve(
     discovery_chap: bool,
     name_server: str | None,
     open_to_all: bool,
+    max_connections: int,
     state: Path | None,
     registrations_by_name: bool,
     trace: Path | None,
@@ -210,6 +219,7 @@ def serve(
                 allow_from=allow_from,
                 open=open_to_all,
                 read_only=read_only,
+                max_connections=max_connections,
                 state=state,
                 name_server=name_server,
                 registrations_by_name=registrations_by_name,
