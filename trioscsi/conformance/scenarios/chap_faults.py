@@ -210,7 +210,7 @@ async def same_secret(play: Play) -> None:
     needs=[Ability.MUTUAL_CHAP],
     stimulus=Stimulus.BREACH,
     mutants=("chap-none-taken",),
-    unh=("Login 7.2",),
+    unh=("Login 7.3",),
 )
 async def without_authentication(play: Play) -> None:
     link, response = await _choice(play)

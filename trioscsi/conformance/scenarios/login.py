@@ -61,7 +61,7 @@ _PATIENCE = 16
     Drive.LOGIN,
     mutants=("login-command", "login-no-name", "login-no-target", "login-not-immediate"),
     also=(_ONLY_LOGIN, _NAMES_ITSELF, _NAMES_TARGET, _IMMEDIATE),
-    unh=("Login 1.1", "Login 2.1", "Login 11.1"),
+    unh=("Login 1.1", "Login 2.1", "Login 7.1", "Login 11.1"),
 )
 async def login_comes_first(play: Play) -> None:
     link = await play.connection()

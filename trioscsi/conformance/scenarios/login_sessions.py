@@ -60,6 +60,7 @@ async def largest_tsih(play: Play) -> None:
     _TAG_ZERO,
     Drive.LOGIN,
     mutants=("login-no-tag-zero",),
+    unh=("Login 23.1",),
 )
 async def portal_group_zero(play: Play) -> None:
     link = await play.connection()

@@ -120,7 +120,7 @@ async def constants_proposed(play: Play) -> None:
     Drive.LOGIN,
     stimulus=Stimulus.BREACH,
     mutants=("keys-any-value",),
-    unh=("Login 7.1",),
+    unh=("Login 7.2",),
 )
 async def not_in_the_list(play: Play) -> None:
     held = await hold(play)
@@ -211,7 +211,7 @@ def _instead(proposal: str, answer: str) -> Wrong:
     Drive.LOGINS,
     stimulus=Stimulus.BREACH,
     mutants=("keys-any-value",),
-    unh=("Login 7.3", "Login 15.1", "Login 16.2", "Login 17.1", "Login 19.1", "Login 20.1"),
+    unh=("Login 7.4", "Login 15.1", "Login 16.2", "Login 17.1", "Login 19.1", "Login 20.1"),
 )
 async def above_the_proposal(play: Play) -> None:
     names = (
@@ -246,7 +246,7 @@ async def below_the_proposal(play: Play) -> None:
     stimulus=Stimulus.BREACH,
     initiator={"immediate_data": False, "initial_r2t": True},
     mutants=("keys-any-value",),
-    unh=("Login 7.4", "Login 13.3"),
+    unh=("Login 7.5", "Login 13.3"),
 )
 async def against_the_function(play: Play) -> None:
     wrong = {"ImmediateData": _instead("No", "Yes"), "InitialR2T": _instead("Yes", "No")}

@@ -162,6 +162,7 @@ async def waiting_for_logout(play: Play) -> None:
     Drive.IDLE,
     stimulus=Stimulus.BREACH,
     mutants=("reject-reset",),
+    unh=("FFP 18.5",),
 )
 async def deprecated_reason(play: Play) -> None:
     link = await play.session()

@@ -55,7 +55,7 @@ async def _unknown_key(play: Play, keys: Mapping[str, str]) -> None:
     _UNKNOWN,
     Drive.LOGIN,
     mutants=("key-private-ignored",),
-    unh=("Login 7.5",),
+    unh=("Login 7.6",),
 )
 async def private_key(play: Play) -> None:
     await _unknown_key(play, {_PRIVATE: "1"})

@@ -102,7 +102,7 @@ async def one_question(play: Play) -> None:
     _GOES_ON,
     Drive.DISCOVERY,
     mutants=("text-other-ttt", "text-other-tag"),
-    unh=("FFP 18.2",),
+    unh=("FFP 18.2", "FFP 18.3"),
 )
 async def answer_in_parts(play: Play) -> None:
     link, request = await _question(play)
@@ -117,6 +117,7 @@ async def answer_in_parts(play: Play) -> None:
     _ASKS_FOR_PART,
     Drive.DISCOVERY,
     mutants=("text-first-part",),
+    unh=("FFP 18.2",),
 )
 async def answer_is_cut(play: Play) -> None:
     link, request = await _question(play)
@@ -223,6 +224,7 @@ async def rejected(play: Play) -> None:
     _UNKNOWN_KEYS,
     Drive.DISCOVERY,
     stimulus=Stimulus.BREACH,
+    unh=("FFP 18.4",),
 )
 async def other_keys(play: Play) -> None:
     link, request = await _question(play)
