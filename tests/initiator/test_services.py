@@ -60,6 +60,16 @@ async def test_blocks_are_read_and_written():
         await unit.write(0, b"half")
 
 
+async def test_a_unit_that_does_not_say_how_large_it_is_is_not_read():
+    with pytest.raises(ShortTransfer, match="0 of 12 bytes"):
+        await Unit({}, {"data_in": b""}).read(0, 1)
+
+
+async def test_nothing_is_written_in_blocks_of_no_bytes():
+    with pytest.raises(UsageError, match="no blocks of 0"):
+        await Unit({}, {"data_in": bytes(32)}).write(0, b"data")
+
+
 @requirement("7143-11.4.5.1-3")
 async def test_less_data_than_was_asked_for_is_no_success():
     with pytest.raises(ShortTransfer, match="512 of 1024 bytes"):

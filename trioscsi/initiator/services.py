@@ -18,6 +18,8 @@ from trioscsi.text import Pair
 
 _ATTENTIONS = 8
 """Unit attentions that are taken in a row."""
+_CAPACITY = 12
+"""Bytes of READ CAPACITY data that say how large a unit is."""
 _BUSY_DELAYS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
 """Seconds before a command is sent anew to a unit that was busy."""
 
@@ -114,7 +116,7 @@ class Services(abc.ABC):
     async def write(self, lba: int, data: Buffer, *, lun: int | None = None) -> None:
         """Write whole blocks; raises CommandFailed, and ShortTransfer if not all were taken."""
         size = (await self.read_capacity(lun=lun)).block_size
-        if len(data) % size:
+        if not size or len(data) % size:
             raise UsageError(f"{len(data)} bytes are no blocks of {size}")
         cdb = commands.write(lba, len(data) // size)
         answer = await self.command(cdb, lun=lun, data_out=data)
@@ -128,13 +130,18 @@ class Services(abc.ABC):
         return (await self.command(cdb, lun=lun, expected_in=1024)).check()
 
     async def read_capacity(self, *, lun: int | None = None) -> Capacity:
-        """How large a unit is; a pending unit attention is taken by the way."""
+        """How large a unit is; a pending unit attention is taken by the way.
+
+        Raises CommandFailed, and ShortTransfer if the target does not say it.
+        """
         number = self.lun if lun is None else lun
         known = self._capacities.get(number)
         if known is None:
             await self.wait_ready(lun=lun)
             cdb = commands.read_capacity_16()
             data = (await self.command(cdb, lun=lun, expected_in=32)).check()
+            if len(data) < _CAPACITY:
+                raise ShortTransfer(_CAPACITY, len(data))
             last, size = int.from_bytes(data[:8]), int.from_bytes(data[8:12])
             known = self._capacities[number] = Capacity(last + 1, size)
         return known
