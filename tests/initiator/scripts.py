@@ -38,16 +38,24 @@ class End:
 
     def say(self, pdu: Any) -> list[Any]:
         """Send a PDU with the numbers that are due; returns what the initiator answers there."""
+        self.put(pdu)
+        return self.hear()
+
+    def put(self, pdu: Any) -> None:
+        """Send a PDU with the numbers that are due."""
         pdu.stat_sn = self.stat_sn
         self.stat_sn += carries_status(pdu)
         pdu.exp_cmd_sn, pdu.max_cmd_sn = self.talk.expected, self.talk.expected + 31
-        return self.feed(b"".join(map(bytes, encode(pdu))))
+        self._feed(b"".join(map(bytes, encode(pdu))))
 
     def feed(self, data: bytes) -> list[Any]:
+        self._feed(data)
+        return self.hear()
+
+    def _feed(self, data: bytes) -> None:
         self.connection.receive(data)
         self.connection.pump(self.talk.now, 32)
         self.talk.look()
-        return self.hear()
 
     def cut(self, reason: str) -> None:
         """The transport is lost."""

@@ -307,18 +307,21 @@ def test_a_second_loss_while_the_first_is_repaired_ends_the_session():
     assert one.pass_time(30) == []
 
 
-def test_at_level_2_each_of_several_lost_connections_is_wanted_back():
+def test_if_all_connections_are_lost_one_is_wanted_back_and_logs_the_others_out():
     one = talk(2, 2, reconnects=True)
     tasks = [one.do(reading(0, 4), place) for place in range(2)]
     acknowledge(one, *tasks)
     one.ends[0].say(AsyncMessage(async_event=3, parameter2=1, parameter3=9))
     one.pass_time(1)
-    wanted = one.happened(ConnectionWanted)
-    assert [each.connection.cid for each in wanted] == [2, 1]
-    for each in wanted:
-        (request,) = one.reconnect(each.connection).hear()
-        assert request.function == TaskFunction.TASK_REASSIGN
-    assert [each.cid for each in one.session.connections] == [2, 1]
+    (wanted,) = one.happened(ConnectionWanted)
+    assert wanted.connection.cid == 2
+    end = one.reconnect(wanted.connection)
+    first, logout = end.hear()
+    assert first.referenced_task_tag == tasks[1].itt
+    assert (logout.reason, logout.cid, logout.immediate) == (2, 1, True)
+    (second,) = end.say(LogoutResponse(itt=logout.itt))
+    assert second.referenced_task_tag == tasks[0].itt
+    assert [each.cid for each in one.session.connections] == [2]
 
 
 def test_a_session_that_is_being_closed_is_not_rescued():

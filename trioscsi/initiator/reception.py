@@ -181,7 +181,9 @@ class Reception:
     def _look(self, task: Task) -> None:
         """See whether a command is complete, or what is missing."""
         gap, last = task.gap, task.last
-        missing = task.numbers.missing is not None
+        # A target that has all data of a write sends no R2T again that it has got over.
+        reads = bool(task.expected_in) or last is None
+        missing = task.numbers.missing is not None and reads
         if missing and gap is not None and gap.lost and last is not None:
             self._fail(task)
             return
@@ -221,7 +223,7 @@ class Reception:
     def _without_data(self, task: Task, refused: bool) -> None:
         if task.last is not None:
             self._fail(task)
-        elif not refused:
+        elif task.expected_in and not refused:
             # The target says nothing more: end the command (section 7.8).
             request = Management(
                 function=TaskFunction.ABORT_TASK,

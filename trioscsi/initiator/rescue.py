@@ -45,6 +45,10 @@ class Rescue:
     def __init__(self, session: InitiatorSession) -> None:
         self._session = session
         self._wrecks: dict[InitiatorConnection, Wreck] = {}
+        self._wanted: InitiatorConnection | None = None
+        """The connection that the driver is asked to bring back."""
+        self._stranded: list[InitiatorConnection] = []
+        """Others, which it will log out once it is back."""
         self.hopeless = False
         """Whether the session is given up: the target has broken the protocol, or nothing helps."""
 
@@ -77,7 +81,7 @@ class Rescue:
             when = session.now + wait
             session.deadlines.set((connection, "log out"), when, lambda: self._log_out(connection))
         else:
-            session.events.append(ConnectionWanted(connection, wait, connection.retain))
+            self._want(connection, wait)
 
     def take_over(self, connection: InitiatorConnection, wait: int) -> None:
         """A connection was logged out for recovery: others go on with its commands."""
@@ -91,6 +95,8 @@ class Rescue:
     def end(self, connection: InitiatorConnection) -> None:
         """No time is left, or no way: what was to be rescued is lost."""
         wreck = self._wrecks.pop(connection, None)
+        if self._wanted is connection:
+            self._wanted = None
         self._session.deadlines.cancel((connection, "log out"))
         for task in [] if wreck is None else wreck.tasks:
             self._session.end(task, connection.reason, orphaned=True)
@@ -106,9 +112,13 @@ class Rescue:
     def login_succeeded(self, old: InitiatorConnection, new: InitiatorConnection) -> None:
         """It is there: the other is logged out by that (transition M4)."""
         wreck = self._wrecks.pop(old, None)
+        self._wanted = None
         old.clean_up("logout_succeeded")
         if wreck is not None:
             self._go_on(wreck, new)
+        stranded, self._stranded = self._stranded, []
+        for connection in stranded:
+            self._log_out(connection)
 
     # How it is done.
 
@@ -143,20 +153,27 @@ class Rescue:
         # Immediate commands are never recovered (section 7.14).
         return task in unknown or (not task.immediate and self.level >= _CONNECTION_RECOVERY)
 
+    def _want(self, connection: InitiatorConnection, wait: int) -> None:
+        self._wanted = connection
+        event = ConnectionWanted(connection, wait, connection.retain)
+        self._session.events.append(event)
+
     def _log_out(self, connection: InitiatorConnection) -> None:
         """Have another connection log out the one that has failed."""
         session, others = self._session, self._others(connection)
         if not others:
-            if self._possible(connection, []):
-                session.events.append(ConnectionWanted(connection, 0, connection.retain))
-            else:
+            if not self._possible(connection, []):
                 self._give_up(connection)
+            elif self._wanted is None:
+                self._want(connection, 0)
+            else:
+                self._stranded.append(connection)
             return
         by = others[0]
         recovering = self.level >= _CONNECTION_RECOVERY
         reason = LogoutReason.REMOVE_FOR_RECOVERY if recovering else LogoutReason.CLOSE_CONNECTION
-        closed = not session.numbers.open
-        wish = LogoutWish(reason=reason, cid=connection.cid, immediate=closed)
+        # It must not wait for a command that was lost with the connection.
+        wish = LogoutWish(reason=reason, cid=connection.cid, immediate=True)
         wish.then = lambda: self._logged_out(connection, wish, by)
         connection.clean_up("logout_started")
         when = session.now + session.limits.logout_time

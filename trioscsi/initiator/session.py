@@ -108,9 +108,10 @@ class InitiatorSession:
         return connection
 
     def forgo(self, connection: InitiatorConnection) -> None:
-        """No connection will take the place of one that has failed."""
+        """No connection will take the place of one that has failed, and none of the others."""
         self.rescue.hopeless = True
-        connection.clean_up("connection_timed_out")
+        for each in [connection, *self.others(connection)]:
+            each.clean_up("connection_timed_out")
 
     def next_deadline(self) -> float | None:
         """When `handle_timer` is to be called at the latest, or None."""
