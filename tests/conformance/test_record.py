@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.conformance.talk import Talk
+from tests.conformance.talk import INITIATOR, Talk
 from trioscsi.conformance import Verdict, notes
 from trioscsi.conformance.record import ENDED_KEPT, Phase
 from trioscsi.pdu import (
@@ -80,3 +80,16 @@ def test_a_command_that_moves_data_the_other_way_has_nothing_missing():
     command = talk.ask(ScsiCommand, read=True, expected_data_transfer_length=1)
     talk.answer(ScsiResponse, command, overflow=True, residual_count=8)
     assert talk.failing() == set()
+
+
+def test_a_discovery_session_of_the_same_tsih_is_another_session():
+    talk = Talk().log_in(MaxOutstandingR2T="3")
+    discovery = {"InitiatorName": INITIATOR, "SessionType": "Discovery"}
+    Talk(talk).log_in(discovery)
+    again = Talk(talk).log_in(fields={"tsih": 1})
+    command = again.ask(ScsiCommand, write=True, expected_data_transfer_length=1024)
+    for number in range(3):
+        again.r2t(command, 256, ttt=number, r2t_sn=number, buffer_offset=number * 256)
+    (session,) = talk.judge.record.sessions.values()
+    assert not session.discovery
+    assert again.failing() == set()

@@ -186,7 +186,9 @@ def _log_in(
         session = Session(first.isid, parameters.initiator_name or "", pdu.tsih)
         session.parameters = parameters
         session.cmd_sn, session.discovery = request.cmd_sn, parameters.discovery
-        record.sessions[pdu.tsih] = session
+        # The place of discovery is another target, which may give the same TSIH.
+        if not session.discovery or pdu.tsih not in record.sessions:
+            record.sessions[pdu.tsih] = session
     else:
         own = parameters
         parameters = attrs.evolve(
