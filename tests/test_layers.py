@@ -34,6 +34,7 @@ WITH_TRIO = {"backends", "server", "cli"}
 WITHOUT_IO = {"pdu", "text", "scsi", "isns", "machines", "protocol", "initiator", "conformance"}
 WAITING = (
     "initiator/client.py",
+    "initiator/driver.py",
     "initiator/carrier.py",
     "conformance/bench/",
     "conformance/drivers/",

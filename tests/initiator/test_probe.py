@@ -6,7 +6,7 @@ from typing import Any
 
 import trio
 
-from tests.initiator.test_client import NAME, serving
+from tests.initiator.served import NAME, serving
 from trioscsi.errors import CommandFailed
 from trioscsi.initiator.client import Session, connect
 from trioscsi.initiator.probe import Report, probe
