@@ -43,7 +43,8 @@ def probe(url: str, name: str, short_secrets: bool, digests: bool, timeout: floa
     """Log in to a target and report what it says: keys, units, pages, commands.
 
     URL is what libiscsi's tools take, iscsi://[USER[%SECRET]@]HOST[:PORT][/TARGET[/LUN]]; without
-    a target, the targets of the portal are listed.  Secrets that are not in the URL come from
+    a target, the targets of the portal are listed.  What is to be negotiated may follow, as in
+    ?header_digest=crc32c&error_recovery_level=2.  Secrets that are not in the URL come from
     TRIOSCSI_CHAP_SECRET and (for ?target_user=) TRIOSCSI_MUTUAL_CHAP_SECRET.
     """
     try:

@@ -23,6 +23,7 @@ from trioscsi.initiator.events import (
     SessionFailed,
 )
 from trioscsi.initiator.intent import Credentials, Intent
+from trioscsi.initiator.recovery import Policy
 from trioscsi.initiator.requests import LogoutWish, Management, Ping, Request, Task, TextWish
 from trioscsi.initiator.session import InitiatorSession
 
@@ -42,6 +43,7 @@ __all__ = [
     "Management",
     "Noticed",
     "Ping",
+    "Policy",
     "Redirected",
     "Refused",
     "Request",

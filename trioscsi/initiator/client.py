@@ -59,9 +59,9 @@ async def connect(
     has.  ``portal_group`` is the tag that the target has to have there.  ``offer`` are fields of
     `trioscsi.text.Offer`: what is negotiated; and of `Intent`, such as ``first_stage``.  With
     ``recover`` a session that fails is brought back, and commands that were lost with it are sent
-    anew, as a `Policy` says.  Where error recovery level 2 was agreed, only the connection is
-    brought back, and the commands go on.  ``connections`` is how many to use, if the target agrees
-    to so many.
+    anew, as a `Policy` says; and a first login that fails for now is tried again.  Where error
+    recovery level 2 was agreed, only the connection is brought back, and the commands go on.
+    ``connections`` is how many to use, if the target agrees to so many.
 
     Raises LoginFailure if the target refuses or cannot be reached, and UsageError for what cannot
     be.
