@@ -7,10 +7,15 @@ skipped, so that a run that must be complete cannot pass by doing nothing.
 from __future__ import annotations
 
 import pytest
+from hypothesis import settings
 
 from tests.interop import tools
 from tests.protocol.covered import COVERED, MACHINES
 from tests.specs import covered as requirements
+
+# How long an example may take is no property of ours: a machine has other things to do.
+settings.register_profile("ours", deadline=None)
+settings.load_profile("ours")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
