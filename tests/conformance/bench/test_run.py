@@ -9,11 +9,11 @@ from trio.testing import MockClock
 
 from tests.conformance.playing import QUIET, played, played_by
 from trioscsi.conformance import Level, Rule, Verdict
-from trioscsi.conformance.bench.link import ping
 from trioscsi.conformance.bench.outcome import Outcome
 from trioscsi.conformance.bench.play import NotExercised, Play
 from trioscsi.conformance.bench.run import perform_all
 from trioscsi.conformance.bench.scenario import Ability, Drive, Scenario, Stimulus
+from trioscsi.conformance.bench.words import ping
 from trioscsi.conformance.drivers.command import CommandDriver
 from trioscsi.conformance.drivers.driver import How
 from trioscsi.conformance.drivers.in_house import InHouse

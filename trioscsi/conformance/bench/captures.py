@@ -7,7 +7,7 @@ from time import time_ns
 
 from trioscsi.capture import Trace
 from trioscsi.capture.trace import Sink, Tap
-from trioscsi.conformance.bench.link import Link
+from trioscsi.conformance.bench.relay import Relay
 from trioscsi.conformance.stream import Thing
 from trioscsi.text import Side
 
@@ -22,7 +22,7 @@ class Captured:
         self._taps: dict[int, Tap] = {}
         self._last: Tap | None = None
 
-    def passed(self, link: Link, sender: Side, thing: Thing | None, raw: bytes) -> None:
+    def passed(self, link: Relay, sender: Side, thing: Thing | None, raw: bytes) -> None:
         """See `Watcher`."""
         del thing
         tap = self._last = self._tap(link)
@@ -32,7 +32,7 @@ class Captured:
         else:
             tap.sent([raw], len(raw))
 
-    def ended(self, link: Link, sender: Side) -> None:
+    def ended(self, link: Relay, sender: Side) -> None:
         """See `Watcher`."""
         tap = self._tap(link)
         if sender is Side.INITIATOR:
@@ -50,7 +50,7 @@ class Captured:
             tap.close()
         self._trace.close()
 
-    def _tap(self, link: Link) -> Tap:
+    def _tap(self, link: Relay) -> Tap:
         tap = self._taps.get(link.number)
         if tap is None:
             tap = self._taps[link.number] = self._trace.connect(link.peer, link.own, link.own)

@@ -30,6 +30,36 @@ _NOBODY: Any = None
 """Faults of targets do not look at the connection."""
 
 
+class Overlay:
+    """The faults that are laid over what goes to one initiator, one upon the other."""
+
+    def __init__(self) -> None:
+        self.faults: list[Fault] = []
+        self.damages: list[Damage] = []
+
+    def instead_of(self, pdu: Pdu) -> list[Pdu | bytes]:
+        """What is sent instead of a PDU."""
+        sent: list[Pdu | bytes] = [pdu]
+        for fault in self.faults:
+            sent = [
+                other
+                for each in sent
+                for other in ((each,) if isinstance(each, bytes) else fault(each))
+            ]
+        return sent
+
+    def damaged(self, data: bytes, pdu: Pdu) -> bytes:
+        """The bytes that are sent instead of those of a PDU."""
+        for damage in self.damages:
+            data = damage(data, pdu)
+        return data
+
+    def clear(self) -> None:
+        """Take all faults away."""
+        self.faults.clear()
+        self.damages.clear()
+
+
 def changing(*classes: type[Pdu], when: When | None = None, **fields: Any) -> Fault:
     """Set fields of all PDUs of these classes; a callable value is given the PDU."""
     alter = _changing(*classes, when=when, **fields)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 import trio
 
-from trioscsi.conformance.bench.link import Link, Watcher
+from trioscsi.conformance.bench.relay import Relay, Watcher
 from trioscsi.conformance.stream import Thing
 from trioscsi.pdu import BHS_LENGTH
 from trioscsi.text import Side
@@ -35,12 +35,12 @@ class Line:
 class Watchers(list[Watcher]):
     """Several watchers as one."""
 
-    def passed(self, link: Link, sender: Side, thing: Thing | None, raw: bytes) -> None:
+    def passed(self, link: Relay, sender: Side, thing: Thing | None, raw: bytes) -> None:
         """See `Watcher`."""
         for watcher in self:
             watcher.passed(link, sender, thing, raw)
 
-    def ended(self, link: Link, sender: Side) -> None:
+    def ended(self, link: Relay, sender: Side) -> None:
         """See `Watcher`."""
         for watcher in self:
             watcher.ended(link, sender)
@@ -54,15 +54,15 @@ class Ladder:
         self.seen = 0
         self._began = trio.current_time()
 
-    def passed(self, link: Link, sender: Side, thing: Thing | None, raw: bytes) -> None:
+    def passed(self, link: Relay, sender: Side, thing: Thing | None, raw: bytes) -> None:
         """See `Watcher`."""
         self._add(link, sender, thing, raw)
 
-    def ended(self, link: Link, sender: Side) -> None:
+    def ended(self, link: Relay, sender: Side) -> None:
         """See `Watcher`."""
         self._add(link, sender, None, b"")
 
-    def _add(self, link: Link, sender: Side, thing: Thing | None, raw: bytes) -> None:
+    def _add(self, link: Relay, sender: Side, thing: Thing | None, raw: bytes) -> None:
         if len(self.lines) < KEPT:
             time = trio.current_time() - self._began
             self.lines.append(

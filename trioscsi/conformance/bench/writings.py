@@ -11,9 +11,10 @@ from typing import Any
 
 import attrs
 
-from trioscsi.conformance.bench.link import Left, Link, Silence, r2t
+from trioscsi.conformance.bench.link import Left, Link, Silence
 from trioscsi.conformance.bench.play import Play
 from trioscsi.conformance.bench.statuses import BUSY
+from trioscsi.conformance.bench.words import r2t
 from trioscsi.pdu import NO_TASK, DataOut, ReadyToTransfer, ScsiCommand, ScsiResponse
 
 TTT = 0x100

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from trioscsi.conformance.bench.link import Silence, reject
+from trioscsi.conformance.bench.link import Silence
 from trioscsi.conformance.bench.numbers import is_numbered
 from trioscsi.conformance.bench.play import NotExercised, Play
 from trioscsi.conformance.bench.readings import (
@@ -13,6 +13,7 @@ from trioscsi.conformance.bench.readings import (
     take_reading,
 )
 from trioscsi.conformance.bench.scenario import Ability, Drive, Scenarios
+from trioscsi.conformance.bench.words import reject
 from trioscsi.conformance.verdicts import Rule
 from trioscsi.pdu import (
     FROM_INITIATOR,

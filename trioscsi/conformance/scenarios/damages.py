@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from trioscsi.conformance.bench.faults import bad_data_digest, bad_header_digest, damaging_once
-from trioscsi.conformance.bench.link import Link, ping
+from trioscsi.conformance.bench.link import Link
 from trioscsi.conformance.bench.play import NotExercised, Play
 from trioscsi.conformance.bench.readings import reading, reads_blocks
 from trioscsi.conformance.bench.scenario import Ability, Drive, Scenarios, Stimulus
+from trioscsi.conformance.bench.words import ping
 from trioscsi.conformance.drivers.driver import How
 from trioscsi.conformance.verdicts import Level, Rule
 from trioscsi.pdu import (

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from trioscsi.conformance.bench.link import Left, Link, Silence, reject
+from trioscsi.conformance.bench.link import Left, Link, Silence
 from trioscsi.conformance.bench.logins import demand_end, each_login, hold
 from trioscsi.conformance.bench.play import NotExercised, Play
 from trioscsi.conformance.bench.scenario import Drive, Scenarios, Stimulus
+from trioscsi.conformance.bench.words import reject
 from trioscsi.conformance.verdicts import Level, Rule
 from trioscsi.pdu import (
     NO_TASK,

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from trioscsi.conformance.bench.bursts import SOLICITED
-from trioscsi.conformance.bench.link import Left, Link, Silence, r2t
+from trioscsi.conformance.bench.link import Left, Link, Silence
 from trioscsi.conformance.bench.play import NotExercised, Play
 from trioscsi.conformance.bench.readings import reads_blocks
 from trioscsi.conformance.bench.scenario import Ability, Drive, Scenarios, Stimulus
+from trioscsi.conformance.bench.words import r2t
 from trioscsi.conformance.bench.writings import writes_blocks
 from trioscsi.conformance.drivers.driver import How
 from trioscsi.conformance.verdicts import Level, Rule

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from trioscsi.conformance.bench.link import Left, Link, ping, r2t, reject
+from trioscsi.conformance.bench.link import Left, Link
 from trioscsi.conformance.bench.play import NotExercised, Play
 from trioscsi.conformance.bench.scenario import Ability, Drive, Scenarios, Stimulus
+from trioscsi.conformance.bench.words import ping, r2t, reject
 from trioscsi.conformance.verdicts import Level, Rule
 from trioscsi.pdu import (
     NO_TASK,

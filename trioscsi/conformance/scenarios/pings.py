@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from trioscsi.conformance.bench.faults import dropping
-from trioscsi.conformance.bench.link import Link, ping
+from trioscsi.conformance.bench.link import Link
 from trioscsi.conformance.bench.play import Play
 from trioscsi.conformance.bench.scenario import Drive, Scenarios, Stimulus
+from trioscsi.conformance.bench.words import ping
 from trioscsi.conformance.drivers.driver import How
 from trioscsi.conformance.verdicts import Level, Rule
 from trioscsi.pdu import NO_TASK, NopIn, NopOut, ScsiCommand

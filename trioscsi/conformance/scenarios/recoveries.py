@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from trioscsi.conformance.bench.faults import dropping
-from trioscsi.conformance.bench.link import Link, r2t
+from trioscsi.conformance.bench.link import Link
 from trioscsi.conformance.bench.play import Play
 from trioscsi.conformance.bench.readings import reads_blocks
 from trioscsi.conformance.bench.scenario import Ability, Drive, Scenarios, Stimulus
+from trioscsi.conformance.bench.words import r2t
 from trioscsi.conformance.bench.writings import writes_blocks
 from trioscsi.conformance.drivers.driver import How
 from trioscsi.conformance.verdicts import Level, Rule

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from trioscsi.conformance.bench.link import Left, Link, Silence, ping, r2t, reject
+from trioscsi.conformance.bench.link import Left, Link, Silence
 from trioscsi.conformance.bench.play import Play
 from trioscsi.conformance.bench.scenario import Drive, Scenarios, Stimulus
+from trioscsi.conformance.bench.words import ping, r2t, reject
 from trioscsi.conformance.bench.writings import writes_blocks
 from trioscsi.conformance.drivers.driver import How
 from trioscsi.conformance.verdicts import Level, Rule

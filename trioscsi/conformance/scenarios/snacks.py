@@ -6,10 +6,11 @@ from typing import Any
 
 from trioscsi.conformance.bench.faults import bad_data_digest, damaging_once
 from trioscsi.conformance.bench.levels import session_at
-from trioscsi.conformance.bench.link import Left, Link, Silence, ping, r2t, reject
+from trioscsi.conformance.bench.link import Left, Link, Silence
 from trioscsi.conformance.bench.play import NotExercised, Play
 from trioscsi.conformance.bench.readings import Reading, next_reading
 from trioscsi.conformance.bench.scenario import Ability, Drive, Scenarios, Stimulus
+from trioscsi.conformance.bench.words import ping, r2t, reject
 from trioscsi.conformance.bench.writings import writes_blocks
 from trioscsi.conformance.drivers.driver import How
 from trioscsi.conformance.verdicts import Rule

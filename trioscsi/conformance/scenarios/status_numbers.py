@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from trioscsi.conformance.bench.link import Left, Link, Silence, ping, reject
+from trioscsi.conformance.bench.link import Left, Link, Silence
 from trioscsi.conformance.bench.play import DriverEnded, Play
 from trioscsi.conformance.bench.readings import next_reading, reading
 from trioscsi.conformance.bench.scenario import Drive, Scenarios, Stimulus
 from trioscsi.conformance.bench.statuses import UNIT_ATTENTION, fixed
+from trioscsi.conformance.bench.words import ping, reject
 from trioscsi.conformance.verdicts import Rule
 from trioscsi.pdu import (
     FROM_INITIATOR,

@@ -5,9 +5,10 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
-from trioscsi.conformance.bench.link import Link, reject
+from trioscsi.conformance.bench.link import Link
 from trioscsi.conformance.bench.play import Play
 from trioscsi.conformance.bench.scenario import Drive, Scenarios, Stimulus
+from trioscsi.conformance.bench.words import reject
 from trioscsi.conformance.drivers.driver import How
 from trioscsi.conformance.verdicts import Level, Rule
 from trioscsi.pdu import NO_TASK, LogoutRequest, RejectReason, TextRequest

@@ -6,13 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 from trioscsi.conformance.bench.faults import changing
-from trioscsi.conformance.bench.link import Left, Link, Silence, ping
+from trioscsi.conformance.bench.link import Left, Link, Silence
 from trioscsi.conformance.bench.numbers import is_numbered
 from trioscsi.conformance.bench.play import NotExercised, Play
 from trioscsi.conformance.bench.readings import (
     reads_blocks,
 )
 from trioscsi.conformance.bench.scenario import Ability, Drive, Scenarios, Stimulus
+from trioscsi.conformance.bench.words import ping
 from trioscsi.conformance.verdicts import Rule
 from trioscsi.pdu import (
     FROM_INITIATOR,
