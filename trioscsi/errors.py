@@ -11,6 +11,7 @@
     ├── PortalError           an address cannot be listened at
     ├── ControlError          a control socket cannot be reached, or refuses a request
     ├── CaptureError          a packet capture cannot be written, or is none
+    ├── DriverError           an initiator of the bench cannot be started, or is gone
     ├── NameServiceError      an iSNS server refused, or said what nobody understands
     ├── LoginFailure          a target has refused our initiator, or cannot be reached
     ├── SessionLost           our initiator gets no answer any more
@@ -94,6 +95,10 @@ class ControlError(TrioscsiError):
 
 class CaptureError(TrioscsiError):
     """A packet capture cannot be written, or cannot be understood."""
+
+
+class DriverError(TrioscsiError):
+    """An initiator that the bench drives cannot be started, or does not answer any more."""
 
 
 class NameServiceError(TrioscsiError):

@@ -10,13 +10,16 @@ from pathlib import Path
 import attrs
 import pytest
 
-from tests.guest.image import build
-from tests.guest.machine import HOST, Guest
 from tests.interop.serving import NAME
+from tests.interop.tools import tool
+from trioscsi.conformance.drivers.guest.image import PROGRAMS, build
+from trioscsi.conformance.drivers.guest.machine import HOST, Guest
 
 
 @pytest.fixture(scope="session")
 def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    for name in ("linux.uml", "slirp4netns", "busybox", "mke2fs", *PROGRAMS):
+        tool(name)
     return build(tmp_path_factory.mktemp("image"))
 
 

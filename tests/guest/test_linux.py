@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.guest.conftest import Initiator, wait_for
-from tests.guest.machine import Guest
 from tests.interop.serving import NAME, Serving, serving
+from trioscsi.conformance.drivers.guest.machine import Guest
 
 pytestmark = pytest.mark.guest
 

@@ -22,10 +22,10 @@ from trioscsi.conformance.bench.run import perform_all
 from trioscsi.conformance.bench.scenario import Scenario
 from trioscsi.conformance.bench.selftest import SelfTest, Trial
 from trioscsi.conformance.bench.selftest import selftest as try_mutants
+from trioscsi.conformance.drivers.built_in import BUILT_IN
 from trioscsi.conformance.drivers.command import CommandDriver
 from trioscsi.conformance.drivers.driver import Driver
 from trioscsi.conformance.drivers.in_house import InHouse
-from trioscsi.conformance.drivers.recipes import RECIPES
 from trioscsi.conformance.recorded import RecordedJudge
 from trioscsi.conformance.report import Report
 from trioscsi.conformance.report.as_json import as_json, as_object
@@ -35,12 +35,10 @@ from trioscsi.conformance.report.junit import as_junit
 from trioscsi.conformance.report.terminal import lines, progress
 from trioscsi.conformance.scenarios import SCENARIOS
 from trioscsi.conformance.verdicts import Finding, Verdict
-from trioscsi.errors import CaptureError, TrioscsiError, UsageError
+from trioscsi.errors import CaptureError, DriverError, TrioscsiError, UsageError
 from trioscsi.server.listener import format_address, parse_listen
 from trioscsi.server.tracing import opened
 
-_AT_ONCE = 6
-"""Scenarios that are played at the same time with an initiator that is another process."""
 _QUIET = 0.02
 """Seconds without any event after which a clock of our own jumps to the next deadline."""
 _COLOURS = {Verdict.PASS: "green", Verdict.FAIL: "red", Verdict.WARN: "yellow"}
@@ -60,9 +58,7 @@ def conformance() -> None:
     "  trioscsi conformance run --recipe in-house --json report.json"
 )
 @click.argument("words", metavar="[SCENARIO ...] [-- COMMAND]", nargs=-1, type=click.UNPROCESSED)
-@click.option(
-    "--recipe", type=click.Choice(["in-house", *RECIPES]), help="A driver that is built in."
-)
+@click.option("--recipe", type=click.Choice([*BUILT_IN]), help="A driver that is built in.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the report.")
 @click.option("--html", type=click.Path(path_type=Path), help="Write it as one page.")
 @click.option(
@@ -104,9 +100,12 @@ def run(
     if captures is not None:
         captures.mkdir(parents=True, exist_ok=True)
     try:
+        driver.open()
         outcomes = _play(scenarios, driver, captures)
-    except CaptureError as error:
+    except (CaptureError, DriverError) as error:
         raise click.ClickException(str(error)) from error
+    finally:
+        driver.close()
     report = Report(driver.name, outcomes)
     for line in lines(report):
         click.echo(line)
@@ -132,7 +131,7 @@ def _earlier(file: Path) -> Mapping[str, Any]:
 def _driver(recipe: str | None, command: Sequence[str]) -> Driver:
     if recipe is None:
         return CommandDriver.of(command)
-    return RECIPES.get(recipe) or InHouse()
+    return BUILT_IN[recipe]()
 
 
 def _split(words: tuple[str, ...]) -> tuple[list[str], list[str]]:
@@ -159,13 +158,15 @@ def _play(scenarios: Sequence[Scenario], driver: Driver, captures: Path | None) 
     def tell(outcome: Outcome) -> None:
         click.echo(click.style(progress(outcome), fg=_COLOURS.get(outcome.verdict)))
 
-    async def play(at_once: int) -> list[Outcome]:
-        return await perform_all(scenarios, driver, at_once=at_once, captures=captures, tell=tell)
+    async def play() -> list[Outcome]:
+        return await perform_all(
+            scenarios, driver, at_once=driver.at_once, captures=captures, tell=tell
+        )
 
     with _quiet_log():
         if isinstance(driver, InHouse):
-            return trio.run(play, 1, clock=MockClock(autojump_threshold=_QUIET))
-        return trio.run(play, _AT_ONCE)
+            return trio.run(play, clock=MockClock(autojump_threshold=_QUIET))
+        return trio.run(play)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import trio
 
 from trioscsi.conformance.bench.scenario import Ability, Drive
 from trioscsi.conformance.drivers.driver import Ending, How, Where
+from trioscsi.conformance.drivers.guest.programs import require
 
 _SAID = 400
 """Characters of its output that are kept."""
@@ -46,7 +47,10 @@ class CommandDriver:
     name: str
     recipes: Mapping[Drive, Recipe]
     abilities: frozenset[Ability] = frozenset()
+    programs: Sequence[str] = ()
+    """What has to be installed."""
     reaches_us_at: str = "127.0.0.1"
+    at_once: int = 6
 
     @classmethod
     def of(cls, command: Sequence[str]) -> CommandDriver:
@@ -58,6 +62,13 @@ class CommandDriver:
     def drives(self) -> frozenset[Drive]:
         """See `Driver`."""
         return frozenset(self.recipes)
+
+    def open(self) -> None:
+        """See `Driver`."""
+        require(self.programs)
+
+    def close(self) -> None:
+        """See `Driver`."""
 
     async def drive(self, drive: Drive, where: Where) -> Ending:
         """See `Driver`."""

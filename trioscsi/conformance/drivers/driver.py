@@ -94,5 +94,15 @@ class Driver(Protocol):
     def reaches_us_at(self) -> str:
         """The host under which it finds the stage, and what is told to it of addresses."""
 
+    @property
+    def at_once(self) -> int:
+        """How many drives it takes at the same time."""
+
+    def open(self) -> None:
+        """Called before the first drive; raises DriverError if it cannot be driven here."""
+
+    def close(self) -> None:
+        """Called after the last drive: what was started for several of them ends."""
+
     async def drive(self, drive: Drive, where: Where) -> Ending:
         """Make the initiator do something, and wait until it is done; cancelled if too slow."""

@@ -17,10 +17,17 @@ class InHouse:
     drives: frozenset[Drive]
     abilities = frozenset(Ability) - {Ability.LONG_ITEMS}
     reaches_us_at = "127.0.0.1"
+    at_once = 1
 
     def __init__(self, deviation: Deviation | None = None) -> None:
         self._partner = Partner(deviation)
         self.drives = frozenset(DRIVES)
+
+    def open(self) -> None:
+        """See `Driver`."""
+
+    def close(self) -> None:
+        """See `Driver`."""
 
     async def drive(self, drive: Drive, where: Where) -> Ending:
         """See `Driver`."""

@@ -114,11 +114,12 @@ RECIPES: Mapping[str, CommandDriver] = {
         "libiscsi's tools",
         LIBISCSI,
         frozenset({Ability.CHAP, Ability.MUTUAL_CHAP, Ability.RECOVERS}),
+        ("iscsi-inq", "iscsi-ls", "iscsi-perf", "iscsi-test-cu"),
     ),
     "qemu": CommandDriver(
         "QEMU's block driver",
         QEMU,
         frozenset({Ability.CHAP, Ability.CHECKS_DATA, Ability.RECOVERS}),
+        ("qemu-io", "qemu-img"),
     ),
 }
-"""By the names that ``trioscsi conformance run --recipe`` takes."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
-from tests.interop.tools import run, tool
+from trioscsi.conformance.drivers.guest.programs import program, require
+from trioscsi.errors import DriverError
 
 PROGRAMS = (
     "bash",
@@ -27,6 +29,10 @@ PROGRAMS = (
     "sg_xcopy",
     "sg_sanitize",
     "sg_readcap",
+    "sg_raw",
+    "sg_luns",
+    "sg_dd",
+    "sgp_dd",
     "dmsetup",
     "blockdev",
     "dd",
@@ -37,8 +43,13 @@ PROGRAMS = (
     "kmod",
     "lsblk",
 )
-"""What the tests run in the guest; everything else is busybox."""
+"""What is run in the guest; everything else is busybox."""
 
+FILES = {
+    "etc/iscsi/iscsid.conf": "node.startup = manual\niscsid.startup = /usr/bin/iscsid\n",
+    "etc/iscsi/initiatorname.iscsi": "InitiatorName=iqn.1993-08.org.debian:01:guest\n",
+    "etc/passwd": "root:x:0:0:root:/root:/bin/sh\n",
+}
 MODULES = Path("/usr/lib/uml/modules")
 SIZE = "192M"
 
@@ -52,6 +63,7 @@ mkdir -p /run/lock/iscsi
 mount -t tmpfs tmp /tmp
 exec </dev/tty0 >/dev/tty0 2>&1
 stty -echo -onlcr
+echo 1 > /proc/sys/kernel/printk
 hostname guest
 ip link set lo up
 ip link set vec0 up
@@ -70,30 +82,39 @@ poweroff -f
 """
 
 
-def build(folder: Path) -> Path:
-    """An ext4 image with all of it, in ``folder``."""
+def build(folder: Path, more: Mapping[str, str] | None = None) -> Path:
+    """An ext4 image with all of it, in ``folder``; raises DriverError if something is missing.
+
+    ``more`` has texts by the names of files that are there besides, or instead.
+    """
+    require(["busybox", "mke2fs", *PROGRAMS])
+    modules = _modules()
     tree = folder / "tree"
     for name in ("bin", "sbin", "dev", "proc", "sys", "run", "tmp", "mnt", "root", "var/lib/iscsi"):
         (tree / name).mkdir(parents=True)
-    _copy(Path(tool("busybox")), tree / "bin" / "busybox")
-    for program in PROGRAMS:
-        path = Path(tool(program))
-        _copy(path.resolve(), tree / "usr" / "bin" / program)
+    _copy(program("busybox"), tree / "bin" / "busybox")
+    for name in PROGRAMS:
+        path = program(name)
+        _copy(path.resolve(), tree / "usr" / "bin" / name)
         for library in _libraries(path):
             _copy(library, tree / library.relative_to("/"))
     for name in ("modprobe", "lsmod"):
         (tree / "usr" / "bin" / name).symlink_to("kmod")
-    shutil.copytree(_modules(), tree / "lib" / "modules" / _modules().name)
-    etc = tree / "etc" / "iscsi"
-    etc.mkdir(parents=True)
-    (etc / "iscsid.conf").write_text("node.startup = manual\niscsid.startup = /usr/bin/iscsid\n")
-    (etc / "initiatorname.iscsi").write_text("InitiatorName=iqn.1993-08.org.debian:01:guest\n")
-    (tree / "etc" / "passwd").write_text("root:x:0:0:root:/root:/bin/sh\n")
+    shutil.copytree(modules, tree / "lib" / "modules" / modules.name)
+    for name, text in {**FILES, **(more or {})}.items():
+        file = tree / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
     init = tree / "init"
     init.write_text(INIT)
     init.chmod(0o755)
     image = folder / "root.img"
-    run("mke2fs", "-q", "-t", "ext4", "-d", str(tree), str(image), SIZE)
+    command = ["-q", "-t", "ext4", "-d", str(tree), str(image), SIZE]
+    made = subprocess.run(
+        [program("mke2fs"), *command], capture_output=True, text=True, check=False
+    )
+    if made.returncode:
+        raise DriverError(f"no image of a guest: {made.stderr.strip()}")
     return image
 
 
@@ -112,4 +133,6 @@ def _libraries(program: Path) -> list[Path]:
 
 def _modules() -> Path:
     """The modules of the kernel that is installed."""
-    return next(iter(sorted(MODULES.iterdir())))
+    for folder in sorted(MODULES.glob("*")):
+        return folder
+    raise DriverError(f"{MODULES} is empty; on Debian: apt-get install user-mode-linux")

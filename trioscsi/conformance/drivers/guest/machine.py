@@ -12,7 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from tests.interop.tools import tool
+from trioscsi.conformance.drivers.guest.programs import program
+from trioscsi.errors import DriverError
 
 HOST = "10.0.2.2"
 """How the guest calls this machine's loopback address."""
@@ -37,7 +38,7 @@ class Guest:
         network = folder / "network"
         self._slirp = subprocess.Popen(
             [
-                tool("slirp4netns"),
+                program("slirp4netns"),
                 "--target-type=bess",
                 "--mtu=65520",
                 str(network),
@@ -51,7 +52,7 @@ class Guest:
             time.sleep(0.01)
         self._process = subprocess.Popen(
             [
-                tool("linux.uml"),
+                program("linux.uml"),
                 f"mem={memory}",
                 f"ubd0={folder / 'changes'},{image}",
                 "root=/dev/ubda",
@@ -79,17 +80,21 @@ class Guest:
             raise
 
     def run(self, command: str, timeout: float = 60) -> Done:
-        """Run one line of shell in the guest."""
+        """Run one line of shell in the guest; raises DriverError if that does not end in time."""
         assert self._process.stdin is not None
-        self._process.stdin.write(command.encode() + b"\n")
-        self._process.stdin.flush()
+        try:
+            self._process.stdin.write(command.encode() + b"\n")
+            self._process.stdin.flush()
+        except OSError as error:
+            raise DriverError(f"the guest has ended: {error.strerror}") from error
         lines = self._read_until(_STATUS, timeout)
         return Done(int(lines[-1].removeprefix(_STATUS)), "\n".join(lines[:-1]))
 
     def must(self, command: str, timeout: float = 60) -> str:
         """The same; it has to end well."""
         done = self.run(command, timeout)
-        assert done.status == 0, f"{command} ended with {done.status}:\n{done.output}"
+        if done.status:
+            raise DriverError(f"{command} ended with {done.status}:\n{done.output}")
         return done.output
 
     def kill(self) -> None:
@@ -130,7 +135,7 @@ class Guest:
             data = os.read(self._process.stdout.fileno(), 65_536) if ready else b""
             if not data:
                 state = "has ended" if ready else "does not answer"
-                raise AssertionError(f"the guest {state}: see {self._folder / 'console'}")
+                raise DriverError(f"the guest {state}: see {self._folder / 'console'}")
             self._pending += data
         line, _, self._pending = self._pending.partition(b"\n")
         text = line.decode(errors="replace").rstrip("\r")
