@@ -254,7 +254,8 @@ def test_libiscsi_finds_that_a_sanitize_outlasts_all_resets(libiscsi: Run, suite
 def test_a_read_only_disk_fails_in_what_writes_alone(libiscsi: Run, suite: Suite) -> None:
     said = libiscsi.said(suite)
     writing = {f"{suite}.{test}" for suite, tests in WRITING.items() for test in tests}
-    assert failures(said) == writing
+    # A write that is to be aborted fails if it is performed before the request to abort it comes.
+    assert failures(said) - {"iSCSITMF.AbortTaskSimpleAsync"} == writing
     assert said.count("WRITE_PROTECTED") >= len(writing)
 
 
