@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -11,7 +13,7 @@ from trio.testing import MockClock
 from tests.initiator.served import DATA, NAME, serving, session
 from trioscsi import MemoryDisk, Slow
 from trioscsi.errors import LoginFailure, SessionLost, UsageError
-from trioscsi.initiator.client import connect
+from trioscsi.initiator.client import Session, connect
 from trioscsi.initiator.recovery import Policy
 from trioscsi.limits import Limits
 from trioscsi.pdu import (
@@ -151,24 +153,28 @@ async def test_a_session_comes_back_with_all_of_its_connections():
 
 
 class Loopback:
-    """A target at error recovery level 2 that answers a read by the second connection only."""
+    """A target at error recovery level 2 that loses its first connection upon a command.
 
-    def __init__(self) -> None:
+    ``refusal`` is the status, and ``address`` the way to go, for logins that want to go on with a
+    session.
+    """
+
+    def __init__(self, refusal: int = 0, address: str = "") -> None:
         self.logins: list[LoginRequest] = []
         self.functions: list[int] = []
+        self.task = 0
+        self._refusal, self._address = refusal, address
 
     async def talk(self, stream: trio.SocketStream) -> None:
-        framer, numbers = Framer(2**24 - 1), {"exp_cmd_sn": 9, "max_cmd_sn": 40}
+        framer, stat_sn = Framer(2**24 - 1), 0
         connection = len(self.logins)
         async for data in stream:
             framer.receive(data)
             while (pdu := framer.next_pdu()) is not None:
-                numbers["exp_cmd_sn"] = pdu.cmd_sn + (not pdu.immediate)
                 for answer in self.answers(pdu, connection):
-                    for name, value in numbers.items():
-                        setattr(answer, name, value)
-                    answer.stat_sn = self.stat_sn
-                    self.stat_sn += 1
+                    answer.exp_cmd_sn = pdu.cmd_sn + (not pdu.immediate)
+                    answer.max_cmd_sn, answer.stat_sn = pdu.cmd_sn + 30, stat_sn
+                    stat_sn += 1
                     await stream.send_all(b"".join(map(bytes, encode(answer))))
                 if isinstance(pdu, ScsiCommand) and not connection:
                     self.task = pdu.itt
@@ -178,10 +184,9 @@ class Loopback:
         match pdu:
             case LoginRequest():
                 self.logins.append(pdu)
-                self.stat_sn = 0
-                text = b"ErrorRecoveryLevel=2\0DefaultTime2Wait=0\0" if pdu.tsih == 0 else b""
-                fields = {"isid": pdu.isid, "tsih": 7, "itt": pdu.itt, "csg": pdu.csg}
-                yield LoginResponse(transit=True, nsg=pdu.nsg, data=text, **fields)
+                yield self._welcome(pdu)
+            case ScsiCommand() if connection:
+                yield DataIn(itt=pdu.itt, data=b"anew", final=True, has_status=True)
             case TaskManagementRequest():
                 self.functions.append(pdu.function)
                 yield TaskManagementResponse(itt=pdu.itt)
@@ -189,22 +194,73 @@ class Loopback:
             case LogoutRequest():
                 yield LogoutResponse(itt=pdu.itt)
 
+    def _welcome(self, pdu: LoginRequest) -> LoginResponse:
+        fields = {"isid": pdu.isid, "itt": pdu.itt, "csg": pdu.csg}
+        if pdu.tsih and self._refusal:
+            kind, detail = divmod(self._refusal, 256)
+            text = f"TargetAddress={self._address}\0".encode()
+            return LoginResponse(status_class=kind, status_detail=detail, data=text, **fields)
+        text = b"ErrorRecoveryLevel=2\0DefaultTime2Wait=0\0MaxConnections=2\0"
+        text = b"" if pdu.tsih else text
+        return LoginResponse(transit=True, nsg=pdu.nsg, tsih=7, data=text, **fields)
+
+
+@asynccontextmanager
+async def by(target: Loopback, **options: Any) -> AsyncIterator[Session]:
+    """A session with such a target."""
+    listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    port = listeners[0].socket.getsockname()[1]
+    options = {
+        "error_recovery_level": 2,
+        "default_time2wait": 0,
+        "max_connections": 2,
+        "first_stage": Stage.OPERATIONAL,
+        "recover": QUICK,
+        **options,
+    }
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(trio.serve_listeners, target.talk, listeners)
+        async with connect(f"iscsi://127.0.0.1:{port}/{NAME}/0", **options) as one:
+            yield one
+        nursery.cancel_scope.cancel()
+
 
 async def test_at_level_2_a_command_goes_on_by_a_new_connection():
     target = Loopback()
-    listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
-    port = listeners[0].socket.getsockname()[1]
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(trio.serve_listeners, target.talk, listeners)
-        options: dict[str, Any] = {"error_recovery_level": 2, "default_time2wait": 0}
-        url = f"iscsi://127.0.0.1:{port}/{NAME}/0"
-        first_stage = Stage.OPERATIONAL
-        async with connect(url, recover=QUICK, first_stage=first_stage, **options) as one:
-            assert (await one.command(bytes(6), expected_in=4)).data == b"read"
-            assert (one.reconnections, one.recoveries) == (1, 0)
-        assert [(login.tsih, login.cid) for login in target.logins] == [(0, 1), (7, 1)]
-        assert target.functions == [TaskFunction.TASK_REASSIGN]
-        nursery.cancel_scope.cancel()
+    async with by(target) as one:
+        assert (await one.command(bytes(6), expected_in=4)).data == b"read"
+        assert (one.reconnections, one.recoveries) == (1, 0)
+    assert [(login.tsih, login.cid) for login in target.logins] == [(0, 1), (7, 1)]
+    assert target.functions == [TaskFunction.TASK_REASSIGN]
+
+
+async def test_a_session_that_the_target_does_not_know_any_more_is_begun_anew():
+    target = Loopback(refusal=0x020A)
+    async with by(target) as one:
+        assert (await one.command(bytes(6), expected_in=4)).data == b"anew"
+        assert (one.reconnections, one.recoveries) == (0, 1)
+    assert [(login.tsih, login.cid) for login in target.logins] == [(0, 1), (7, 1), (0, 1)]
+    assert target.functions == []
+
+
+@pytest.mark.parametrize(
+    ("refusal", "reason"), [(0x0206, "too many connections"), (0x0101, "was redirected")]
+)
+async def test_a_further_connection_that_is_refused_leaves_the_session_as_it_is(
+    refusal: int, reason: str
+):
+    async with by(Loopback(refusal, "127.0.0.1:1")) as one:
+        with pytest.raises(LoginFailure, match=reason):
+            await one.add_connection()
+        assert [each.cid for each in one.core.connections if each.full_feature] == [1]
+        assert not one.recoveries
+
+
+async def test_a_further_connection_that_reaches_nobody_leaves_the_session_as_it_is():
+    async with by(Loopback()) as one:
+        with pytest.raises(LoginFailure, match="cannot be reached"):
+            await one.add_connection("127.0.0.1:1")
+        assert len(one.core.connections) == 1
 
 
 async def test_one_of_several_connections_is_removed():

@@ -221,6 +221,26 @@ def test_a_target_that_breaks_the_protocol_is_not_gone_back_to():
     assert not one.happened(ConnectionWanted)
 
 
+def test_a_damaged_header_costs_its_connection_alone():
+    one = talk(2, reconnects=True)
+    one.ends[0].connection.framer.header_digest = True
+    one.ends[0].feed(bytes(52))
+    (wanted,) = one.happened(ConnectionWanted)
+    assert "header digest" in wanted.connection.reason
+
+
+def test_a_command_that_is_dropped_meanwhile_is_not_asked_for():
+    one = talk(2, reconnects=True)
+    task = one.do(reading(0, 4, patience=10))
+    acknowledge(one, task)
+    one.ends[0].cut("cut")
+    one.pass_time(10)
+    for _ in range(3):
+        one.pass_time(10)
+    assert task.over
+    assert one.happened(SessionFailed) or one.happened(SessionEnded)
+
+
 # Several connections.
 
 

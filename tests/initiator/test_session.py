@@ -187,3 +187,23 @@ def test_a_tag_may_be_reused_on_purpose():
     (second,) = script.request(reading(0, 4))
     assert first.itt == second.itt
     script.say(ScsiResponse(itt=second.itt))
+
+
+def test_a_task_set_that_is_full_gets_fewer_commands_at_a_time():
+    script = logged_in()
+    tasks = [reading(place, 4) for place in range(4)]
+    for task in tasks[:3]:
+        script.request(task)
+    script.say(ScsiResponse(itt=tasks[0].itt, status=0x28))
+    assert script.request(tasks[3]) == []
+    (command,) = script.say(ScsiResponse(itt=tasks[1].itt))
+    assert command.itt == tasks[3].itt
+
+
+def test_of_tasks_that_were_ended_from_outside_only_so_many_are_remembered():
+    script = logged_in(limits=Limits(ping_interval=0, tasks=2))
+    for _ in range(5):
+        task = reading(0, 4)
+        script.request(task)
+        script.session.abandon(task, "aborted")
+    assert len(script.session.abandoned) == 2

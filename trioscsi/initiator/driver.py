@@ -283,11 +283,11 @@ class Session(Services):
     async def _add_others(self) -> None:
         """Give a session that was brought back the connections that it had."""
         addresses, self._more = self._more, []
-        for address in addresses:
+        for place, address in enumerate(addresses):
             try:
                 await self.add_connection(address)
             except (LoginFailure, SessionLost, UsageError):
-                self._more.append(address)
+                self._more += addresses[place:]
                 return
 
     async def _reconnect(self, core: InitiatorSession, wanted: ConnectionWanted) -> None:
