@@ -2,14 +2,19 @@ from __future__ import annotations
 
 import json
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import click
 import pytest
+import trio
+import trio.testing
 from click.testing import CliRunner, Result
 
+from tests.server.peer import NAME
 from tests.teaching.live.test_replay import Recorded, recorded  # noqa: F401 - a fixture
+from trioscsi import MemoryDisk, Server, Target
 from trioscsi.cli import commands
 from trioscsi.cli.terminal.player import Player
 from trioscsi.cli.terminal.view import Interest
@@ -81,6 +86,40 @@ def test_who_reads_may_go(capture: str, monkeypatch: pytest.MonkeyPatch) -> None
 
     monkeypatch.setattr(click, "echo", gone)
     assert invoke(capture).exit_code == 1
+
+
+def test_a_terminal_gets_a_screen(capture: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[tuple[Player, Interest]] = []
+    module = import_module("trioscsi.cli.watch")  # "watch" in trioscsi.cli is the command
+    monkeypatch.setattr(module, "_show", lambda *arguments: shown.append(arguments))
+    monkeypatch.setattr(module, "_is_terminal", lambda: True)
+    assert invoke(capture, "--step", "--speed", "0.5", "--pdu", "Login, R2T").exit_code == 0
+    ((player, interest),) = shown
+    assert (player.paused, player.speed) == (True, 0.5)
+    assert interest == Interest(None, ("login", "r2t"))
+
+
+async def test_a_server_is_told_of_in_lines_until_it_is_gone(
+    tmp_path: Path, nursery: trio.Nursery
+) -> None:
+    control = tmp_path / "control"
+    server = Server([Target(NAME, MemoryDisk("1MiB"))], ["127.0.0.1:0"], control=control)
+    await nursery.start(server.serve)
+    results: list[Result] = []
+
+    async def watch() -> None:
+        results.append(await trio.to_thread.run_sync(invoke, "--control", str(control)))
+
+    async with trio.open_nursery() as watching:
+        watching.start_soon(watch)
+        with trio.fail_after(10):
+            while not server.feed.followed or len(server.feed._subscriptions[0]):
+                await trio.testing.wait_all_tasks_blocked(0.01)
+        await server.stop()
+    (result,) = results
+    assert result.exit_code == 1
+    assert result.stdout.startswith("# trioscsi ")
+    assert result.stderr == "Error: the server is gone\n"
 
 
 def test_where_no_server_is_it_is_said_how_to_start_one(tmp_path: Path) -> None:

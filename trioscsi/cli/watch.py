@@ -82,7 +82,7 @@ def watch(
         raise click.UsageError("say what to watch: --control PATH, or a CAPTURE")
     words = tuple(word.strip().lower() for word in pdus.split(",") if word.strip())
     interest = Interest(connection, words, not no_transitions)
-    plain = plain or as_json or not sys.stdout.isatty()
+    plain = plain or as_json or not _is_terminal()
     if plain and step:
         raise click.UsageError("--step needs a terminal")
     try:
@@ -96,6 +96,10 @@ def watch(
         raise click.ClickException(str(error)) from None
     except (KeyboardInterrupt, BrokenPipeError):
         raise click.Abort from None
+
+
+def _is_terminal() -> bool:
+    return sys.stdout.isatty()
 
 
 @contextmanager

@@ -8,11 +8,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.teaching.live.wire import PEER, PORTAL, Wire
-from trioscsi.pdu import DataIn, DataOut, Framer, NopIn, NopOut, encode
+from tests.teaching.live.wire import PEER, PORTAL, Wire, of
+from trioscsi import protocol
+from trioscsi.pdu import DataIn, DataOut, Framer, NopIn, NopOut, ScsiCommand, encode
+from trioscsi.protocol.view import EVERYTHING, View
 from trioscsi.teaching.live import Feed, LiveTap
 from trioscsi.teaching.live.rates import Counted
 from trioscsi.teaching.live.sampling import BURST
+
+
+@attrs.define
+class Session:
+    """As much of a session: its tasks, and a view that changes nothing."""
+
+    tasks: list[Any] = attrs.field(factory=list)
+    view: View = EVERYTHING
 
 
 @attrs.define
@@ -21,7 +31,7 @@ class Connection:
 
     framer: Framer = attrs.field(factory=lambda: Framer(2**20))
     order: None = None
-    session: None = None
+    session: Session | None = None
 
 
 @attrs.define
@@ -179,10 +189,44 @@ def test_an_answer_is_looked_at_if_what_it_answers_was() -> None:
     heard = wire.listen()
     for number in range(40):
         stream.receive(data_out(number, 52))
-        wire.now += BURST / 40
+        wire.now += BURST / 200
         answer = [bytes(each) for each in encode(NopIn(itt=number))]
         stream.send(answer, 48)
     said = [message for message in heard.take(999) if message["type"] == "pdu"]
     asked, answered = ([m["itt"] for m in said if m["sender"] == side] for side in SIDES)
     assert asked == answered
     assert len(asked) > 5
+
+
+def test_tasks_that_began_or_ended_while_nobody_looked_are_found() -> None:
+    wire = Wire()
+    stream = Stream(wire.feed)
+    command = ScsiCommand(itt=5, cdb=b"\x28" + bytes(15), read=True)
+    heard = wire.listen()
+    stream.receive(b"".join(encode(command)))
+    assert [task["state"] for task in of(heard.take(), "task")] == ["EXECUTING"]
+    heard.close()
+    stream.connection.session = session = Session()
+    assert wire.feed.hello()["connections"][1]["tasks"] != []
+    heard = wire.listen()
+    assert wire.feed.hello()["connections"][1]["tasks"] == []
+    heard.close()
+    task = protocol.Task(stream.connection, 0, 6, 1, False, 1, command.cdb, 0, 4096, b"")
+    session.tasks.append(task)
+    heard = wire.listen()
+    (found,) = wire.feed.hello()["connections"][1]["tasks"]
+    assert (found["itt"], found["name"], found["began"]) == ("0x00000006", "READ(10)", None)
+    assert (found["reads"], found["attribute"], found["lun"]) == (4096, "SIMPLE", 0)
+
+
+def test_what_is_left_of_a_pdu_is_passed_over_by_who_comes_in_its_middle() -> None:
+    wire = Wire()
+    stream = Stream(wire.feed)
+    buffers = [bytes(each) for each in encode(DataIn(itt=1, data=bytes(100)))]
+    stream.send(buffers, 50)
+    heard = wire.listen()
+    stream.send([b"".join(buffers)[50:]], 98)
+    stream.send([bytes(each) for each in encode(NopIn(itt=2))], 48)
+    said = heard.take()
+    assert [message["type"] for message in said] == ["dropped", "pdu"]
+    assert (said[0]["bytes"], said[1]["name"]) == (98, "NopIn")

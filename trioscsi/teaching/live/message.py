@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, Protocol, TypeAlias
 
 import attrs
@@ -105,8 +105,3 @@ class Filter:
         if self.connections is not None and about is not None and about not in self.connections:
             return False
         return self.pdus is None or kind != "pdu" or news.name in self.pdus
-
-
-def without_nothing(message: Mapping[str, Any]) -> Message:
-    """A message without the names that have no value."""
-    return {name: value for name, value in message.items() if value is not None}
