@@ -319,3 +319,11 @@ def test_a_refused_login_that_is_not_closed_yet_is_inconclusive():
     assert talk.result("M-39").verdict is Verdict.INCONCLUSIVE
     talk.close(Side.TARGET)
     assert talk.result("M-39").verdict is Verdict.NOT_EXERCISED
+
+
+def test_markers_that_are_refused_are_nothing_to_speak_of():
+    talk = said(transit=False, nsg=0)
+    asked_for = talk.login_response({"IFMarker": "Yes"}, transit=False, nsg=0, tsih=0)
+    talk.reply(asked_for)
+    talk.say(talk.login_request({"IFMarker": "No"}))
+    assert talk.result("M-43").verdict is Verdict.NOT_EXERCISED

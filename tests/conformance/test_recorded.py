@@ -6,6 +6,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from tests.conformance.memory import Memory
 from tests.conformance.playing import QUIET
 from trioscsi.capture import Trace, read_capture
 from trioscsi.conformance import Verdict
@@ -16,20 +17,6 @@ from trioscsi.conformance.drivers.in_house import InHouse
 from trioscsi.conformance.recorded import RecordedJudge
 from trioscsi.initiator.mutants import MUTANTS
 from trioscsi.server.target import Target
-
-
-class Memory:
-    """What is written of a trace."""
-
-    def __init__(self) -> None:
-        self.data = io.BytesIO()
-
-    def put(self, pieces):
-        self.data.write(b"".join(map(bytes, pieces)))
-        return True
-
-    def close(self) -> None:
-        """It is read after its end."""
 
 
 async def record(mutant: str | None) -> bytes:

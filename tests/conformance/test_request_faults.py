@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from tests.conformance.faults import Faults, check
@@ -13,12 +15,15 @@ from trioscsi.pdu import (
     NopIn,
     NopOut,
     Pdu,
+    Reject,
     ScsiCommand,
+    ScsiResponse,
     SnackRequest,
     TaskManagementRequest,
     TextRequest,
     encode,
 )
+from trioscsi.serial import add
 
 FAULTS = Faults()
 fault = FAULTS.fault
@@ -339,3 +344,65 @@ def one_direction_and_two_lengths():
 @pytest.mark.parametrize(("monitor", "rule", "verdict", "failing", "converse"), FAULTS)
 def test_a_fault_is_found(monitor, rule, verdict, failing, converse):
     check(monitor, rule, verdict, failing, converse)
+
+
+# What outlives its connection, or comes again, is no fault.
+
+
+def test_the_number_of_a_rejected_request_may_be_used_again():
+    talk = Talk().log_in()
+    rejected = talk.ask(ScsiCommand)
+    talk.ask(ScsiCommand)
+    talk.answer(Reject, reason=4, data=rejected.pack(0, 0))
+    talk.ask(ScsiCommand, cmd_sn=rejected.cmd_sn)
+    assert talk.result("M-07").verdict is Verdict.PASS
+    talk.numbers["cmd_sn"] = rejected.cmd_sn + 2
+    talk.ask(ScsiCommand)
+    assert talk.failing() == set()
+
+
+def test_a_request_whose_connection_is_gone_may_be_sent_again_on_another():
+    talk = Talk().log_in(ErrorRecoveryLevel="2", MaxConnections="2")
+    other = Talk(talk).log_in(fields={"tsih": 1, "cid": 1})
+    lost = talk.ask(ScsiCommand)
+    other.ask(ScsiCommand)
+    talk.close()
+    other.say(lost)
+    assert other.result("M-07").verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize("jump", [2**31, 2**31 + 5, 2**30 + 1])
+def test_a_stat_sn_that_jumps_far_leaves_open_what_is_acknowledged(jump: int):
+    talk = Talk().log_in()
+    talk.answer(ScsiResponse, talk.ask(ScsiCommand))
+    before = talk.stat_sn
+    talk.stat_sn = add(before, jump)
+    talk.answer(ScsiResponse, talk.ask(ScsiCommand, exp_stat_sn=before))
+    talk.ask(NopOut)
+    talk.ask(NopOut, exp_stat_sn=before)
+    assert talk.result("M-09").verdict is Verdict.PASS
+
+
+def test_a_status_that_comes_again_takes_nothing_back():
+    talk = Talk().log_in()
+    for _ in range(3):
+        talk.answer(ScsiResponse, talk.ask(ScsiCommand))
+    due = talk.stat_sn
+    talk.answer(ScsiResponse, talk.ask(ScsiCommand), stat_sn=due - 2)
+    talk.ask(NopOut, exp_stat_sn=due)
+    assert talk.result("M-09").verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize(
+    ("monitor", "level", "request_"),
+    [
+        ("M-37", "1", partial(SnackRequest, type=1)),
+        ("M-38", "2", partial(TaskManagementRequest, function=8, itt=9, referenced_task_tag=3)),
+    ],
+)
+def test_a_session_keeps_its_level_when_its_first_connection_is_gone(monitor, level, request_):
+    talk = Talk().log_in(ErrorRecoveryLevel=level)
+    talk.close()
+    again = Talk(talk).log_in(fields={"tsih": 1})
+    again.say(request_(exp_stat_sn=again.stat_sn))
+    assert again.result(monitor).verdict is Verdict.PASS
