@@ -4,9 +4,18 @@ import pytest
 
 from tests.initiator.pair import Pair, intent, logged_in
 from tests.protocol.peer import TARGET, Gate
-from trioscsi.initiator.requests import TextWish
+from trioscsi.initiator.requests import LogoutWish, TextWish
 from trioscsi.limits import Limits
-from trioscsi.pdu import NO_TASK, NopIn, Reject, RejectReason, TextRequest, TextResponse, encode
+from trioscsi.pdu import (
+    NO_TASK,
+    LogoutReason,
+    NopIn,
+    Reject,
+    RejectReason,
+    TextRequest,
+    TextResponse,
+    encode,
+)
 
 ALL = [("SendTargets", "All")]
 MANY = [(f"iqn.2025-12.local.test:{place:03}", ["192.0.2.1:3260,1"]) for place in range(90)]
@@ -193,3 +202,13 @@ def test_an_immediate_exchange_does_not_wait_for_the_window():
     part = TextResponse(itt=request.itt, ttt=5, final=False, exp_cmd_sn=1, max_cmd_sn=0)
     (following,) = script.say(part)
     assert (following.ttt, following.immediate) == (5, True)
+
+
+def test_an_exchange_that_waits_does_not_begin_after_a_logout():
+    script = logged_in()
+    first, second = TextWish(pairs=ALL), TextWish(pairs=ALL)
+    (request,) = script.request(first)
+    script.request(second)
+    script.request(LogoutWish(reason=LogoutReason.CLOSE_SESSION))
+    assert script.say(TextResponse(itt=request.itt)) == []
+    assert second.lost == "the connection is being logged out"

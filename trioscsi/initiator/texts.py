@@ -51,7 +51,10 @@ class Texts:
         apart = self._session.rules.keep(Rule.ONE_TEXT)
         while self._queue and not (self.busy and apart):
             wish = self._queue.pop(0)
-            if not wish.over:
+            refusal = self._connection.refusal(wish)
+            if refusal:
+                self._session.end(wish, refusal)
+            elif not wish.over:
                 self._begin(wish)
         if not self.busy:
             self._connection.deadlines.cancel("text")
