@@ -4,4 +4,5 @@ from __future__ import annotations
 
 from trioscsi.cli import main
 
-main()
+if __name__ == "__main__":  # and not in a worker process
+    main()

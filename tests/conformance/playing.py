@@ -8,12 +8,10 @@ from trio.testing import MockClock
 from trioscsi.conformance.bench.outcome import Outcome
 from trioscsi.conformance.bench.run import perform
 from trioscsi.conformance.bench.scenario import Scenario
+from trioscsi.conformance.bench.selftest import QUIET
 from trioscsi.conformance.drivers.driver import Driver
 from trioscsi.conformance.drivers.in_house import InHouse
 from trioscsi.initiator.deviations import Deviation
-
-QUIET = 0.02
-"""Seconds without any event after which nobody has anything left to do but to wait."""
 
 
 def played(scenario: Scenario, deviation: Deviation | None = None) -> Outcome:

@@ -99,6 +99,11 @@ def a_part_of_a_text_that_ends_a_negotiation():
     return talk
 
 
+@fault("M-28", "7143-11.12.3-1")
+def a_stage_that_there_is_not():
+    return said(nsg=2)
+
+
 @fault("M-28", "7143-6.2-2")
 def text_where_the_target_is_not_done():
     talk = said(transit=False, nsg=0)

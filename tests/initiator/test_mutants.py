@@ -9,6 +9,7 @@ from tests.initiator.breaches import BREACHES
 from tests.initiator.conversations import CONVERSATIONS as FAULTLESS
 from tests.initiator.pair import Pair, intent, reading, writing
 from tests.protocol.peer import Gate
+from trioscsi.conformance.bench.watched import WATCHED
 from trioscsi.conformance.scenarios import SCENARIOS
 from trioscsi.initiator.mutants import MODULES, MUTANTS
 from trioscsi.initiator.rules import Rule
@@ -28,7 +29,13 @@ def test_a_conversation_is_the_same_each_time(faultless: list[bytes]):
 
 
 PLAYED = {mutant for scenario in SCENARIOS.values() for mutant in scenario.mutants}
-"""Those that tests/conformance/scenarios shows to be different from a correct initiator."""
+PLAYED |= {
+    mutant
+    for by_scenario in WATCHED.values()
+    for mutants in by_scenario.values()
+    for mutant in mutants
+}
+"""Those that tests/conformance shows to be different from a correct initiator."""
 
 
 @pytest.mark.parametrize("name", [name for name in MUTANTS if name not in PLAYED])

@@ -48,8 +48,8 @@ def test_what_our_own_initiator_cannot_play_is_no_pass(name: str):
 
 @pytest.mark.parametrize(("name", "mutant"), PAIRS)
 def test_an_initiator_with_the_fault_does_not_pass(name: str, mutant: str):
-    trial = Trial(mutant, played(SCENARIOS[name], MUTANTS[mutant]))
-    assert trial.caught, (trial.outcome.verdict, trial.outcome.says, trial.outcome.ending)
+    trial = Trial.of(mutant, played(SCENARIOS[name], MUTANTS[mutant]))
+    assert trial.caught, (trial.verdict, trial.says)
 
 
 @pytest.mark.parametrize("name", [name for name in SCENARIOS if SCENARIOS[name].also])

@@ -1,50 +1,73 @@
 """The bench put to the test: initiators with one fault each, and whether it is found.
 
-Each scenario names the mutants that have to fail in it; what a monitor says of them counts in a run
-of several scenarios.
+Each scenario is played with the correct initiator, with the mutants that have to fail in it, and
+with those that monitors have to notice (`watched.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 
 import attrs
+import trio
+from trio.testing import MockClock
 
 from trioscsi.conformance.bench.outcome import Outcome
 from trioscsi.conformance.bench.run import perform
 from trioscsi.conformance.bench.scenario import Scenario
+from trioscsi.conformance.bench.watched import UNNOTICED, WATCHED
 from trioscsi.conformance.drivers.in_house import InHouse
 from trioscsi.conformance.monitors import MONITORS
+from trioscsi.conformance.scenarios import SCENARIOS
 from trioscsi.conformance.verdicts import Verdict
 from trioscsi.initiator.mutants import MUTANTS
 from trioscsi.text import Side
 
 CAUGHT = frozenset({Verdict.FAIL, Verdict.WARN})
 """Verdicts that notice a fault."""
+QUIET = 0.02
+"""Seconds without any event after which a clock of our own jumps to the next deadline."""
+NO_MUTANT = ""
+"""Stands for the correct initiator."""
+WATCHERS = tuple(each.id for each in MONITORS.values() if each.sender is not Side.TARGET)
+"""The monitors of initiators."""
+
+Pair = tuple[str, str]
+"""A scenario, and a mutant that is played in it."""
 
 
 @attrs.frozen
 class Trial:
-    """One mutant in one scenario."""
+    """What one initiator has shown in one scenario."""
 
+    scenario: str
     mutant: str
-    outcome: Outcome
+    verdict: Verdict
+    says: str
+    caught: bool
+    """Whether the scenario has found a fault."""
+    noticed: frozenset[str]
+    """The monitors of initiators that have."""
 
-    @property
-    def caught(self) -> bool:
-        """Whether the scenario has found the fault."""
-        return self.outcome.verdict in CAUGHT or (
-            self.outcome.scenario.level.value == Verdict.INFO
-            and self.outcome.verdict is Verdict.INFO
-        )
-
-    @property
-    def noticed(self) -> bool:
-        """Whether a monitor of initiators has."""
-        return any(
-            result.verdict in CAUGHT
-            for name, result in self.outcome.monitors.items()
-            if MONITORS[name].sender is not Side.TARGET
+    @classmethod
+    def of(cls, mutant: str, outcome: Outcome) -> Trial:
+        """From an outcome."""
+        scenario, verdict = outcome.scenario, outcome.verdict
+        is_note = scenario.level.value == Verdict.INFO
+        return cls(
+            scenario.id,
+            mutant,
+            verdict,
+            outcome.says,
+            caught=verdict in CAUGHT or (is_note and verdict is Verdict.INFO),
+            noticed=frozenset(
+                name
+                for name, result in outcome.monitors.items()
+                if name in WATCHERS and result.verdict in (*CAUGHT, Verdict.INFO)
+            ),
         )
 
 
@@ -55,35 +78,106 @@ class SelfTest:
     trials: tuple[Trial, ...]
 
     @property
-    def pairs(self) -> Mapping[tuple[str, str], Trial]:
-        """By mutant and scenario."""
-        return {(trial.mutant, trial.outcome.scenario.id): trial for trial in self.trials}
+    def pairs(self) -> Mapping[Pair, Trial]:
+        """By scenario and mutant."""
+        return {(trial.scenario, trial.mutant): trial for trial in self.trials}
 
     @property
     def mutants(self) -> list[str]:
         """The mutants that were tried."""
-        return list(dict.fromkeys(trial.mutant for trial in self.trials))
+        return list(dict.fromkeys(trial.mutant for trial in self._of_mutants))
 
     @property
     def missed(self) -> list[str]:
         """Mutants that neither a scenario nor a monitor has found."""
-        caught = {trial.mutant for trial in self.trials if trial.caught or trial.noticed}
+        caught = {t.mutant for t in self._of_mutants if t.caught or self.noticed(t)}
         return [mutant for mutant in self.mutants if mutant not in caught]
 
     @property
+    def blamed(self) -> list[str]:
+        """Scenarios that find fault with the correct initiator."""
+        return [t.scenario for t in self.trials if not t.mutant and t.caught]
+
+    @property
     def escaped(self) -> list[tuple[str, str]]:
-        """Mutants that a scenario should have found and has not, with that scenario."""
-        return [pair for pair, trial in self.pairs.items() if not trial.caught]
+        """Who should have found a mutant and has not, be it a scenario or a monitor."""
+        pairs = self.pairs
+        scenarios = [
+            (scenario, mutant)
+            for scenario, mutant in pairs
+            if mutant in SCENARIOS[scenario].mutants and not pairs[scenario, mutant].caught
+        ]
+        monitors = [
+            (monitor, mutant)
+            for monitor, (scenario, mutant) in _watched()
+            if (scenario, mutant) in pairs and monitor not in self.noticed(pairs[scenario, mutant])
+        ]
+        return scenarios + monitors
+
+    def noticed(self, trial: Trial) -> frozenset[str]:
+        """The monitors that have found the fault, and nothing in the correct initiator."""
+        correct = self.pairs.get((trial.scenario, NO_MUTANT))
+        return trial.noticed - (correct.noticed if correct else frozenset())
+
+    def alone(self, monitor: str) -> list[str]:
+        """Mutants that a monitor, and no other, has noticed in some scenario."""
+        mutants = [t.mutant for t in self._of_mutants if self.noticed(t) == {monitor}]
+        return list(dict.fromkeys(mutants))
+
+    @property
+    def _of_mutants(self) -> list[Trial]:
+        return [trial for trial in self.trials if trial.mutant]
 
 
-async def selftest(
-    scenarios: Iterable[Scenario], *, tell: Callable[[Trial], None] = lambda _: None
+def plan(scenarios: Iterable[Scenario]) -> list[Pair]:
+    """What is played: each scenario with the correct initiator, and then with mutants."""
+    watched: dict[str, list[str]] = {}
+    for _, (scenario, mutant) in _watched():
+        watched.setdefault(scenario, []).append(mutant)
+    for scenario, mutants in UNNOTICED.items():
+        watched.setdefault(scenario, []).extend(mutants)
+    return [
+        (each.id, mutant)
+        for each in scenarios
+        for mutant in dict.fromkeys((NO_MUTANT, *each.mutants, *watched.get(each.id, ())))
+    ]
+
+
+def attempt(pair: Pair) -> Trial:
+    """Play one of them, in no time: the clock jumps when all wait."""
+    scenario, mutant = pair
+    driver = InHouse(MUTANTS[mutant] if mutant else None)
+    clock = MockClock(autojump_threshold=QUIET)
+    return Trial.of(mutant, trio.run(perform, SCENARIOS[scenario], driver, clock=clock))
+
+
+def selftest(
+    scenarios: Iterable[Scenario], *, jobs: int = 1, tell: Callable[[Trial], None] = lambda _: None
 ) -> SelfTest:
-    """Play each scenario with each mutant that it names."""
+    """Play all that is planned, in so many processes; it is told of in the order of the plan."""
     trials = []
-    for scenario in scenarios:
-        for name in scenario.mutants:
-            trial = Trial(name, await perform(scenario, InHouse(MUTANTS[name])))
-            tell(trial)
-            trials.append(trial)
+    for trial in _attempts(plan(scenarios), jobs):
+        tell(trial)
+        trials.append(trial)
     return SelfTest(tuple(trials))
+
+
+def _attempts(pairs: list[Pair], jobs: int) -> Iterator[Trial]:
+    if jobs == 1:
+        yield from map(attempt, pairs)
+        return
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_quiet) as pool:
+        yield from pool.map(attempt, pairs, chunksize=8)
+
+
+def _quiet() -> None:
+    """What the target behind the stage logs is what the scenarios are about."""
+    logging.getLogger("trioscsi").setLevel(logging.CRITICAL)
+
+
+def _watched() -> Iterator[tuple[str, Pair]]:
+    """Each monitor with what it has to notice."""
+    for monitor, by_scenario in WATCHED.items():
+        for scenario, mutants in by_scenario.items():
+            for mutant in mutants:
+                yield monitor, (scenario, mutant)

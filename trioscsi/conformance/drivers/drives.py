@@ -135,7 +135,9 @@ async def _idle(driver: Partner, where: Where) -> None:
 
 async def _negotiate(driver: Partner, where: Where) -> None:
     async with driver.connect(where) as session:
-        await session.negotiate()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(session.negotiate)
+            nursery.start_soon(session.negotiate)
         await write_and_read(session, 0, MUCH)
 
 

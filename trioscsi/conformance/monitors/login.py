@@ -7,6 +7,7 @@ from trioscsi.conformance.record import Phase, Record
 from trioscsi.conformance.stream import Closed, Undecipherable
 from trioscsi.conformance.verdicts import Rule
 from trioscsi.pdu import LoginRequest, Malformed, Pdu, TextRequest, UnknownPdu
+from trioscsi.text import Stage
 
 MONITORS = Monitors()
 watch = MONITORS.watch
@@ -20,6 +21,7 @@ SAME_CID = Rule("7143-11.12.7-1")
 SAME_TAG = Rule("7143-6.3-2")
 VERSION = Rule("7143-11.12.4-1")
 CONTINUES = Rule("7143-6.2-1")
+STAGES = Rule("7143-11.12.3-1")
 PART_ASKED = Rule("7143-6.2-2")
 CLOSED_AFTER_REFUSAL = Rule("7143-11.13.5-1")
 ISID_TYPE = Rule("7143-11.12.5-1")
@@ -27,6 +29,7 @@ GIVEN_TSIH = Rule("7143-11.12.6-2")
 
 _RESERVED_TYPE = 3
 """The value of the T field of an ISID that stands for nothing (section 11.12.5)."""
+_STAGES = frozenset(Stage)
 _ANY = (Pdu, UnknownPdu, Malformed, Undecipherable)
 
 
@@ -46,7 +49,7 @@ def login_first(scene: Scene, thing: object) -> Remarks:
 
 @watch(
     "M-28",
-    "A text that goes on in the next PDU does not end a stage or a negotiation.",
+    "A text that goes on does not end a stage or a negotiation, and stages are such as there are.",
     LoginRequest,
     TextRequest,
 )
@@ -54,6 +57,9 @@ def continues(scene: Scene, pdu: LoginRequest | TextRequest) -> Remarks:
     ends = pdu.transit if isinstance(pdu, LoginRequest) else pdu.final
     if pdu.continue_:
         yield CONTINUES.holds(not ends, "C and T" if isinstance(pdu, LoginRequest) else "C and F")
+    if isinstance(pdu, LoginRequest):
+        stages = {pdu.csg, pdu.nsg} if pdu.transit else {pdu.csg}
+        yield STAGES.holds(stages <= _STAGES, f"stage {max(stages)}")
     if scene.connection.asked_for_part:
         yield PART_ASKED.holds(not pdu.data, "text, and the target's is not over")
 

@@ -25,6 +25,7 @@ _FIRST_STEP = Rule("7143-12.1-1")
 _RESPONSE = Rule("7143-12.1.3-2")
 _BINARY = Rule("7143-6.1-8")
 _OWN_CHALLENGE = Rule("7143-9.2.1-1")
+_WHOLE_STEPS = Rule("7143-12.1.3-5")
 _NEW_CHALLENGES = Rule("7143-12.1.3-3")
 _LONG_SECRETS = Rule("7143-9.2.1-2", Level.SHOULD)
 _LENGTHS = Rule("7143-6.1-7")
@@ -39,7 +40,7 @@ _SEED = b"0123456789abcdef"
     _MD5,
     Drive.LOGIN,
     needs=[Ability.CHAP],
-    mutants=("chap-no-md5",),
+    mutants=("chap-no-md5", "chap-unknown"),
     unh=("Login 22.1", "CHAP 1.1"),
 )
 async def offers_md5(play: Play) -> None:
@@ -81,7 +82,9 @@ async def _responds(play: Play, link: Link, identifier: int, text: str, challeng
     step = await challenged(play, link)
     await step.send({"CHAP_I": str(identifier), "CHAP_C": text})
     request = await step.answer(f"a challenge of {len(challenge)} bytes is not answered")
-    response = binary(dict(pairs_of(bytes(request.data))).get("CHAP_R", ""))
+    keys = dict(pairs_of(bytes(request.data)))
+    play.check(keys.get("CHAP_N"), "the response comes without a name", _WHOLE_STEPS)
+    response = binary(keys.get("CHAP_R", ""))
     right = response == step.proof(identifier, challenge)
     if not play.check(right, f"a wrong response to {len(challenge)} bytes of {identifier}"):
         raise Stop
@@ -95,7 +98,7 @@ async def _responds(play: Play, link: Link, identifier: int, text: str, challeng
     _RESPONSE,
     Drive.LOGINS,
     needs=[Ability.CHAP],
-    mutants=("chap-wrong-response", "chap-short-challenges"),
+    mutants=("chap-wrong-response", "chap-short-challenges", "chap-no-name", "chap-led"),
     unh=("CHAP 2.1", "CHAP 3.1", "CHAP 3.2"),
 )
 async def any_challenge(play: Play) -> None:

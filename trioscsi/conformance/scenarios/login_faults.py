@@ -54,6 +54,7 @@ async def both_c_and_t(play: Play) -> None:
     _ODD,
     Drive.LOGIN,
     stimulus=Stimulus.BREACH,
+    mutants=("login-led-on",),
 )
 async def transit_not_asked_for(play: Play) -> None:
     held = await hold(play)
@@ -90,6 +91,7 @@ async def stage_too_far(play: Play) -> None:
     _ODD,
     Drive.LOGIN,
     stimulus=Stimulus.BREACH,
+    mutants=("login-any-stage",),
 )
 async def another_stage(play: Play) -> None:
     held = await hold(play)
@@ -155,6 +157,7 @@ async def other_pdus(play: Play) -> None:
     _ONE_REQUEST,
     Drive.LOGIN,
     stimulus=Stimulus.BREACH,
+    mutants=("login-counts-not",),
 )
 async def two_responses(play: Play) -> None:
     held = await hold(play)

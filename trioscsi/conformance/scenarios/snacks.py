@@ -19,6 +19,7 @@ from trioscsi.pdu import (
     DataIn,
     DataOut,
     LogoutRequest,
+    NopOut,
     RejectReason,
     ScsiCommand,
     ScsiResponse,
@@ -27,7 +28,7 @@ from trioscsi.pdu import (
     TaskManagementRequest,
     TextRequest,
 )
-from trioscsi.pdu.sense import join
+from trioscsi.serial import less
 
 SCENARIOS = Scenarios()
 scenario = SCENARIOS.scenario
@@ -38,6 +39,7 @@ _RESERVED_TAG = Rule("7143-11.16.4-1")
 _NO_LENGTH = Rule("7143-11.16.7-1")
 _FROM_ZERO = Rule("7143-11.16.6-1")
 _ASKED_FOR = Rule("7143-7.8-3")
+_STATUS_HELD = Rule("7143-7.9-4")
 _POSTPONED = Rule("7143-11.7.2-4")
 _NOT_AGAIN = Rule("7143-11.16.2-1")
 _CUT_ANEW = Rule("7143-11.16.3-1")
@@ -56,7 +58,6 @@ _LOSS = {
 _LEVEL_1: dict[str, Any] = {"needs": {Ability.LEVEL_1}, "initiator": {"error_recovery_level": 1}}
 _TTT = 0x51
 _MUCH = 8192
-_DIGEST_ERROR = bytes.fromhex("70000b000000000a00000000470500000000")
 
 
 async def _reading(play: Play) -> Reading:
@@ -127,17 +128,22 @@ async def data_ack(play: Play) -> None:
     _ASKED_FOR,
     Drive.READ,
     stimulus=Stimulus.FAULT,
-    mutants=("data-forgone",),
+    mutants=("data-forgone", "status-hasty"),
+    also=(_STATUS_HELD,),
     breaches=_LOSS,
     unh=("FFP 13.1",),
     **_LEVEL_1,
 )
 async def data_are_lost(play: Play) -> None:
     found = await _reading(play)
-    pdus = found.cut_into(5)
-    await found.link.say(*pdus[:2], *pdus[3:], found.status(5))
+    link, pdus, status = found.link, found.cut_into(5), found.status(5)
+    await link.say(*pdus[:2], *pdus[3:], status)
     if await _expect_asked(play, found, 2):
-        await found.link.say(pdus[2])
+        await link.say(ping(ttt=_TTT))
+        answer = await link.take(NopOut)
+        held = not less(status.stat_sn, answer.exp_stat_sn)
+        play.check(held, "the status is acknowledged, and its data are missing", _STATUS_HELD)
+        await link.say(pdus[2])
         await play.expect_success("the read fails")
 
 
@@ -280,18 +286,17 @@ async def data_ack_waits(play: Play) -> None:
     Drive.READ,
     breaches=_LOSS,
     stimulus=Stimulus.FAULT,
-    mutants=("data-forgone",),
+    mutants=("data-forgone", "data-not-missed"),
     **_LEVEL_1,
 )
 async def snack_is_rejected(play: Play) -> None:
     found = await _reading(play)
     link, pdus = found.link, found.cut_into(4)
-    await link.say(pdus[0], *pdus[2:])
+    await link.say(pdus[0], *pdus[2:], found.status(4))
     snack = await play.expect(
         link, SnackRequest, breach="the missing data are not asked for", despite_logout=True
     )
     await link.say(reject(snack, RejectReason.SNACK_REJECT))
-    await link.say(found.status(4, status=2, data=join(_DIGEST_ERROR)))
     ending = await play.ending()
     play.check(ending.how is not How.WRONG_DATA, str(ending))
 

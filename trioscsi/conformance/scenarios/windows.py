@@ -70,7 +70,7 @@ async def window_runs_out(play: Play) -> None:
     "With a window of one, one command at most is not acknowledged.",
     _GRANTED,
     Drive.PARALLEL_READ,
-    mutants=("window-ignored",),
+    mutants=("window-ignored", "command-attribute", "command-length"),
     unh=("FFP 3.3",),
 )
 async def window_of_one(play: Play) -> None:

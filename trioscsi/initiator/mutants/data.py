@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from trioscsi.initiator.deviations import Deviation, Rule, changing, dropping, repeating
-from trioscsi.initiator.mutants.rows import cut, plus, row, solicited, unsolicited, writes
+from trioscsi.initiator.mutants.rows import cut, plus, reads, row, solicited, unsolicited, writes
 from trioscsi.pdu import DataOut, ScsiCommand
 
 MUTANTS: tuple[Deviation, ...] = (
@@ -13,6 +13,7 @@ MUTANTS: tuple[Deviation, ...] = (
     row("segment", "13.12", "sends segments above MaxRecvDataSegmentLength", Rule.SEGMENT),
     row("command-without-f", "11.3.1", "announces data that does not come", changing(ScsiCommand, when=writes, final=False)),
     row("command-not-a-write", "11.3.1", "sends data with a command that does not write", changing(ScsiCommand, when=writes, write=False)),
+    row("command-no-direction", "11.3.1", "does not say that a command reads", changing(ScsiCommand, when=reads, read=False)),
     row("command-length", "11.3.4", "expects to transfer nothing", changing(ScsiCommand, expected_data_transfer_length=0)),
     row("priority-unagreed", "11.3", "gives commands a priority, whatever was agreed", changing(ScsiCommand, priority=5)),
     row("command-attribute", "11.3.1", "has a task attribute that there is not", changing(ScsiCommand, attributes=7)),

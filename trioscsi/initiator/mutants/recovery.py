@@ -9,6 +9,7 @@ from weakref import WeakKeyDictionary
 from trioscsi.initiator.connection import InitiatorConnection
 from trioscsi.initiator.deviations import Alter, Deviation, Rule, changing
 from trioscsi.initiator.mutants.rows import row
+from trioscsi.initiator.requests import Task
 from trioscsi.pdu import (
     LogoutReason,
     LogoutRequest,
@@ -35,6 +36,25 @@ def _reassigning_early(pdu: Any, _connection: InitiatorConnection) -> Iterable[P
     )
     early.exp_stat_sn = pdu.exp_stat_sn
     return (early, pdu)
+
+
+def _aborting_elsewhere(pdu: Any, connection: InitiatorConnection) -> Iterable[Pdu]:
+    """With each command, abort what another connection has under way."""
+    yield pdu
+    if isinstance(pdu, ScsiCommand):
+        for task in list(connection.session.requests.values()):
+            if isinstance(task, Task) and task.connection is not connection:
+                yield TaskManagementRequest(
+                    immediate=True,
+                    function=TaskFunction.ABORT_TASK,
+                    lun=pdu.lun,
+                    itt=add(pdu.itt, 1000),
+                    referenced_task_tag=task.itt,
+                    ref_cmd_sn=task.cmd_sn,
+                    cmd_sn=add(pdu.cmd_sn),
+                    exp_stat_sn=pdu.exp_stat_sn,
+                )
+                return
 
 
 def _next_tags(pdu: Any, connection: InitiatorConnection) -> Iterable[Pdu]:
@@ -77,7 +97,9 @@ MUTANTS: tuple[Deviation, ...] = (
     row("snack-from-zero", "11.16.2", "asks for data that it has acknowledged", changing(SnackRequest, when=lambda pdu: pdu.type == SnackType.DATA_OR_R2T, beg_run=0)),
     row("reassign-data-sn", "11.5.6", "expects data of a task that is reassigned that are far ahead", changing(TaskManagementRequest, when=_reassigns, exp_data_sn=99)),
     row("reassign-counted", "11.5.1", "has tasks reassigned by requests that are not immediate", changing(TaskManagementRequest, when=_reassigns, immediate=False)),
+    row("reassign-unagreed", "7.1.5", "has tasks reassigned where that was not agreed", changing(TaskManagementRequest, function=TaskFunction.TASK_REASSIGN)),
     row("reassign-early", "7.2.2", "has tasks reassigned whose connection was not logged out", _reassigning_early),
+    row("abort-elsewhere", "11.5.1", "aborts tasks by another connection than their own", _aborting_elsewhere),
     row("retry-other-tag", "7.2.1", "sends a command again with another tag", _changing_retries()),
     row("data-not-missed", "7.8", "takes a command whose data were lost for one that went well", Rule.LOST_DATA_FAIL),
     row("command-not-missed", "7.2.1", "does not send a command again that was lost", Rule.RETRY_COMMANDS),

@@ -51,6 +51,10 @@ def counted(pdu: Any) -> bool:
     return not pdu.immediate
 
 
+def reads(pdu: Any) -> bool:
+    return bool(pdu.read)
+
+
 def writes(pdu: Any) -> bool:
     return bool(pdu.write)
 
@@ -135,6 +139,12 @@ def flip_data_digest(data: bytes, pdu: Any) -> bytes:
 def flip_header_digest(data: bytes, pdu: Any) -> bytes:
     header = data[:BHS_LENGTH]
     return flip(BHS_LENGTH)(data, pdu) if data.startswith(header + digest(header)) else data
+
+
+def pad_with_ones(data: bytes, pdu: Any) -> bytes:
+    """Padding that is not zero, where no digest is behind it."""
+    count = -len(pdu.data) % 4
+    return data[:-count] + b"\xff" * count if count and data.endswith(bytes(count)) else data
 
 
 def digest_without_ahs(data: bytes, pdu: Any) -> bytes:

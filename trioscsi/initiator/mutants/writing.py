@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from copy import copy
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -76,6 +77,16 @@ def _back_ignored(pdu: Any, connection: InitiatorConnection) -> Iterable[Pdu]:
     return (pdu,)
 
 
+def _in_odd_pieces(pdu: Any, _connection: InitiatorConnection) -> Iterable[Pdu]:
+    """Cut a sequence of one PDU into two, the first of which is no whole word."""
+    if not isinstance(pdu, DataOut) or pdu.data_sn or not pdu.final or len(pdu.data) <= 1:
+        return (pdu,)
+    data, first = bytes(pdu.data), copy(pdu)
+    first.data, first.final = data[:1], False
+    pdu.data, pdu.data_sn, pdu.buffer_offset = data[1:], 1, pdu.buffer_offset + 1
+    return (first, pdu)
+
+
 def _rounded(pdu: Any) -> bytes:
     return bytes(pdu.data) + bytes(-len(pdu.data) % 4)
 
@@ -88,6 +99,7 @@ MUTANTS: tuple[Deviation, ...] = (
     row("r2t-back-ignored", "11.8", "does not answer an R2T for data that it has sent, or for earlier ones", hears=_back_ignored),
     row("r2t-overrun", "11.7.6", "sends what is behind its data", hears=_overrun),
     row("data-rounded", "11.8", "sends whole words only", changing(DataOut, data=_rounded)),
+    row("data-odd", "11.7.7", "cuts data elsewhere than at whole words", _in_odd_pieces),
     row("data-after-status", "4.2.5.1", "sends data after the status of their command", hears=_talks_on),
     row("bidirectional-short", "11.3.4", "does not say how much a bidirectional command reads", changing(ScsiCommand, bidirectional_read_length=None)),
     row("cdb-cut", "11.2.2.3", "cuts CDBs at 16 bytes", changing(ScsiCommand, cdb=lambda pdu: pdu.cdb[:16])),
