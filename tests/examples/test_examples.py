@@ -60,15 +60,36 @@ async def test_an_example_is_a_disk(
     await peer.log_out()
 
 
+def run(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, EXAMPLES / name, *arguments],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+
 def test_a_login_is_watched_from_beginning_to_end() -> None:
-    script = EXAMPLES / "watch_login.py"
-    done = subprocess.run(
-        [sys.executable, script], capture_output=True, text=True, timeout=60, check=False
-    )
+    done = run("watch_login.py")
     assert (done.returncode, done.stderr) == (0, "")
     labels = ["T3", "T4", "N1", "T5", "N2", "T9", "T13", "N3"]
     places = [done.stdout.index(f" {label}: ") for label in labels]
     assert places == sorted(places)
+
+
+def test_an_own_scenario_is_played() -> None:
+    done = run("own_scenario.py")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("ME-01 pass: ")
+    assert done.stdout.count("NopOut(") == 2
+    assert "ME-01 not-exercised" in run("own_scenario.py", "true").stdout
+
+
+def test_a_command_is_judged() -> None:
+    done = run("judge_a_command.py", "false", "{url}")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [line.split()[:2] for line in done.stdout.splitlines()] == [
+        ["LG-01", "not-exercised"],
+        ["NG-01", "not-exercised"],
+    ]
 
 
 @pytest.mark.parametrize("path", ALL, ids=lambda path: path.stem)
@@ -79,4 +100,10 @@ def test_an_example_says_how_to_run_it(path: Path) -> None:
 
 
 def test_every_example_is_tested() -> None:
-    assert {path.stem for path in ALL} == {"memory_target", "own_backend", "watch_login"}
+    assert {path.stem for path in ALL} == {
+        "judge_a_command",
+        "memory_target",
+        "own_backend",
+        "own_scenario",
+        "watch_login",
+    }
