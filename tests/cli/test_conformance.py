@@ -62,6 +62,8 @@ def test_what_to_drive_has_to_be_said_and_only_once(run: Run):
 def test_scenarios_are_listed(run: Run):
     _, out, _ = run("list")
     assert len(out.splitlines()) == len(SCENARIOS)
+    _, out, _ = run("list", "--requirements")
+    assert any(line.split()[:3] == ["7143-11.18-1", "MUST", "NP-01"] for line in out.splitlines())
     _, out, _ = run("list", "--unh")
     assert any(line.startswith("FFP 15.1 ") for line in out.splitlines())
 

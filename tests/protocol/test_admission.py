@@ -18,6 +18,7 @@ from tests.protocol.peer import (
     login_request,
     status,
 )
+from tests.requirements import requirement
 from trioscsi.limits import Limits
 from trioscsi.pdu import LoginStatus
 from trioscsi.protocol import NexusCreated, NexusLost
@@ -62,6 +63,8 @@ def test_a_known_isid_with_an_unknown_tsih_is_refused():
     assert peer.connection.full_feature
 
 
+@requirement("7143-6.3.5-1")
+@requirement("7143-4.4.3-2")
 def test_a_known_isid_without_tsih_reinstates_the_session():
     gate = gate_of()
     old = login(gate)
@@ -92,6 +95,7 @@ def test_a_new_cid_with_the_tsih_adds_a_connection():
     assert not first.connection.closed
 
 
+@requirement("7143-6.3.4-3")
 def test_a_known_cid_with_the_tsih_reinstates_the_connection():
     gate = gate_of()
     old = login(gate)

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tests.protocol.peer import BOTH, CHECK_CONDITION, READ, Gate, Peer, cdb, login
+from tests.requirements import requirement
 from trioscsi.pdu import DataIn, ScsiCommand, ScsiResponse
 from trioscsi.protocol import Task
 from trioscsi.text import Offer
@@ -67,6 +68,7 @@ def of_level_2(**keys: str) -> Peer:
 
 
 @pytest.mark.parametrize(("level", "sent"), [("1", 0), ("2", 7)])
+@requirement("7144-5.2.1-1")
 def test_a_status_qualifier_goes_to_those_who_know_it(level: str, sent: int):
     peer = of_level_2(iSCSIProtocolLevel=level)
     task = task_of(peer, peer.reading(0, 8))
@@ -108,6 +110,8 @@ def test_sense_with_good_status_travels_in_a_response():
 
 
 @pytest.mark.parametrize(("sent", "expected"), [(4, 4), (4, 10), (10, 4), (0, 4), (4, 0)])
+@requirement("7143-11.4.5.2-2")
+@requirement("7143-11.4.5.2-3")
 def test_residuals_of_reads_are_exact(sent: int, expected: int):
     peer = open_peer()
     task = task_of(peer, peer.reading(0, sent, expected))
@@ -118,6 +122,7 @@ def test_residuals_of_reads_are_exact(sent: int, expected: int):
 
 
 @pytest.mark.parametrize(("taken", "expected"), [(4, 4), (4, 10), (10, 4), (0, 4), (4, 0)])
+@requirement("7143-11.4.5.2-2")
 def test_residuals_of_writes_are_exact(taken: int, expected: int):
     peer = open_peer()
     task = task_of(peer, peer.writing(0, taken, expected, data=bytes(expected)))
@@ -135,6 +140,7 @@ def test_a_read_may_say_how_much_it_would_have_transferred():
 
 @pytest.mark.parametrize(("read", "sign"), [(4, 0), (2, -2), (7, 3)])
 @pytest.mark.parametrize("taken", [600, 500, 700])
+@requirement("7143-11.4.6-1")
 def test_residuals_of_both_directions_are_exact(read: int, sign: int, taken: int):
     peer = open_peer(ImmediateData="No", MaxBurstLength="512")
     task = task_of(peer, both(peer, 600, 4))

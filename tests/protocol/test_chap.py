@@ -19,6 +19,7 @@ from tests.protocol.peer import (
     login_request,
     status,
 )
+from tests.requirements import requirement
 from trioscsi.pdu import LoginStatus
 from trioscsi.protocol.credentials import Account, Authentication, Challenges, Secret
 from trioscsi.text import Offer, decode, decode_binary, encode_binary
@@ -139,6 +140,9 @@ def test_the_length_of_the_challenge_can_be_chosen(length: int):
     assert door.say(door.proof(), transit=True) is LoginStatus.SUCCESS
 
 
+@requirement("7143-9.2-3")
+@requirement("7143-12.1.3-7")
+@requirement("7143-6.3.2-2")
 def test_a_wrong_secret_or_an_unknown_name_is_refused_in_the_same_way():
     wrong, unknown = guard(), guard()
     wrong.begin()
@@ -187,6 +191,7 @@ def test_steps_without_the_method_are_refused():
     assert door.say(leading_keys(CHAP_A="5")) is FAILURE
 
 
+@requirement("7143-12.1-2")
 def test_the_method_and_its_first_step_may_come_together():
     door = guard()
     assert door.say(leading_keys(AuthMethod="CHAP,None", CHAP_A="5")) is LoginStatus.SUCCESS

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tests.protocol.peer import Gate, Peer, connect, leading_keys, login, login_request
+from tests.requirements import requirement
 from trioscsi.limits import Limits
 from trioscsi.machines import Transition
 from trioscsi.pdu import LogoutRequest, NopOut
@@ -91,6 +92,7 @@ def test_the_first_pdu_is_a_login_request(pdu: Any):
     assert peer.connection.next_deadline() is None
 
 
+@requirement("7143-4.2.4-6")
 def test_a_first_pdu_that_is_none_closes_the_connection():
     peer = connect(Gate(limits=LIMITS))
     assert peer.feed(b"\xff" * 48) == []

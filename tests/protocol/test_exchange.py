@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tests.protocol.peer import TARGET, Gate, Pairs, Peer, login
+from tests.requirements import requirement
 from trioscsi.limits import Limits
 from trioscsi.pdu import NO_TASK, Reject, RejectReason, TextRequest, TextResponse
 from trioscsi.text import decode
@@ -67,6 +68,7 @@ def test_keys_may_come_in_several_texts():
     assert go_on(peer, answer).final
 
 
+@requirement("7143-6.4-5")
 def test_a_key_may_not_come_twice_in_an_exchange():
     peer = open_peer()
     answer = say(peer, {"InitiatorAlias": "me"}, final=False)

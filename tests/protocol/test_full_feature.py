@@ -16,6 +16,7 @@ from tests.protocol.peer import (
     login,
     login_request,
 )
+from tests.requirements import requirement
 from trioscsi.errors import PeerError
 from trioscsi.limits import Limits
 from trioscsi.pdu import (
@@ -58,6 +59,7 @@ def test_a_command_is_executed():
     assert answer.data == b"data"
 
 
+@requirement("7143-4.2.2.1-8")
 def test_commands_are_executed_in_the_order_of_their_numbers():
     peer = open_peer()
     commands = [peer.reading(place, 1) for place in range(4)]
@@ -72,6 +74,7 @@ def test_immediate_commands_do_not_wait():
     assert isinstance(answer, DataIn)
 
 
+@requirement("7143-4.2.2.1-9")
 def test_a_command_outside_the_window_is_ignored():
     peer = open_peer(tasks=4)
     command = peer.reading(0, 4)
@@ -229,6 +232,7 @@ def test_data_where_none_may_be_is_rejected():
     assert peer.connection.full_feature
 
 
+@requirement("7143-7.8-4")
 def test_a_bad_data_digest_is_rejected_and_the_stream_goes_on():
     peer = open_peer(keys={"DataDigest": "CRC32C"})
     stream = bytearray(peer.encode(peer.request(NopOut, data=b"ping")))
@@ -238,6 +242,7 @@ def test_a_bad_data_digest_is_rejected_and_the_stream_goes_on():
     assert len(peer.send(peer.reading(0, 4))) == 1
 
 
+@requirement("7143-7.3-4")
 def test_a_command_with_a_bad_data_digest_leaves_a_gap():
     peer = open_peer(keys={"DataDigest": "CRC32C"})
     command = peer.writing(0, 4, data=b"data")
@@ -248,6 +253,7 @@ def test_a_command_with_a_bad_data_digest_leaves_a_gap():
     assert peer.gate.disk.store[:4] == b"data"
 
 
+@requirement("7143-7.8-2")
 def test_a_bad_header_digest_ends_the_connection_without_a_word():
     peer = open_peer(keys={"HeaderDigest": "CRC32C"})
     stream = bytearray(peer.encode(peer.request(NopOut)))

@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.protocol.peer import Gate, Peer, login
+from tests.requirements import requirement
 from trioscsi.limits import Limits
 from trioscsi.pdu import NO_TASK, NopIn, NopOut
 
@@ -26,6 +27,7 @@ def pong(peer: Peer, answer: NopIn) -> list[Any]:
     return peer.send(NopOut(ttt=answer.ttt, cmd_sn=peer.cmd_sn))
 
 
+@requirement("7143-11.18.1-3")
 def test_a_ping_is_answered_with_its_data():
     peer = open_peer()
     (answer,) = peer.send(peer.request(NopOut, data=b"hello", lun=3 << 48))

@@ -24,6 +24,7 @@ from tests.protocol.peer import (
     login_request,
     status,
 )
+from tests.requirements import requirement
 from trioscsi.limits import Limits
 from trioscsi.pdu import LoginRequest, LoginStatus, NopOut, ScsiCommand
 from trioscsi.protocol import Redirection
@@ -201,6 +202,7 @@ def test_names_may_not_be_missing(missing: str):
     assert refused(peer, ask(peer, keys)) is LoginStatus.MISSING_PARAMETER
 
 
+@requirement("7143-6.3-12")
 def test_a_key_may_not_be_sent_twice():
     peer = connect(Gate())
     text = encode_text([*leading_keys().items(), ("InitiatorName", INITIATOR)])
@@ -302,6 +304,7 @@ def test_the_first_cmd_sn_is_the_one_of_the_login():
     assert peer.send(peer.reading(0, 4), peer.reading(4, 4))[1].exp_cmd_sn == 1
 
 
+@requirement("7143-13.1-3")
 def test_digests_count_from_the_first_pdu_after_the_login():
     peer = login(Gate(), keys={"HeaderDigest": "CRC32C", "DataDigest": "CRC32C"})
     framer = peer.connection.framer
@@ -369,6 +372,7 @@ def test_nobody_looks_at_who_only_wants_to_know_the_targets(monkeypatch: pytest.
     assert status(ask(connect(gate), keys)) is LoginStatus.SUCCESS
 
 
+@requirement("7143-6.3.1-3")
 def test_the_portal_group_is_the_one_that_the_peer_came_through():
     gate = Gate()
     gate.portal_group = 7

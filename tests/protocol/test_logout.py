@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.protocol.peer import Gate, Peer, login
+from tests.requirements import requirement
 from trioscsi.limits import Limits
 from trioscsi.pdu import (
     AsyncEvent,
@@ -53,6 +54,7 @@ def stuck(peer: Peer) -> None:
 
 @pytest.mark.parametrize("reason", [CLOSE_SESSION, CLOSE_CONNECTION])
 @pytest.mark.parametrize("discovery", [False, True])
+@requirement("7143-11.15-1")
 def test_a_logout_is_answered_and_the_connection_closed(reason: int, discovery: bool):
     peer = open_peer(discovery=discovery)
     (answer,) = log_out(peer, reason)
@@ -63,6 +65,7 @@ def test_a_logout_is_answered_and_the_connection_closed(reason: int, discovery: 
     assert peer.connection.next_deadline() is None
 
 
+@requirement("7143-11.14-4")
 def test_a_logout_ends_the_commands_of_its_connection():
     peer = open_peer()
     peer.gate.disk.lazy = True

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.protocol.peer import Gate, Peer, login
+from tests.requirements import requirement
 from trioscsi.limits import Limits
 from trioscsi.pdu import (
     DataOut,
@@ -94,6 +95,7 @@ def test_a_task_of_another_unit_is_another_task():
     assert under_way(peer) == {command.itt}
 
 
+@requirement("7143-7.11-4")
 def test_a_command_that_never_came_is_aborted_by_its_number():
     """Case b: the gap that it leaves is closed."""
     peer = open_peer()
@@ -222,6 +224,7 @@ def test_a_task_set_is_cleared_for_all_sessions():
     assert not any(isinstance(event, UnitReset) for event in peer.gate.disk.events)
 
 
+@requirement("7143-11.5.1-7")
 def test_a_unit_is_reset_for_all_sessions():
     peer = open_peer()
     other = neighbour(peer)
@@ -232,6 +235,7 @@ def test_a_unit_is_reset_for_all_sessions():
     assert reset == UnitReset(0, peer.connection.session)
 
 
+@requirement("7143-4.2.3.3-6")
 def test_a_reset_waits_for_the_tasks_of_other_sessions():
     peer = open_peer()
     busy(neighbour(peer))
@@ -411,6 +415,7 @@ def test_a_unit_attention_that_is_pending_is_told_and_stays():
     assert answer.additional_response_information == 0x162900
 
 
+@requirement("7144-6.3-6")
 def test_a_nexus_is_reset_and_its_session_ends():
     peer = of_level_2()
     other = neighbour(peer)

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tests.protocol.peer import Gate, Peer, connect, login
+from tests.requirements import requirement
 from trioscsi.pdu import (
     AsyncEvent,
     AsyncMessage,
@@ -89,6 +90,10 @@ def test_a_shorter_length_still_lets_in_what_is_on_its_way(gate: Gate):
 
 
 @pytest.mark.parametrize("keys", [FAST, {}])
+@requirement("7143-4.2.3.4-3")
+@requirement("7143-4.2.3.4-4")
+@requirement("7143-11.9.1-4")
+@requirement("7143-11.19-4")
 def test_tasks_that_others_end_are_told_to_initiators_that_abort_fast(
     gate: Gate, keys: dict[str, str]
 ):

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.requirements import requirement
 from trioscsi.protocol.numbering import Arrival, CommandOrder
 from trioscsi.serial import MODULUS, add
 
@@ -70,6 +71,7 @@ def test_a_request_counts_as_received_before_it_is_delivered():
     assert seen == [11, 12]
 
 
+@requirement("7143-4.2.2.1-17")
 def test_numbers_wrap():
     order, delivered = order_of(expected=LAST), []
     assert order.maximum() == 2
@@ -100,6 +102,7 @@ def test_an_order_without_numbers_or_places_is_none(expected: int, size: int):
 
 
 @given(st.integers(0, LAST), st.permutations(range(12)))
+@requirement("7143-4.2.2.1-16")
 def test_in_whatever_order_requests_come_they_are_delivered_in_their_own(start: int, ranks):
     order, delivered = CommandOrder(start, 12), []
     for rank in ranks:

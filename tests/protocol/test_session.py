@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.protocol.peer import Gate, Peer, connect, leading_keys, login, login_request
+from tests.requirements import requirement
 from tests.transitions import TransitionCounter
 from trioscsi.limits import Limits
 from trioscsi.pdu import LoginStage, LogoutReason, LogoutRequest
@@ -180,6 +181,7 @@ def test_a_failed_session_is_reinstated():
     assert kinds(gate) == [NexusCreated, NexusLost, NexusCreated]
 
 
+@requirement("7143-7.15-2")
 def test_a_session_is_reinstated_while_another_login_continues_it():
     gate = gate_of()
     old = login(gate)

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.protocol.peer import CHECK_CONDITION, READ, WRITE, Gate, Peer, cdb, login
+from tests.requirements import requirement
 from trioscsi.limits import Limits
 from trioscsi.pdu import (
     NO_TASK,
@@ -129,6 +130,7 @@ def test_a_write_of_nothing_asks_for_nothing():
     assert answer.itt == command.itt
 
 
+@requirement("7143-13.11-2")
 def test_immediate_data_that_was_not_agreed_is_unexpected():
     peer = open_peer(**SLOW)
     command = peer.writing(0, 4, data=b"data")
@@ -144,6 +146,7 @@ def test_data_with_a_read_is_unexpected():
     assert fault(peer, command.itt) == UNEXPECTED_DATA
 
 
+@requirement("7143-13.11-2")
 def test_an_unsolicited_burst_that_was_not_agreed_is_waited_for_and_unexpected():
     peer = open_peer(**SLOW)
     command, out = peer.write(0, b"data", unsolicited=4)
@@ -173,6 +176,7 @@ def test_a_burst_that_ends_short_is_an_incorrect_amount():
     assert fault(peer, command.itt) == INCORRECT_AMOUNT
 
 
+@requirement("7143-7.9-5")
 def test_data_out_of_order_is_an_incorrect_amount():
     peer = open_peer(**SLOW)
     (command,) = peer.write(0, bytes(1000))
@@ -202,6 +206,7 @@ def digests(peer: Peer, *pdus: Any) -> list[Any]:
     return peer.feed(bytes(stream))
 
 
+@requirement("7143-7.8-5")
 def test_data_with_a_bad_digest_is_rejected_and_fails_its_command():
     peer = open_peer(**FAST, DataDigest="CRC32C")
     (command,) = peer.write(0, b"data")
@@ -213,6 +218,7 @@ def test_data_with_a_bad_digest_is_rejected_and_fails_its_command():
     assert fault(peer, command.itt) == BAD_CRC
 
 
+@requirement("7143-7.8-6")
 def test_the_rest_of_a_spoiled_sequence_is_waited_for():
     peer = open_peer(**FAST, DataDigest="CRC32C")
     (command,) = peer.write(0, b"datadata")

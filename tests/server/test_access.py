@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from tests.requirements import requirement
 from trioscsi import PeerError, UsageError
 from trioscsi.pdu import LoginStatus
 from trioscsi.protocol import EVERYTHING, Node, Redirection, View
@@ -90,6 +91,7 @@ def test_who_may_log_in_gets_the_node() -> None:
     assert house.node(HOST, "iqn.2025-12.test:a").name == "iqn.2025-12.test:a"
 
 
+@requirement("7143-C-9")
 def test_anybody_may_ask_which_targets_there_are_and_sees_those_that_are_open() -> None:
     house = door(FAR, a=Rules(), b=Rules((HOST,)), c=Rules(("*:guest",)), d=Rules(open=True))
     assert house.node(HOST, None) is house.discovery

@@ -11,6 +11,7 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
+from tests.requirements import requirement
 from tests.server.conftest import Build
 from tests.server.disks import Counting
 from tests.server.peer import (
@@ -109,6 +110,7 @@ async def test_random_bytes_end_the_connection(
     assert await is_unharmed(await house.log_in())
 
 
+@requirement("7143-4.2.4-6")
 async def test_a_first_pdu_that_is_no_login_ends_the_connection(
     build: Build, caplog: pytest.LogCaptureFixture
 ) -> None:

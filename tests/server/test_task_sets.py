@@ -6,6 +6,7 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
+from tests.requirements import requirement
 from tests.server.conftest import Build, House
 from tests.server.disks import Hanging
 from tests.server.peer import BLOCK, OTHER_ISID, TEST_UNIT_READY, Peer, data_out, read10, write10
@@ -181,6 +182,7 @@ async def test_the_commands_of_a_lost_session_hold_nobody_up(
 # Allegiances.
 
 
+@requirement("7143-10.2-1")
 async def test_a_failed_command_with_naca_leaves_an_allegiance_until_it_is_cleared(
     build: Build,
 ) -> None:

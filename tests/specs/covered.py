@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 import re
 import tomllib
-from collections import Counter
 from pathlib import Path
 
+from trioscsi.conformance.coverage import judged
 from trioscsi.conformance.scenarios import SCENARIOS
 
 ROOT = Path(__file__).parents[2]
@@ -43,10 +43,22 @@ def _name(function: ast.expr) -> str:
 
 
 def table() -> str:
-    """A line for each duty: how many requirements tests point to, and how many there are."""
+    """A line for each duty: how many requirements there are, and how many of them who covers.
+
+    Not ours are those that nothing will ever cover.
+    """
     rows = tomllib.loads((ROOT / "specs" / "requirements.toml").read_text())["requirements"]
-    held, tests = Counter[str](), covering()
-    total = Counter(row["duty"] for row in rows)
-    held.update(row["duty"] for row in rows if row["id"] in tests)
-    lines = [f"{duty:10} {held[duty]:3}/{total[duty]:<3}" for duty in sorted(total)]
-    return "\n".join([*lines, f"{'all':10} {held.total():3}/{total.total():<3}"])
+    judges, tests = judged(), covering()
+    columns = {
+        "requirements": {row["id"] for row in rows},
+        "scenarios": {id_ for id_, each in judges.items() if each.scenarios},
+        "monitors": {id_ for id_, each in judges.items() if each.monitors},
+        "tests": tests.keys(),
+        "not ours": {row["id"] for row in rows if row["state"] == "not ours"},
+        "open": {row["id"] for row in rows if row["state"] == "open"},
+    }
+    lines = [" " * 10 + "".join(f"{name:>14}" for name in columns)]
+    for duty in ("initiator", "target", "both", "all"):
+        ids = {row["id"] for row in rows if duty in (row["duty"], "all")}
+        lines.append(f"{duty:10}" + "".join(f"{len(ids & each):>14}" for each in columns.values()))
+    return "\n".join(lines)

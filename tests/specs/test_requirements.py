@@ -12,6 +12,7 @@ import pytest
 
 from tests.specs.covered import ROOT, covering, pointing
 from trioscsi.conformance import Level, Rule
+from trioscsi.conformance.coverage import judged
 from trioscsi.conformance.monitors import (
     MONITORS,
     data,
@@ -73,6 +74,10 @@ def test_the_judge_goes_by_rows_that_exist_with_their_level():
     assert not {rule.id for rule in RULES} - BY_ID.keys()
     for rule in RULES:
         assert rule.level is LEVELS[BY_ID[rule.id]["level"]], rule.id
+
+
+def test_scenarios_and_monitors_judge_by_rows_that_exist():
+    assert judged().keys() <= BY_ID.keys()
 
 
 def test_there_are_44_monitors_of_initiators():

@@ -23,6 +23,7 @@ from trioscsi.conformance.bench.scenario import Scenario
 from trioscsi.conformance.bench.selftest import NO_MUTANT, QUIET, WATCHERS, SelfTest, Trial
 from trioscsi.conformance.bench.selftest import selftest as try_mutants
 from trioscsi.conformance.bench.watched import UNNOTICED
+from trioscsi.conformance.coverage import judged
 from trioscsi.conformance.drivers.built_in import BUILT_IN
 from trioscsi.conformance.drivers.command import CommandDriver
 from trioscsi.conformance.drivers.driver import Driver
@@ -182,8 +183,14 @@ def _quiet_log() -> Iterator[None]:
 
 @conformance.command(name="list")
 @click.option("--unh", is_flag=True, help="By the numbers of UNH-IOL's tests.")
-def list_(unh: bool) -> None:
+@click.option("--requirements", is_flag=True, help="By what the RFCs ask for, with the monitors.")
+def list_(unh: bool, requirements: bool) -> None:
     """List all scenarios."""
+    if requirements:
+        for id_, each in judged().items():
+            who = " ".join((*each.scenarios, *each.monitors))
+            click.echo(f"{id_:<18} {each.rule.level.name:<6}  {who}")
+        return
     if unh:
         tests = [(test, scenario) for scenario in SCENARIOS.values() for test in scenario.unh]
         for test, scenario in sorted(tests, key=lambda each: _natural(each[0])):
