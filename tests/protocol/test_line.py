@@ -1,9 +1,9 @@
-"""What leaves by a line: buffers, and when the driver is woken."""
+"""What comes and leaves by a line: PDUs, buffers, and when the driver is woken."""
 
 from __future__ import annotations
 
 from trioscsi.limits import Limits
-from trioscsi.pdu import NopIn
+from trioscsi.pdu import NopIn, Received, encode
 from trioscsi.protocol.line import Line, nobody
 
 
@@ -46,3 +46,43 @@ def test_timers_run_at_the_time_that_the_driver_says():
     line.handle_timer(6)
     assert rung == [6]
     assert line.next_deadline() is None
+
+
+class Listener(Line):
+    """Remembers what it hears, and hears no more after so many PDUs."""
+
+    def __init__(self, until: int = 9) -> None:
+        super().__init__(Limits(), now=0, wake=nobody)
+        self.heard: list[Received] = []
+        self._until = until
+
+    def _hear(self, received: Received) -> None:
+        self.heard.append(received)
+        self.closed = len(self.heard) == self._until
+
+
+def said(*pdus: NopIn) -> bytes:
+    return b"".join(part for pdu in pdus for part in encode(pdu))
+
+
+def test_so_many_pdus_are_heard_at_a_time():
+    line = Listener()
+    line.receive(said(NopIn(ttt=1), NopIn(ttt=2), NopIn(ttt=3)) + bytes(10))
+    assert (line.pump(5.0, 2), len(line.heard), line.now) == (2, 2, 5.0)
+    assert (line.pump(6.0, 2), len(line.heard), line.now) == (1, 3, 6.0)
+    assert line.pump(7.0, 2) == 0
+
+
+def test_nothing_is_heard_once_the_connection_is_closed():
+    line = Listener(until=1)
+    line.receive(said(NopIn(), NopIn()))
+    assert (line.pump(0.0, 5), len(line.heard)) == (1, 1)
+    assert line.pump(0.0, 5) == 0
+
+
+def test_nothing_is_heard_after_what_cannot_be_understood():
+    line = Listener()
+    line.receive(said(NopIn()) + said(NopIn(data=bytes(9000))))
+    assert (line.pump(0.0, 5), len(line.heard)) == (1, 1)
+    assert line.closed
+    assert line.remarks

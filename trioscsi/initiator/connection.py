@@ -25,7 +25,7 @@ from trioscsi.machines import cleanup as cleanup_machine
 from trioscsi.machines._automat import Effects, Transition
 from trioscsi.machines.initiator import connection as connection_machine
 from trioscsi.machines.initiator.connection import Effect
-from trioscsi.pdu import Buffer, Pdu, Received
+from trioscsi.pdu import Pdu, Received
 from trioscsi.protocol.line import Line, Remark, nobody
 from trioscsi.text import Pair, Stage
 
@@ -98,39 +98,10 @@ class InitiatorConnection(Line):
         self.now = self.session.now = now
         self.do(self.machine.transport_connected())
 
-    def receive(self, data: Buffer) -> None:
-        """Bytes have arrived.  They must stay as they are until ``pump`` has taken all."""
-        self.framer.receive(data)
-
     def pump(self, now: float, pdus: int) -> int:
-        """Handle at most so many of the PDUs that have arrived; returns how many it handled.
-
-        If that is fewer than ``pdus``, none are left.
-        """
-        self.now = self.session.now = now
-        for handled in range(pdus):
-            if self.closed:
-                return handled
-            try:
-                received = self.framer.next_pdu()
-            except PeerError as error:
-                self.broken(error)
-                return handled
-            if received is None:
-                return handled
-            if not self._is_odd():
-                self._hear(received)
-        return pdus
-
-    def _is_odd(self) -> bool:
-        """Whether bits that do not matter are such that an initiator with a fault minds them."""
-        rules, framer = self.session.rules, self.framer
-        odd = not rules.keep(Rule.ANY_PADDING) and any(framer.last_padding)
-        if not rules.keep(Rule.RESERVED_IGNORED) and not self.full_feature:
-            odd |= any(framer.last_header[_RESERVED])
-        if odd:
-            self.give_up("bits that are not 0")
-        return odd
+        """See `Line`."""
+        self.session.now = now
+        return super().pump(now, pdus)
 
     def lost(self, reason: str, now: float) -> None:
         """The transport was closed by the target, was reset, or timed out."""
@@ -313,7 +284,19 @@ class InitiatorConnection(Line):
         assert self._full_feature is not None, "no request is sent before full feature phase"
         return self._full_feature
 
+    def _is_odd(self) -> bool:
+        """Whether bits that do not matter are such that an initiator with a fault minds them."""
+        rules, framer = self.session.rules, self.framer
+        odd = not rules.keep(Rule.ANY_PADDING) and any(framer.last_padding)
+        if not rules.keep(Rule.RESERVED_IGNORED) and not self.full_feature:
+            odd |= any(framer.last_header[_RESERVED])
+        if odd:
+            self.give_up("bits that are not 0")
+        return odd
+
     def _hear(self, received: Received) -> None:
+        if self._is_odd():
+            return
         deviation = self.session.deviation
         if deviation is None or deviation.hears is None:
             self._take(received)

@@ -63,36 +63,12 @@ class TargetConnection(Channel):
         self.machine = connection_machine.machine.start(self.watch)
         self._login: Login | None = Login(self)
         self._full_feature: FullFeature | None = None
-        self._hear: Callable[[Received], None] = self._hear_in_login
+        self._hear = self._hear_in_login
         self._writes: Writes  # these two are there once full feature phase is
         self._answers: Answers
         self.do(self.machine.transport_connected())
 
     # What the driver calls.
-
-    def receive(self, data: Buffer) -> None:
-        """Bytes have arrived.  They must stay as they are until ``pump`` has taken all."""
-        self.framer.receive(data)
-
-    def pump(self, now: float, pdus: int) -> int:
-        """Handle at most so many of the PDUs that have arrived; returns how many it handled.
-
-        If that is fewer than ``pdus``, none are left.
-        """
-        self.now = now
-        for handled in range(pdus):
-            if self.closed:
-                return handled
-            try:
-                received = self.framer.next_pdu()
-            except PeerError as error:
-                self._broken(error)
-                return handled
-            if received is None:
-                return handled
-            hear = self._hear  # a login that ends changes it
-            hear(received)
-        return pdus
 
     def lost(self, reason: str, now: float) -> None:
         """The transport was closed by the peer, was reset, or timed out."""
@@ -227,6 +203,15 @@ class TargetConnection(Channel):
             return self.cleanup, self._do_cleanup
         return self.machine, self.do
 
+    def broken(self, error: PeerError) -> None:
+        """The stream cannot be understood any more."""
+        if self._full_feature is not None:
+            self._full_feature.broken(error)
+        elif self._login is not None and self.machine.state != connection_machine.XPT_UP.name:
+            self._login.broken(error)
+        else:
+            self.drop(str(error))
+
     def login_ended(self, refusal: PeerError | None) -> None:
         """The final Login Response is in the output."""
         self._login = None
@@ -281,15 +266,6 @@ class TargetConnection(Channel):
         else:
             assert self._login is not None
             self._login.hear_other(received)
-
-    def _broken(self, error: PeerError) -> None:
-        """The stream cannot be understood any more."""
-        if self._full_feature is not None:
-            self._full_feature.broken(error)
-        elif self._login is not None and self.machine.state != connection_machine.XPT_UP.name:
-            self._login.broken(error)
-        else:
-            self.drop(str(error))
 
     def _end_login(self) -> None:
         if self._login is not None:

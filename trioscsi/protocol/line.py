@@ -1,4 +1,4 @@
-"""What both sides of a connection use to speak: output, parameters, timers.
+"""What both sides of a connection use to hear and to speak: PDUs, parameters, timers.
 
 `trioscsi.protocol.channel` adds what targets say, `trioscsi.initiator` what initiators do.
 """
@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from trioscsi.errors import PeerError
 from trioscsi.limits import LOGIN_SEGMENT, Limits
-from trioscsi.pdu import Framer, Pdu
+from trioscsi.pdu import Buffer, Framer, Pdu, Received
 from trioscsi.pdu.framing import append
 from trioscsi.protocol.deadlines import Deadlines
 from trioscsi.text import Parameters
@@ -43,6 +43,38 @@ class Line:
         """Whether the transport is to be closed once the output is sent."""
         self.output_size = 0
         self._output: list[bytes | bytearray | memoryview] = []
+
+    _hear: Callable[[Received], None]
+    """What is done with each PDU that has come; it may be another one after each."""
+
+    def broken(self, error: PeerError) -> None:
+        """The stream cannot be understood any more; each side has more to do then."""
+        self.remarks.append(error)
+        self.closed = True
+
+    def receive(self, data: Buffer) -> None:
+        """Bytes have arrived.  They must stay as they are until ``pump`` has taken all."""
+        self.framer.receive(data)
+
+    def pump(self, now: float, pdus: int) -> int:
+        """Handle at most so many of the PDUs that have arrived; returns how many it handled.
+
+        If that is fewer than ``pdus``, none are left.
+        """
+        self.now = now
+        for handled in range(pdus):
+            if self.closed:
+                return handled
+            try:
+                received = self.framer.next_pdu()
+            except PeerError as error:
+                self.broken(error)
+                return handled
+            if received is None:
+                return handled
+            hear = self._hear  # a login that ends changes it
+            hear(received)
+        return pdus
 
     def take_output(self) -> list[bytes | bytearray | memoryview]:
         """What is to be sent, in order; it counts as sent from here on."""
