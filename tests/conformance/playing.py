@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import trio
-from trio.testing import MockClock
+from functools import partial
 
+from trioscsi.conformance.bench.clock import run_in_no_time
 from trioscsi.conformance.bench.outcome import Outcome
 from trioscsi.conformance.bench.run import perform
 from trioscsi.conformance.bench.scenario import Scenario
-from trioscsi.conformance.bench.selftest import QUIET
 from trioscsi.conformance.drivers.driver import Driver
 from trioscsi.conformance.drivers.in_house import InHouse
 from trioscsi.initiator.deviations import Deviation
@@ -20,4 +19,4 @@ def played(scenario: Scenario, deviation: Deviation | None = None) -> Outcome:
 
 
 def played_by(scenario: Scenario, driver: Driver) -> Outcome:
-    return trio.run(perform, scenario, driver, clock=MockClock(autojump_threshold=QUIET))
+    return run_in_no_time(partial(perform, scenario, driver))

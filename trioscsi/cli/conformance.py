@@ -13,14 +13,14 @@ from typing import Any, BinaryIO
 
 import click
 import trio
-from trio.testing import MockClock
 
 from trioscsi.capture import read_capture
+from trioscsi.conformance.bench.clock import run_in_no_time
 from trioscsi.conformance.bench.outcome import Outcome
 from trioscsi.conformance.bench.proxy import Proxy
 from trioscsi.conformance.bench.run import perform_all
 from trioscsi.conformance.bench.scenario import Scenario
-from trioscsi.conformance.bench.selftest import NO_MUTANT, QUIET, WATCHERS, SelfTest, Trial
+from trioscsi.conformance.bench.selftest import NO_MUTANT, WATCHERS, SelfTest, Trial
 from trioscsi.conformance.bench.selftest import selftest as try_mutants
 from trioscsi.conformance.bench.watched import UNNOTICED
 from trioscsi.conformance.coverage import judged
@@ -165,7 +165,7 @@ def _play(scenarios: Sequence[Scenario], driver: Driver, captures: Path | None) 
 
     with _quiet_log():
         if isinstance(driver, InHouse):
-            return trio.run(play, clock=MockClock(autojump_threshold=QUIET))
+            return run_in_no_time(play)
         return trio.run(play)
 
 

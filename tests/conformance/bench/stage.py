@@ -9,9 +9,9 @@ import attrs
 import trio
 from trio.testing import MockClock
 
-from tests.conformance.playing import QUIET
 from tests.conformance.talk import ISID, LEADING
 from trioscsi.conformance import Judge
+from trioscsi.conformance.bench.clock import QUIET
 from trioscsi.conformance.bench.cutter import Cutter
 from trioscsi.conformance.bench.link import Link
 from trioscsi.conformance.bench.relay import Relay

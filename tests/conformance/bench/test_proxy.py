@@ -7,9 +7,9 @@ import trio
 from trio.testing import MockClock
 
 from tests.conformance.memory import Memory
-from tests.conformance.playing import QUIET
 from trioscsi.capture import Trace, read_capture
 from trioscsi.conformance import Verdict
+from trioscsi.conformance.bench.clock import QUIET
 from trioscsi.conformance.bench.proxy import Proxy
 from trioscsi.conformance.bench.run import IQN, filled_disk
 from trioscsi.conformance.bench.scenario import Drive

@@ -7,8 +7,9 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from tests.conformance.playing import QUIET, played, played_by
+from tests.conformance.playing import played, played_by
 from trioscsi.conformance import Level, Rule, Verdict
+from trioscsi.conformance.bench.clock import QUIET
 from trioscsi.conformance.bench.outcome import Outcome
 from trioscsi.conformance.bench.play import NotExercised, Play
 from trioscsi.conformance.bench.run import perform_all

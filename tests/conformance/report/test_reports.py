@@ -13,9 +13,9 @@ from trio.testing import MockClock
 from tests.conformance.playing import played
 from trioscsi.capture import read_capture
 from trioscsi.conformance import Verdict
+from trioscsi.conformance.bench.clock import QUIET
 from trioscsi.conformance.bench.outcome import Outcome
 from trioscsi.conformance.bench.run import perform
-from trioscsi.conformance.bench.selftest import QUIET
 from trioscsi.conformance.drivers.in_house import InHouse
 from trioscsi.conformance.report import Report
 from trioscsi.conformance.report.as_json import as_json

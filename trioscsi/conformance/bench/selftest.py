@@ -9,12 +9,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
+from functools import cached_property, partial
 from multiprocessing import get_context
 
 import attrs
-import trio
-from trio.testing import MockClock
 
+from trioscsi.conformance.bench.clock import run_in_no_time
 from trioscsi.conformance.bench.outcome import Outcome
 from trioscsi.conformance.bench.run import perform
 from trioscsi.conformance.bench.scenario import Scenario
@@ -28,8 +28,6 @@ from trioscsi.text import Side
 
 CAUGHT = frozenset({Verdict.FAIL, Verdict.WARN})
 """Verdicts that notice a fault."""
-QUIET = 0.02
-"""Seconds without any event after which a clock of our own jumps to the next deadline."""
 NO_MUTANT = ""
 """Stands for the correct initiator."""
 WATCHERS = tuple(each.id for each in MONITORS.values() if each.sender is not Side.TARGET)
@@ -77,7 +75,7 @@ class SelfTest:
 
     trials: tuple[Trial, ...]
 
-    @property
+    @cached_property
     def pairs(self) -> Mapping[Pair, Trial]:
         """By scenario and mutant."""
         return {(trial.scenario, trial.mutant): trial for trial in self.trials}
@@ -147,8 +145,7 @@ def attempt(pair: Pair) -> Trial:
     """Play one of them, in no time: the clock jumps when all wait."""
     scenario, mutant = pair
     driver = InHouse(MUTANTS[mutant] if mutant else None)
-    clock = MockClock(autojump_threshold=QUIET)
-    return Trial.of(mutant, trio.run(perform, SCENARIOS[scenario], driver, clock=clock))
+    return Trial.of(mutant, run_in_no_time(partial(perform, SCENARIOS[scenario], driver)))
 
 
 def selftest(
