@@ -8,7 +8,7 @@ from tests.conformance.conversations import MANY_R2TS, UNASKED
 from tests.conformance.faults import Faults, check
 from tests.conformance.talk import Talk
 from trioscsi.conformance import Verdict
-from trioscsi.pdu import ScsiCommand, ScsiResponse, TaskManagementRequest
+from trioscsi.pdu import NO_TASK, ScsiCommand, ScsiResponse, TaskManagementRequest
 
 FAULTS = Faults()
 fault = FAULTS.fault
@@ -219,3 +219,10 @@ def test_who_aborts_a_task_set_may_end_its_sequences_early():
     talk.ask(TaskManagementRequest, immediate=True, function=2)
     talk.data(r2t, 4)
     assert talk.failing() == set()
+
+
+def test_data_that_answer_an_r2t_without_a_tag_did_not_come_unasked():
+    talk, command = asked()
+    talk.r2t(command, 1000, ttt=NO_TASK)
+    talk.data(command, 1000, ttt=NO_TASK)
+    assert "M-13" not in talk.failing()

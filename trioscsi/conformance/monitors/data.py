@@ -65,7 +65,7 @@ def unsolicited_data(scene: Scene, pdu: ScsiCommand | DataOut) -> Remarks:
             yield UNSOLICITED_AGREED.holds(agreed, "F=0 announces data, and InitialR2T is Yes")
         return
     task = scene.connection.task(pdu.itt)
-    if task is not None and pdu.ttt == NO_TASK:
+    if task is not None and pdu.ttt == NO_TASK and NO_TASK not in task.r2ts:
         yield UNSOLICITED_AGREED.holds(not scene.parameters.initial_r2t, "InitialR2T is Yes")
         yield UNSOLICITED_AGREED.holds(
             task.unsolicited is not None, "no unsolicited data were announced, or they are over"
