@@ -45,9 +45,11 @@ def commands(context: click.Context) -> None:
 def main() -> None:
     """Run the command line and exit."""
     try:
-        commands.main(prog_name="trioscsi", standalone_mode=False)
+        status = commands.main(prog_name="trioscsi", standalone_mode=False)
     except click.ClickException as error:
         click.echo(f"trioscsi: {error.format_message()}", err=True)
         sys.exit(error.exit_code)
     except click.Abort:
         sys.exit(130)
+    if status:
+        sys.exit(status)
