@@ -137,7 +137,7 @@ async def duplicate(play: Play) -> None:
     pdus = found.cut_into(4)
     other = found.piece(pdus[1].buffer_offset, 0, 1, data=bytes(len(pdus[1].data)))
     await found.link.say(*pdus[:3], other, *pdus[3:], found.status(len(pdus)))
-    await play.expect_success("the data of a Data-In that came twice are taken")
+    await play.expect_success("a Data-In that comes twice is not discarded")
 
 
 @scenario(
