@@ -99,7 +99,6 @@ class IpxeDriver:
     def close(self) -> None:
         """See `Driver`."""
         self._end()
-        self._listener = None
         self._stack.close()
 
     async def drive(self, drive: Drive, where: Where) -> Ending:
@@ -149,9 +148,9 @@ class IpxeDriver:
         ]
 
     def _listen(self) -> None:
-        if self._listener is not None:
-            return
-        sock = self._stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        """At another port for each machine: what is left of one is nothing to the next."""
+        sock = socket.create_server(("127.0.0.1", 0))
+        sock.setblocking(False)
         self._url = f"http://{HOST}:{sock.getsockname()[1]}/next"
         self._listener = trio.SocketListener(trio.socket.from_stdlib_socket(sock))
 
@@ -169,17 +168,19 @@ class IpxeDriver:
         return request.partition(b"?said=")[2].partition(b" ")[0].decode(errors="replace")
 
     async def _answer(self, text: str) -> None:
-        assert self._asks is not None
-        async with self._asks as stream:
+        stream, self._asks = self._asks, None
+        assert stream is not None
+        async with stream:
             body = text.encode()
             head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
             await stream.send_all(head.encode() + body)
 
     def _end(self) -> None:
         """A machine that hangs is of no use: the next drive starts another one."""
-        if self._asks is not None:
-            socket.close(self._asks.socket.detach())  # trio may be over already
-            self._asks = None
+        for each in (self._asks, self._listener):
+            if each is not None:
+                socket.close(each.socket.detach())  # trio may be over already
+        self._asks = self._listener = None
         if self._machine is not None:
             self._machine.kill()
             self._machine.wait()

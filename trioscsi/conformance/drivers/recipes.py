@@ -37,6 +37,11 @@ def _tool(*command: str) -> Recipe:
     return Recipe(command, by_tool)
 
 
+def _perf(seconds: str, *options: str) -> Recipe:
+    """Asked to end it logs out, as nobody does whom a fault has ended."""
+    return _tool("timeout", "-s", "INT", seconds, "iscsi-perf", *options)
+
+
 def _shell(script: str) -> Recipe:
     """Several commands; places are arguments of the shell, so that nothing has to be quoted."""
     return Recipe(("sh", "-c", script, "sh", "{url}", "{portal}"), by_tool)
@@ -59,10 +64,10 @@ LIBISCSI: Mapping[Drive, Recipe] = {
     Drive.DISCOVERY: _tool("iscsi-ls", "iscsi://{portal}"),
     Drive.DISCOVERY_LOGIN: _tool("iscsi-ls", "-s", "iscsi://{portal}"),
     Drive.SCAN: _tool("iscsi-ls", "-s", "iscsi://{portal}"),
-    Drive.READ: _tool("timeout", "1", "iscsi-perf", "-m", "1", "-b", "256", "{url}"),
-    Drive.PARALLEL_READ: _tool("timeout", "2", "iscsi-perf", "-m", "8", "-b", "16", "{url}"),
-    Drive.MIXED: _tool("timeout", "4", "iscsi-perf", "-m", "8", "-b", "16", "{url}"),
-    Drive.RECOVER: _tool("timeout", "6", "iscsi-perf", "-m", "4", "-b", "16", "{url}"),
+    Drive.READ: _perf("2", "-m", "1", "-b", "256", "{url}"),
+    Drive.PARALLEL_READ: _perf("3", "-m", "8", "-b", "16", "{url}"),
+    Drive.MIXED: _perf("5", "-m", "8", "-b", "16", "{url}"),
+    Drive.RECOVER: _perf("8", "-m", "4", "-b", "16", "{url}"),
     Drive.SMALL_WRITE: _test("SCSI.Write10.DpoFua"),
     Drive.WRITE: _test("SCSI.ExtendedCopy.Simple"),
     Drive.SHORT_READ: _test("iSCSI.iSCSIResiduals.Read10Residuals"),

@@ -21,7 +21,7 @@ def test_all_packages_to_install_are_named_at_once(monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("sgp_dd", "sg3-utils"), ("iscsi-ls", "libiscsi-bin"), ("slirp4netns", "slirp4netns")],
+    [("sg_dd", "sg3-utils"), ("iscsi-ls", "libiscsi-bin"), ("slirp4netns", "slirp4netns")],
 )
 def test_a_program_is_in_a_package(name: str, expected: str):
     assert package(name) == expected

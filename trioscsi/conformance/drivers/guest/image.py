@@ -32,7 +32,6 @@ PROGRAMS = (
     "sg_raw",
     "sg_luns",
     "sg_dd",
-    "sgp_dd",
     "dmsetup",
     "blockdev",
     "dd",

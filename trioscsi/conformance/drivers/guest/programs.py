@@ -45,7 +45,7 @@ def require(names: Iterable[str]) -> None:
 
 def package(name: str) -> str:
     """The Debian package of a program."""
-    if name.startswith(("sg_", "sgp_")):
+    if name.startswith("sg_"):
         return "sg3-utils"
     if name.startswith("iscsi-"):
         return "libiscsi-bin"
