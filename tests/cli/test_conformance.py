@@ -54,6 +54,24 @@ def test_a_command_is_started_with_the_url(run: Run):
     assert "LG-01  not-exercised" in out
 
 
+def test_the_exit_status_tells_of_a_breach_that_is_news(run: Run, tmp_path: Path):
+    expected = tmp_path / "expected.json"
+    script = (
+        "import socket, sys; s = socket.create_connection(sys.argv[1:]);"
+        " s.sendall(bytes(48)); s.recv(1)"
+    )
+    rude = ("run", "LG-01", "--", sys.executable, "-c", script, "{host}", "{port}")
+    status, out, _ = run(*rude[:2], "--expected", str(expected), *rude[2:])
+    assert status == 1, out
+    status, out, _ = run(*rude[:2], "--compare", str(expected), *rude[2:])
+    assert status == 0, out
+    assert "0 differences" in out
+
+
+def test_some_scenarios_of_each_group_are_played_every_day(run: Run):
+    assert run("run", "--quick", "LG", "--recipe", "in-house")[0] == 2
+
+
 def test_what_to_drive_has_to_be_said_and_only_once(run: Run):
     assert run("run", "LG-01")[0] == 2
     assert run("run", "--recipe", "in-house", "--", "true")[0] == 2

@@ -32,10 +32,12 @@ from trioscsi.conformance.recorded import RecordedJudge
 from trioscsi.conformance.report import Report
 from trioscsi.conformance.report.as_json import as_json, as_object
 from trioscsi.conformance.report.compare import differences, parse
+from trioscsi.conformance.report.expected import as_expected
 from trioscsi.conformance.report.html import as_html
 from trioscsi.conformance.report.junit import as_junit
 from trioscsi.conformance.report.terminal import lines, progress
 from trioscsi.conformance.scenarios import SCENARIOS
+from trioscsi.conformance.scenarios.quick import QUICK
 from trioscsi.conformance.verdicts import Finding, Verdict
 from trioscsi.errors import CaptureError, DriverError, TrioscsiError, UsageError
 from trioscsi.server.listener import format_address, parse_listen
@@ -73,6 +75,13 @@ def conformance() -> None:
     metavar="OLD.json",
     help="Tell what is different from an earlier report; fail for what is worse alone.",
 )
+@click.option(
+    "--expected",
+    type=click.Path(path_type=Path),
+    metavar="NEW.json",
+    help="Write verdicts alone, to be kept and compared.",
+)
+@click.option("--quick", is_flag=True, help="Some scenarios of each group, within a minute.")
 @click.option("--junit", type=click.Path(path_type=Path), help="Write it as JUnit XML.")
 @click.pass_context
 def run(
@@ -84,15 +93,27 @@ def run(
     html: Path | None,
     captures: Path | None,
     compare: Path | None,
+    expected: Path | None,
+    quick: bool,
 ) -> None:
     """Play scenarios with an initiator, and tell which requirements it keeps.
 
     SCENARIO is an id or a group (LG-03, LG); by default all are played.  COMMAND is started for
     each with {url}, {portal}, {host}, {port}, {iqn} and {lun} filled in.  The exit status is 1 if
     anything that the RFC demands (MUST) is broken.
+
+    \b
+    The recipes:
+      in-house  our own initiator, in this process
+      libiscsi  iscsi-inq, iscsi-ls, iscsi-perf and iscsi-test-cu
+      qemu      QEMU's block driver: qemu-io and qemu-img
+      linux     Linux with open-iscsi, as a guest under User-Mode Linux
+      ipxe      iPXE, in a machine of QEMU
     """
     names, command = _split(words)
-    scenarios = _chosen(names)
+    if quick and names:
+        raise click.UsageError("either --quick, or scenarios by their names")
+    scenarios = _chosen(QUICK if quick else names)
     if (recipe is None) is (not command):
         raise click.UsageError("either a --recipe, or a command behind --")
     driver = _driver(recipe, command)
@@ -100,8 +121,9 @@ def run(
     if captures is not None:
         captures.mkdir(parents=True, exist_ok=True)
     try:
-        driver.open()
-        outcomes = _play(scenarios, driver, captures)
+        with _termination_is_an_interrupt():
+            driver.open()
+            outcomes = _play(scenarios, driver, captures)
     except (CaptureError, DriverError) as error:
         raise click.ClickException(str(error)) from error
     finally:
@@ -112,6 +134,7 @@ def run(
     _write(json_file, as_json(report))
     _write(junit, as_junit(report))
     _write(html, as_html(report))
+    _write(expected, as_expected(as_object(report)))
     if old is None:
         context.exit(1 if report.failed else 0)
     found = list(differences(old, as_object(report)))
@@ -119,6 +142,16 @@ def run(
         click.echo(each)
     click.echo(f"{len(found)} differences from {compare}")
     context.exit(1 if any(each.worse for each in found) else 0)
+
+
+@contextmanager
+def _termination_is_an_interrupt() -> Iterator[None]:
+    """So that what a driver has started ends as well."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _earlier(file: Path) -> Mapping[str, Any]:
