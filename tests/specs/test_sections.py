@@ -63,7 +63,10 @@ def in_table(value):
         for key, item in value.items():
             numbers = [item] if isinstance(item, str) else item
             if key in {"section", "added", "sections"}:
-                rfc = str(value.get("rfc", 7144 if key == "added" else 7143))
+                # The identifier of a requirement begins with its RFC.
+                of_id = re.match(r"\d{4}(?=-)", str(value.get("id", "")))
+                usual = of_id[0] if of_id else 7144 if key == "added" else 7143
+                rfc = str(value.get("rfc", usual))
                 yield from ((rfc, number) for number in numbers)
             elif key in SECTIONS:
                 yield from ((key.removeprefix("rfc"), number) for number in numbers)
