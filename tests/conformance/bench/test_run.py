@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import pytest
 import trio
@@ -175,6 +176,21 @@ def test_initiators_that_hang_crash_or_never_connect_end_their_scenario(script: 
     outcome = trio.run(perform_one, scene(passes, limit=2.0), command(script))
     assert outcome.verdict is Verdict.NOT_EXERCISED
     assert outcome.ending.how is how
+
+
+def test_what_a_command_has_started_ends_with_it(tmp_path: Path):
+    script = (
+        "import pathlib, signal, subprocess, sys, time\n"
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
+        f"pathlib.Path({str(tmp_path / 'pid')!r}).write_text(str(child.pid))\n"
+        "time.sleep(60)\n"
+    )
+    outcome = trio.run(perform_one, scene(passes, limit=2.0), command(script))
+    assert outcome.ending.how is How.HUNG
+    child = int((tmp_path / "pid").read_text())
+    state = Path(f"/proc/{child}/stat")
+    assert not state.exists() or state.read_text().split()[2] == "Z"
 
 
 def test_a_command_that_cannot_be_started_is_told():

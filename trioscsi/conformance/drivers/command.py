@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 
 import attrs
 import trio
@@ -82,6 +85,7 @@ class CommandDriver:
                 stderr=subprocess.STDOUT,
                 check=False,
                 deliver_cancel=_end,
+                start_new_session=True,  # so that what it starts can be ended with it
             )
         except OSError as error:
             return Ending(How.FAILED, f"{command[0]}: {error.strerror}")
@@ -104,8 +108,9 @@ def _last_line(output: str) -> str:
 
 
 async def _end(process: trio.Process) -> None:
-    process.terminate()
+    """End a command, and all that it has started."""
+    os.killpg(process.pid, signal.SIGTERM)
     with trio.move_on_after(_GRACE):
         await process.wait()
-        return
-    process.kill()
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
