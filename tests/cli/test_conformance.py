@@ -107,3 +107,17 @@ def test_a_report_that_cannot_be_written_is_told(run: Run, tmp_path: Path):
     status, _, err = run("selftest", "NP-04", "--json", str(tmp_path / "no" / "such"))
     assert status == 1
     assert "cannot write" in err
+
+
+def test_a_line_is_told_of_each_scenario_unless_that_is_too_much(run: Run):
+    _, out, _ = run("run", "LG-01", "--recipe", "in-house")
+    assert out.startswith("LG-01  pass ")
+    _, out, _ = run("run", "LG-01", "--recipe", "in-house", "--quiet")
+    assert "LG-01" not in out
+    assert "in-house: 1 pass" in out
+
+
+@pytest.mark.parametrize("command", ["run", "list", "selftest", "check", "proxy"])
+def test_every_command_says_how_to_use_it(run: Run, command: str):
+    _, out, _ = run(command, "--help")
+    assert f"trioscsi conformance {command} " in out.partition("Example")[2]

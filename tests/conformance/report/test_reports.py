@@ -167,3 +167,9 @@ def test_a_capture_has_what_was_said_and_what_was_found(tmp_path: Path):
     assert len(packets) > len(outcome.ladder)
     comments = [comment for packet in packets for comment in packet.comments]
     assert any("BROKEN (MUST): the answer has the tag 0x8" in text for text in comments)
+
+
+def test_a_line_of_progress_is_as_long_as_the_terminal_is_wide(outcomes: list[Outcome]):
+    whole = progress(outcomes[1])
+    assert progress(outcomes[1], 500) == whole
+    assert progress(outcomes[1], 40) == whole[:37] + "..."

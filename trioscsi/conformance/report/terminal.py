@@ -19,11 +19,12 @@ def row(name: str, verdict: Verdict, section: str, says: str) -> str:
     return f"{name:<6} {verdict:<{_WIDTH}}  {section:<9} {says}".rstrip()
 
 
-def progress(outcome: Outcome) -> str:
-    """What is said of a scenario when it is over."""
+def progress(outcome: Outcome, width: int | None = None) -> str:
+    """What is said of a scenario when it is over, in a line of at most so many characters."""
     scenario = outcome.scenario
     says = scenario.says if outcome.verdict is Verdict.PASS else f"{scenario.says} [{outcome.says}]"
-    return row(scenario.id, outcome.verdict, scenario.section, says)
+    line = row(scenario.id, outcome.verdict, scenario.section, says)
+    return line if width is None or len(line) <= width else line[: width - 3] + "..."
 
 
 def lines(report: Report) -> Iterator[str]:
