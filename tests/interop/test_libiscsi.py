@@ -245,6 +245,7 @@ def test_libiscsi_is_refused_without_the_right_secret(guarded: Serving, secret: 
             run(*command)
 
 
+@pytest.mark.slow
 @on(["SCSI.Sanitize.Reset"], "slow")
 def test_libiscsi_finds_that_a_sanitize_outlasts_all_resets(libiscsi: Run, suite: Suite) -> None:
     check(libiscsi.said(suite))
