@@ -199,8 +199,8 @@ def test_what_a_command_has_started_ends_with_it(tmp_path: Path):
     outcome = trio.run(perform_one, scene(passes, limit=2.0), command(script))
     assert outcome.ending.how is How.HUNG
     child = int((tmp_path / "pid").read_text())
-    with suppress(ProcessLookupError):
-        ended, _, _ = select.select([os.pidfd_open(child)], [], [], 5)
+    with suppress(ProcessLookupError), os.fdopen(os.pidfd_open(child), "rb") as handle:
+        ended, _, _ = select.select([handle], [], [], 5)
         assert ended
 
 
