@@ -38,7 +38,11 @@ const drawTables = soon(() => {
 });
 const drawRates = soon(() => plots.draw(model.rates));
 const lookAtNewest = soon(() => {
-  if (byId("follow").checked || !model.connections.has(shown)) look(latest);
+  if (!byId("follow").checked && model.connections.has(shown)) return;
+  look(latest);
+  // What it has come to since it began was not said yet: nobody looked at it.
+  const move = model.connections.get(latest)?.moves.get("connection")?.at(-1);
+  if (move) speak(move);
 });
 
 function look(number) {
