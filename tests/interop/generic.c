@@ -33,6 +33,21 @@ static struct disk *disk_of(int fd)
     return fd >= 0 && fd < FILES && disks[fd].session != NULL ? &disks[fd] : NULL;
 }
 
+/* Hears what the disk has to say of a power on; whether it is ready is for others to ask. */
+static void hear(struct iscsi_context *session, int lun)
+{
+    int attention = 1;
+
+    while (attention) {
+        struct scsi_task *task = iscsi_testunitready_sync(session, lun);
+
+        attention = task != NULL && task->status == SCSI_STATUS_CHECK_CONDITION &&
+                    task->sense.key == SCSI_SENSE_UNIT_ATTENTION;
+        if (task != NULL)
+            scsi_free_scsi_task(task);
+    }
+}
+
 /* Logs in; the number of a file that stands for the disk. */
 static int log_in(const char *name)
 {
@@ -43,13 +58,14 @@ static int log_in(const char *name)
 
     if (url == NULL || iscsi_set_targetname(session, url->target) != 0 ||
         iscsi_set_session_type(session, ISCSI_SESSION_NORMAL) != 0 ||
-        iscsi_full_connect_sync(session, url->portal, url->lun) != 0 ||
+        iscsi_connect_sync(session, url->portal) != 0 || iscsi_login_sync(session) != 0 ||
         (fd = real("/dev/null", O_RDWR)) < 0 || fd >= FILES) {
         fprintf(stderr, "%s: %s\n", name, iscsi_get_error(session));
         iscsi_destroy_context(session);
         errno = ENODEV;
         return -1;
     }
+    hear(session, url->lun);
     disks[fd].session = session;
     disks[fd].lun = url->lun;
     iscsi_destroy_url(url);

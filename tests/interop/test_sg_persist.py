@@ -17,6 +17,8 @@ from tests.interop.serving import Serving, serving
 
 CONFLICT = 24
 """The exit status of sg3_utils for RESERVATION CONFLICT."""
+DATA_PROTECT = 7
+"""That for the sense key of the name."""
 TYPES = {
     1: "Write Exclusive",
     3: "Exclusive Access",
@@ -67,6 +69,7 @@ def ask(generic: Generic, server: Serving) -> Iterator[Ask]:
 
 def test_the_capabilities(ask: Ask) -> None:
     output = ask("--in", "--report-capabilities")
+    assert "Replace Lost Reservation Capable(RLR_C): 1" in output
     assert "Compatible Reservation Handling(CRH): 1" in output
     assert "Persist Through Power Loss Capable(PTPL_C): 1" in output
     assert "Type Mask Valid(TMV): 1" in output
@@ -137,3 +140,20 @@ def test_what_is_to_survive_a_loss_of_power(generic: Generic, tmp_path: Path) ->
         after = ask("--in", "--read-full-status")
         assert after.partition("\n")[2] == before.partition("\n")[2]
         assert "0xabc" in after
+
+
+def test_to_replace_what_was_lost(generic: Generic, tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    for server in start(state):
+        persist(generic, server.url)("--out", "--register", "--param-sark=abc", "--param-aptpl")
+    (kept,) = state.iterdir()
+    kept.write_bytes(b"damage")
+    for server in start(state):
+        ask = persist(generic, server.url)
+        refused = ask("--in", "--read-keys", "--verbose", status=DATA_PROTECT)
+        assert "Persistent reservation information lost" in refused
+        ask("--out", "--replace-lost", "--param-sark=1", "--prout-type=3", "--param-aptpl")
+        assert "Key=0x1" in ask("--in", "--read-reservation")
+    for server in start(state):
+        assert "Key=0x1" in persist(generic, server.url)("--in", "--read-reservation")
+    assert b"damage" in {path.read_bytes() for path in state.iterdir()}

@@ -12,7 +12,7 @@ from trioscsi.scsi.persistent_order import MOVE_PARAMETER_LIST, PARAMETER_LIST
 from trioscsi.scsi.registrations import Registrant, Registrations
 
 NAME = "iqn.2026-11.example:disk"
-REGISTER, RESERVE, RELEASE, CLEAR, PREEMPT, PREEMPT_AND_ABORT, IGNORE, MOVE = range(8)
+REGISTER, RESERVE, RELEASE, CLEAR, PREEMPT, PREEMPT_AND_ABORT, IGNORE, MOVE, REPLACE = range(9)
 
 
 @attrs.define(eq=False)

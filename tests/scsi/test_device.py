@@ -167,3 +167,11 @@ def test_what_cannot_be_read_is_a_usage_error(unit: LogicalUnit) -> None:
         unit.restore("note", b"\xff")
     with pytest.raises(UsageError, match="nothing of this name is ever saved"):
         unit.restore("other", b"")
+
+
+def test_a_unit_goes_on_without_reservations_that_are_lost_and_without_nothing_else(
+    unit: LogicalUnit,
+) -> None:
+    lost = [name for name in unit.keepsakes if unit.lose(name)]
+    assert lost == ["reservations"]
+    assert unit.reservations.lost

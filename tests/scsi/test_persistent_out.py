@@ -12,6 +12,7 @@ from tests.scsi.hosts import (
     PREEMPT_AND_ABORT,
     REGISTER,
     RELEASE,
+    REPLACE,
     RESERVE,
     Host,
     House,
@@ -24,6 +25,7 @@ from trioscsi.scsi.sense import (
     INVALID_RELEASE,
     NO_ROOM_FOR_REGISTRATIONS,
     PARAMETER_LIST_LENGTH_ERROR,
+    RESERVATIONS_LOST,
     invalid_field,
     invalid_parameter,
 )
@@ -341,12 +343,12 @@ def test_a_list_is_no_longer_than_what_a_command_may_carry(a: Host) -> None:
     assert a.order(REGISTER, 0, 1, length=16 * 2**20 + 1) == SHORT
 
 
-@pytest.mark.parametrize("action", range(8, 32))
+@pytest.mark.parametrize("action", range(9, 32))
 def test_there_are_no_other_service_actions(a: Host, action: int) -> None:
     assert a.do(bytes((0x5F, action)) + bytes(6) + b"\x18\0", bytes(24)) == NO_ACTION
 
 
-@given(st.integers(0, 7), st.integers(0, 255), st.binary(max_size=120), st.booleans())
+@given(st.integers(0, 8), st.integers(0, 255), st.binary(max_size=120), st.booleans())
 def test_any_list_gives_an_outcome(
     action: int, scope_and_type: int, data: bytes, by_name: bool
 ) -> None:
@@ -356,6 +358,85 @@ def test_any_list_gives_an_outcome(
     a.order(RESERVE, 1, type=1)
     cdb = bytes((0x5F, action, scope_and_type, 0, 0, 0, 0, 0, len(data), 0))
     assert isinstance(a.do(cdb, bytes(7) + b"\1" + data[8:]), Done | Failed | Refused)
+
+
+# REPLACE LOST RESERVATION.
+
+
+@pytest.fixture
+def lost() -> House:
+    """A unit that has lost what was saved of its reservations."""
+    house = House({"keeps_state": True})
+    assert house.unit.lose("reservations")
+    return house
+
+
+@TYPES
+@pytest.mark.parametrize("aptpl", [0, 1])
+def test_one_nexus_begins_anew_after_a_loss(lost: House, kind: Type, aptpl: int) -> None:
+    a, b = lost.host("a"), lost.host("b")
+    assert a.order(IGNORE, 0, 1) == Failed(RESERVATIONS_LOST)
+    assert a.order(REPLACE, 0, 7, type=kind, aptpl=aptpl) == Done()
+    assert lost.now.keys == {a.who: 7}
+    assert lost.now.reservation == Reservation(kind, None if kind.all_registrants else a.who)
+    assert lost.now.generation == 1
+    assert lost.blocks.saved == {"reservations": lost.now.encode()}
+    assert bool(lost.now.encode()) == bool(aptpl)
+    assert b.do("2a000000000000000000") == CONFLICT
+    assert a.order(RELEASE, 7, type=kind) == b.order(REGISTER, 0, 8) == Done()
+    assert a.heard() == b.heard() == []
+
+
+def test_nothing_else_ends_a_loss(lost: House) -> None:
+    a = lost.host("a")
+    lost.target.reset(0)
+    a.heard()
+    for action in range(8):
+        assert a.order(action, 0, 1, type=1) == Failed(RESERVATIONS_LOST)
+    assert a.do("000000000000") == Failed(RESERVATIONS_LOST)
+    assert lost.blocks.saved == {}
+
+
+def test_it_stays_lost_if_what_replaces_it_cannot_be_saved(lost: House) -> None:
+    a = lost.host("a")
+    lost.blocks.fails.add("save")
+    with pytest.raises(Exception, match="save fails"):
+        a.order(REPLACE, 0, 7, type=1)
+    assert lost.now.keys == {}
+    assert a.order(REGISTER, 0, 7) == Failed(RESERVATIONS_LOST)
+    lost.blocks.fails.clear()
+    assert a.order(REPLACE, 0, 7, type=1) == Done()
+
+
+def test_what_replaces_a_loss_is_one_new_registration_and_reservation(lost: House) -> None:
+    a = lost.host("a")
+    for order, refused in (
+        (a.order(REPLACE, 1, 7, type=1), invalid_parameter(0, 7)),
+        (a.order(REPLACE, 0, 0, type=1), invalid_parameter(KEY, 7)),
+        (a.order(REPLACE, 0, 7, type=2), invalid_field(2, 3)),
+        (a.order(REPLACE, 0, 7, type=1, scope=1), invalid_field(2, 7)),
+        (a.order(REPLACE, 0, 7, type=1, all_tg_pt=1), invalid_parameter(20, 2)),
+        (a.order(REPLACE, 0, 7, type=1, spec_i_pt=1), invalid_parameter(20, 3)),
+    ):
+        assert order == Failed(refused)
+    assert lost.now.keys == {}
+
+
+def test_what_is_not_lost_is_not_replaced(lost: House) -> None:
+    a, b, c = lost.host("a"), lost.host("b"), lost.host("c")
+    a.order(REPLACE, 0, 7, type=1)
+    b.order(REGISTER, 0, 8)
+    before = lost.now
+    assert a.order(REPLACE, 0, 9, type=1) == Failed(INVALID_RELEASE)
+    assert b.order(REPLACE, 0, 9, type=1) == Failed(INVALID_RELEASE)
+    assert c.order(REPLACE, 0, 9, type=1) == CONFLICT
+    a.order(RELEASE, 7, type=1)
+    assert c.order(REPLACE, 0, 9, type=1) == Failed(INVALID_RELEASE)
+    assert lost.now.keys == before.keys
+
+
+def test_where_nothing_is_saved_nothing_is_lost_and_nothing_can_be_replaced(a: Host) -> None:
+    assert a.order(REPLACE, 0, 7, type=1) == NO_ACTION
 
 
 # What is to survive a loss of power.

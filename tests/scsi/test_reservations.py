@@ -5,12 +5,13 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from tests.scsi.blocks import Blocks
-from tests.scsi.hosts import IGNORE, REGISTER, Host, House
+from tests.scsi.hosts import IGNORE, REGISTER, REPLACE, Host, House
 from trioscsi.errors import BackendError, UsageError
-from trioscsi.scsi import LogicalUnit, Nexus
+from trioscsi.scsi import Failed, LogicalUnit, Nexus, Reply
 from trioscsi.scsi.command import Access
 from trioscsi.scsi.registrations import Registrant, Registrations, Type
-from trioscsi.scsi.reservations import Reservations
+from trioscsi.scsi.reservations import CONFLICT, Reservations
+from trioscsi.scsi.sense import RESERVATIONS_LOST
 
 
 @pytest.fixture
@@ -70,6 +71,18 @@ def test_commands_are_looked_at_only_while_something_is_reserved(house: House, a
     assert not house.unit.guards
 
 
+def test_a_unit_that_has_lost_its_reservations_lets_little_through(house: House, a: Host) -> None:
+    house.unit.reservations.lose()
+    assert house.unit.reservations.lost
+    for cdb in ("120000002400", "030000001200", "1b0000000100"):
+        assert not isinstance(a.do(cdb), Failed), cdb
+    for cdb in ("000000000000", "1b0000000000", "28000000000000000100", "160000000000"):
+        assert a.do(cdb) == Failed(RESERVATIONS_LOST), cdb
+    sense = a.do("030000001200")
+    assert isinstance(sense, Reply)
+    assert sense.data == RESERVATIONS_LOST.encode()
+
+
 def test_known_by_name_what_was_saved_with_ports_still_counts(a: Host) -> None:
     a.order(REGISTER, 0, 1, aptpl=1)
     by_name = House({"keeps_state": True, "registrations_by_name": True})
@@ -120,6 +133,21 @@ async def test_what_others_have_built_on_is_not_undone(house: House, a: Host) ->
         storage.ends[0].set()
     assert failed
     assert reservations.persistent is second.after
+
+
+async def test_a_loss_is_replaced_once_even_while_that_is_being_saved(
+    house: House, a: Host
+) -> None:
+    assert house.unit.lose("reservations")
+    reservations, storage = house.unit.reservations, Saving(house.unit)
+    first = reservations.persistent.replace_lost(a.who, 7, Type.WRITE_EXCLUSIVE)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(reservations.take, first, storage)
+        await wait_all_tasks_blocked()
+        assert house.host("b").order(REPLACE, 0, 8, type=1) == CONFLICT
+        storage.ends[0].set()
+    assert reservations.persistent is first.after
+    assert not reservations.lost
 
 
 def test_a_nexus_that_reserved_nothing_releases_nothing(house: House, a: Host) -> None:

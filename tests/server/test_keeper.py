@@ -13,16 +13,26 @@ from trioscsi.server.keeper import Keeper
 NAME = "iqn.2026-11.example:disk"
 
 
+def files(folder: Path) -> list[Path]:
+    return sorted(folder.iterdir())
+
+
 def only_file(folder: Path) -> Path:
-    (path,) = folder.iterdir()
+    (path,) = files(folder)
     return path
+
+
+def found(keeper: Keeper, number: int) -> dict[str, bytes]:
+    """What a restart finds."""
+    return {kept.name: kept.read() for kept in keeper.load(number)}
 
 
 async def test_what_was_saved_last_is_found_again(tmp_path: Path) -> None:
     keeper = Keeper(tmp_path / "a" / "b", NAME)
     for data in (b"one", b"", b"three"):
         await keeper.save(7, "modes", data)
-        assert keeper.load(7) == Keeper(tmp_path / "a" / "b", NAME).load(7) == {"modes": data}
+        again = Keeper(tmp_path / "a" / "b", NAME)
+        assert found(keeper, 7) == found(again, 7) == {"modes": data}
 
 
 async def test_units_targets_and_names_are_kept_apart(tmp_path: Path) -> None:
@@ -31,10 +41,10 @@ async def test_units_targets_and_names_are_kept_apart(tmp_path: Path) -> None:
     await keeper.save(1, "reservations", b"2")
     await keeper.save(11, "modes", b"3")
     await other.save(1, "modes", b"4")
-    assert keeper.load(1) == {"modes": b"1", "reservations": b"2"}
-    assert keeper.load(11) == {"modes": b"3"}
-    assert other.load(1) == {"modes": b"4"}
-    assert keeper.load(0) == {}
+    assert found(keeper, 1) == {"modes": b"1", "reservations": b"2"}
+    assert found(keeper, 11) == {"modes": b"3"}
+    assert found(other, 1) == {"modes": b"4"}
+    assert found(keeper, 0) == {}
 
 
 async def test_a_file_that_a_crash_left_half_written_does_not_count(tmp_path: Path) -> None:
@@ -42,9 +52,9 @@ async def test_a_file_that_a_crash_left_half_written_does_not_count(tmp_path: Pa
     await keeper.save(1, "modes", b"old")
     path = only_file(tmp_path)
     path.with_name(path.name + ".new").write_bytes(b"ne")
-    assert keeper.load(1) == {"modes": b"old"}
+    assert found(keeper, 1) == {"modes": b"old"}
     await keeper.save(1, "modes", b"newer")
-    assert keeper.load(1) == {"modes": b"newer"}
+    assert found(keeper, 1) == {"modes": b"newer"}
 
 
 async def test_damage_is_said_rather_than_used(tmp_path: Path) -> None:
@@ -52,8 +62,51 @@ async def test_damage_is_said_rather_than_used(tmp_path: Path) -> None:
     await keeper.save(1, "modes", b"data")
     path = only_file(tmp_path)
     path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(UsageError, match="is damaged: remove it"):
-        keeper.load(1)
+    (kept,) = keeper.load(1)
+    assert (kept.name, kept.path) == ("modes", path)
+    with pytest.raises(UsageError, match="it is damaged: remove it"):
+        kept.read()
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(UsageError, match="it cannot be read: Is a directory"):
+        kept.read()
+
+
+async def test_a_damaged_file_keeps_its_name_until_another_is_written_and_then_has_one_more(
+    tmp_path: Path,
+) -> None:
+    keeper = Keeper(tmp_path, NAME)
+    for number, damage in enumerate((b"once", b"again"), 1):
+        await keeper.save(1, "reservations", b"data")
+        (kept,) = keeper.load(1)
+        kept.path.write_bytes(damage)
+        keeper.spare(kept)
+        assert kept.path.read_bytes() == damage
+        await keeper.save(1, "reservations", b"")
+        assert found(keeper, 1) == {"reservations": b""}
+        aside = kept.path.with_name(f"{kept.path.name}.damaged-{number}")
+        assert aside.read_bytes() == damage
+    await keeper.save(1, "reservations", b"more")
+    assert len(files(tmp_path)) == 3
+
+
+async def test_a_damaged_file_is_put_aside_once_however_often_a_save_fails(tmp_path: Path) -> None:
+    keeper = Keeper(tmp_path, NAME)
+    await keeper.save(1, "reservations", b"data")
+    (kept,) = keeper.load(1)
+    kept.path.write_bytes(b"?")
+    keeper.spare(kept)
+    hindrance = kept.path.with_name(kept.path.name + ".new")
+    hindrance.mkdir()
+    for _ in range(2):
+        with pytest.raises(BackendError, match="Is a directory"):
+            await keeper.save(1, "reservations", b"new")
+    aside = kept.path.with_name(kept.path.name + ".damaged-1")
+    assert kept.path.read_bytes() == aside.read_bytes() == b"?"
+    hindrance.rmdir()
+    await keeper.save(1, "reservations", b"new")
+    assert found(keeper, 1) == {"reservations": b"new"}
+    assert files(tmp_path) == [kept.path, aside]
 
 
 async def test_a_save_that_hangs_can_be_given_up(
@@ -76,7 +129,7 @@ async def test_a_save_that_hangs_can_be_given_up(
 async def test_without_a_folder_nothing_is_kept() -> None:
     keeper = Keeper(None, NAME)
     assert not keeper.can_save
-    assert keeper.load(1) == {}
+    assert found(keeper, 1) == {}
     with pytest.raises(BackendError, match="no folder"):
         await keeper.save(1, "modes", b"data")
 
@@ -104,4 +157,4 @@ async def test_a_save_that_is_called_off_is_made_all_the_same(tmp_path: Path) ->
         await wait_all_tasks_blocked()
         nursery.cancel_scope.cancel()
     for number in range(10):
-        assert keeper.load(number) == {"modes": b"data"}
+        assert found(keeper, number) == {"modes": b"data"}

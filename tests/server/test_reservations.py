@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from pathlib import Path
 
 import pytest
 
 from tests.server.conftest import Build
 from tests.server.peer import BLOCK, OTHER_ISID, Peer, read10, write10
+from trioscsi import MemoryDisk, UsageError
 from trioscsi.scsi import Status, transport_id
 
-REGISTER, RESERVE, IGNORE = 0, 1, 6
+REGISTER, RESERVE, IGNORE, REPLACE_LOST = 0, 1, 6, 8
 EXCLUSIVE_ACCESS = 3
+LOST = 0x7, 0x4401
+"""DATA PROTECT, PERSISTENT RESERVATION INFORMATION LOST."""
 
 
 async def order(
@@ -35,6 +40,10 @@ async def can_use(peer: Peer) -> bool:
     written = await peer.do(write10(0, 1), bytes(BLOCK))
     assert {read.status, written.status} in ({Status.GOOD}, {Status.RESERVATION_CONFLICT})
     return read.status == Status.GOOD
+
+
+def files(folder: Path) -> list[Path]:
+    return sorted(folder.iterdir())
 
 
 async def test_a_session_is_registered_as_the_initiator_port_that_it_is(build: Build) -> None:
@@ -65,6 +74,46 @@ async def test_what_is_to_survive_a_restart_does(build: Build, tmp_path: Path, f
     assert await can_use(await house.log_in(OTHER_ISID)) is not bool(flags)
     again = await house.log_in()
     assert (await full_status(again) == status) is bool(flags)
+
+
+@pytest.mark.parametrize("damage", [b"", b"?" * 100, None])
+async def test_a_disk_whose_reservations_are_damaged_waits_for_them_to_be_replaced(
+    build: Build, tmp_path: Path, caplog: pytest.LogCaptureFixture, damage: bytes | None
+) -> None:
+    before = await build(state=tmp_path).log_in()
+    await order(before, REGISTER, 0, 7, flags=1)
+    (kept,) = files(tmp_path)
+    if damage is None:  # whole, but not what a unit saves
+        damage = hashlib.sha256(b"{}").digest() + b"{}"
+    kept.write_bytes(damage)
+    house = build(MemoryDisk("1MiB"), MemoryDisk("1MiB"), state=tmp_path)
+    assert str(kept) in caplog.text
+    assert "REPLACE LOST RESERVATION" in caplog.text
+    peer = await house.log_in()
+    answer = await peer.do(read10(0, 1), reads=BLOCK)
+    assert (answer.status, answer.sense_code) == (Status.CHECK_CONDITION, LOST)
+    assert (await peer.do(read10(0, 1), reads=BLOCK, unit=1)).status == Status.GOOD
+    assert kept.read_bytes() == damage
+    assert await order(peer, REPLACE_LOST, 0, 8, kind=EXCLUSIVE_ACCESS, flags=1) == Status.GOOD
+    assert await can_use(peer)
+    caplog.clear()
+    again = build(state=tmp_path)
+    assert await can_use(await again.log_in())
+    assert not await can_use(await again.log_in(OTHER_ISID))
+    assert not caplog.text
+    assert [path.read_bytes() for path in files(tmp_path) if path != kept] == [damage]
+
+
+async def test_what_else_is_damaged_keeps_a_target_from_starting(
+    build: Build, tmp_path: Path
+) -> None:
+    peer = await build(state=tmp_path).log_in()
+    await order(peer, REGISTER, 0, 7, flags=1)
+    (kept,) = files(tmp_path)
+    modes = kept.rename(kept.with_suffix(".modes"))
+    modes.write_bytes(b"?")
+    with pytest.raises(UsageError, match=re.escape(f"{modes}: it is damaged")):
+        build(state=tmp_path)
 
 
 async def test_without_a_place_for_it_nothing_can_survive(build: Build) -> None:

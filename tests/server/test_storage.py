@@ -202,7 +202,8 @@ async def test_a_job_goes_on_later(make: Make, nursery: trio.Nursery) -> None:
 async def test_what_is_saved_belongs_to_the_unit(make: Make) -> None:
     storage = make(ReadOnly(MemoryDisk("1MiB")))
     await storage.save("modes", b"data")
-    assert storage.keeper.load(0) == {"modes": b"data"}
+    (kept,) = storage.keeper.load(0)
+    assert (kept.name, kept.read()) == ("modes", b"data")
 
 
 async def test_while_the_cache_is_off_each_write_is_durable(make: Make) -> None:

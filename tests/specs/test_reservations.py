@@ -11,11 +11,12 @@ import attrs
 import pytest
 
 from tests.scsi.hosts import IGNORE, MOVE, REGISTER, RESERVE, Host, House
-from trioscsi.scsi import Done, persistent_in, persistent_order, transport_id
+from trioscsi.scsi import Done, Failed, persistent_in, persistent_order, transport_id
 from trioscsi.scsi.disk import DISK
 from trioscsi.scsi.layout import Layout
 from trioscsi.scsi.registrations import Type
 from trioscsi.scsi.reservations import CONFLICT
+from trioscsi.scsi.sense import RESERVATIONS_LOST
 
 TABLE: dict[str, Any] = tomllib.loads(
     (Path(__file__).parents[2] / "specs" / "scsi" / "reservations.toml").read_text()
@@ -90,15 +91,19 @@ def test_every_command_has_a_row_and_every_row_a_command() -> None:
     assert {(command.opcode, command.service_action) for command in DISK} == rows
 
 
+def answered(host_of: Callable[[], Host], answer: object) -> set[str]:
+    """The rows whose command has this answer for a host, who is in the same situation for each."""
+    return {row["name"] for row in COMMANDS if plan(host_of(), cdb(row)) == answer}
+
+
 def conflicting(host_of: Callable[[], Host]) -> set[str]:
-    """The rows whose command conflicts for a host, who is in the same situation for each."""
-    return {row["name"] for row in COMMANDS if plan(host_of(), cdb(row)) == CONFLICT}
+    return answered(host_of, CONFLICT)
 
 
 @CELLS
 def test_commands_conflict_where_the_table_says_so(situation: Situation) -> None:
     letters = {row["name"]: row["row"].replace(" ", "") for row in COMMANDS}
-    assert set("".join(letters.values())) == {"A", "C"}
+    assert set("".join(row[:-1] for row in letters.values())) == {"A", "C"}
     assert conflicting(lambda: situation.arrange()[1]) == {
         name for name, row in letters.items() if row[situation.column - 1] == "C"
     }
@@ -135,6 +140,34 @@ def test_persistent_reserve_out_conflicts_where_the_table_says_so(
         return
     letter = row["registered" if situation.registered else "not_registered"]
     assert (answer == CONFLICT) is (letter == "C")
+
+
+# When it is lost what was reserved.
+
+
+def lost() -> Host:
+    """A host that has come to a unit which has lost it."""
+    house = House(EVERYTHING)
+    assert house.unit.lose("reservations")
+    return house.host("any")
+
+
+def test_what_is_performed_although_reservations_are_lost_is_what_the_table_says() -> None:
+    letters = {row["name"]: row["row"][-1] for row in COMMANDS}
+    assert set(letters.values()) == {"A", "L"}
+    refused = answered(lost, Failed(RESERVATIONS_LOST))
+    assert refused == {name for name, letter in letters.items() if letter == "L"}
+    assert conflicting(lost) == set()
+
+
+@pytest.mark.parametrize("row", OUT, ids=lambda row: row["name"])
+def test_which_persistent_reserve_out_is_performed_then_is_what_the_table_says(
+    row: dict[str, Any],
+) -> None:
+    host, action = lost(), row["service_action"]
+    rest = transport_id.encode("iqn.x:new,i,0x000000000001") if action == MOVE else b""
+    answer = host.order(action, 0, KEY, type=1, rest=rest)
+    assert answer == (Done() if row["lost"] == "A" else Failed(RESERVATIONS_LOST))
 
 
 # The records.

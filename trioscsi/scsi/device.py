@@ -272,6 +272,13 @@ class LogicalUnit:
         except ValueError as error:
             raise UsageError(f"LUN {self.number}: the {name} that were saved: {error}") from None
 
+    def lose(self, name: str) -> bool:
+        """What was saved under this name is lost; False if the unit cannot go on without it."""
+        if name != self.reservations.name:
+            return False
+        self.reservations.lose()
+        return True
+
     def reset(self) -> None:
         """Be as after power on, but for what outlives that (SAM-5 section 6.3.3)."""
         self.stopped = False

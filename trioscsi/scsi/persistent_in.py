@@ -76,9 +76,10 @@ def read_reservation(unit: LogicalUnit, cdb: Cdb, _nexus: Nexus) -> Plan:
 
 @decoded
 def report_capabilities(unit: LogicalUnit, cdb: Cdb, _nexus: Nexus) -> Plan:
-    """REPORT CAPABILITIES; registrations are never lost, so that none need be replaced."""
+    """REPORT CAPABILITIES; what is saved nowhere cannot be lost either."""
     data = CAPABILITIES.encode(
         capabilities_length=CAPABILITIES.length,
+        rlr_c=unit.keeps_state,
         crh=1,
         sip_c=1,
         atp_c=1,

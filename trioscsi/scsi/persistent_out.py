@@ -32,6 +32,7 @@ class Action:
 
     ``shortest`` is the length of its parameter list, which may be more if ``names``: if it can
     name initiator ports. With ``abort``, the commands of those who were pre-empted are ended.
+    ``needs``: whether a unit has it; without it, every one has.
     """
 
     code: int
@@ -41,6 +42,7 @@ class Action:
     shortest: int = PARAMETER_LIST.length
     names: bool = False
     abort: bool = False
+    needs: Callable[[LogicalUnit], bool] | None = None
 
 
 @attrs.define
@@ -155,6 +157,22 @@ def register_and_move(order: Order) -> Change | None:
     return _persisting(change, aptpl=aptpl)
 
 
+def replace_lost_reservation(order: Order) -> Change | None:
+    """REPLACE LOST RESERVATION: one nexus is registered and holds the reservation, and no other."""
+    if not order.unit.reservations.lost:
+        if order.now.reservation is not None and order.who not in order.now.keys:
+            raise Refusal(CONFLICT)
+        raise Refusal(INVALID_RELEASE)
+    kind, aptpl = order.type(), order.aptpl()
+    if order["reservation_key"]:
+        raise order.refusal("reservation_key")
+    if not order.new_key:
+        raise order.refusal("service_action_reservation_key")
+    if order["all_tg_pt"]:
+        raise order.refusal("all_tg_pt")
+    return _persisting(order.now.replace_lost(order.who, order.new_key, kind), aptpl=aptpl)
+
+
 def _persisting(change: Change, *, aptpl: bool) -> Change:
     return attrs.evolve(change, after=attrs.evolve(change.after, aptpl=aptpl))
 
@@ -195,6 +213,12 @@ ACTIONS = (
         MOVE_PARAMETER_LIST.length + transport_id.SHORTEST,
         names=True,
     ),
+    Action(
+        0x08,
+        "REPLACE LOST RESERVATION",
+        replace_lost_reservation,
+        needs=lambda unit: unit.keeps_state,
+    ),
 )
 COMMANDS = tuple(
     Command(
@@ -204,6 +228,7 @@ COMMANDS = tuple(
         _reserve_out(action),
         service_action=action.code,
         access=Access.PERSISTENT,
+        needs=action.needs,
     )
     for action in ACTIONS
 )

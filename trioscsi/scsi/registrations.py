@@ -169,6 +169,10 @@ class Registrations:
             del keys[who]
         return self._counted(keys, Reservation(self.reservation.type, to))
 
+    def replace_lost(self, who: Registrant, key: int, kind: Type) -> Change:
+        """Of all that is lost, nothing is left; this one begins anew, and nobody hears of it."""
+        return self._counted({who: key}, _reservation(who, kind))
+
     def _without(self, victims: Collection[Registrant]) -> Change:
         left = {each: key for each, key in self.keys.items() if each not in victims}
         reservation = self.reservation

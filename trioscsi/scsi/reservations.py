@@ -8,8 +8,9 @@ import attrs
 
 from trioscsi.errors import BackendError
 from trioscsi.scsi.command import Access, Concern
-from trioscsi.scsi.plan import Refused, Status
+from trioscsi.scsi.plan import Failed, Refused, Status
 from trioscsi.scsi.registrations import Registrant, Registrations
+from trioscsi.scsi.sense import RESERVATIONS_LOST
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -41,6 +42,8 @@ class Reservations:
     reserved_by: Nexus | None = attrs.field(default=None, init=False)
     """Who has the unit by RESERVE."""
     persistent: Registrations = attrs.field(factory=Registrations, init=False)
+    lost: bool = attrs.field(default=False, init=False)
+    """Whether a restart could not find what was saved, and nobody has begun anew since."""
     _on_disk: bool = attrs.field(default=False, init=False)
     """Whether something may have been saved that a later change has to replace."""
 
@@ -92,6 +95,7 @@ class Reservations:
         Raises BackendError if it cannot be saved; it is undone then, unless others have built on
         it in the meantime.
         """
+        lost, self.lost = self.lost, False
         self._become(change.after)
         if change.after.aptpl or self._on_disk:
             self._on_disk = True
@@ -99,6 +103,7 @@ class Reservations:
                 await storage.save(self.name, change.after.encode())
             except BackendError:
                 if self.persistent is change.after:
+                    self.lost = lost
                     self._become(change.before)
                 raise
         for nexus in self.known(change.told):
@@ -110,6 +115,15 @@ class Reservations:
         registrations = Registrations.decode(data)
         self._become(registrations.by_name() if self.by_name else registrations)
 
+    def lose(self) -> None:
+        """What was saved cannot be read: let nobody in until one begins anew.
+
+        It is a recoverable loss (SPC-4 section 5.13.5.3): REPLACE LOST RESERVATION ends it, and
+        nothing else does. What was saved stays as it is until then.
+        """
+        self._on_disk = self.lost = True
+        self._watch()
+
     def _become(self, registrations: Registrations) -> None:
         self.persistent = registrations
         self._watch()
@@ -117,9 +131,39 @@ class Reservations:
     def _watch(self) -> None:
         """Look at commands as long as some may conflict."""
         free = self.reserved_by is None and self.persistent.reservation is None
-        self._unit.guard(Concern.RESERVATION, None if free else self._object)
+        guard = None if free else self._object
+        self._unit.guard(Concern.RESERVATION, _only_what_cannot_harm if self.lost else guard)
 
     def _object(
         self, _unit: LogicalUnit, command: Command, cdb: Bytes, nexus: Nexus
     ) -> Plan | None:
         return CONFLICT if self.conflicts(command.access_of(cdb), nexus) else None
+
+
+_REPLACE_LOST_RESERVATION = (0x5F, 0x08)
+_NEEDING_NO_RESERVATION = frozenset(
+    {
+        (0x03, None),  # REQUEST SENSE
+        (0x12, None),  # INQUIRY
+        (0x3B, None),  # WRITE BUFFER
+        (0x3C, None),  # READ BUFFER(10)
+        (0x4D, None),  # LOG SENSE
+        (0x9B, None),  # READ BUFFER(16)
+        (0xA0, None),  # REPORT LUNS
+        (0xA3, 0x0A),  # REPORT TARGET PORT GROUPS
+        _REPLACE_LOST_RESERVATION,
+    }
+)
+"""What is performed whoever may have reserved the unit (SPC-4 sections 5.13.5.2 and 5.13.5.3)."""
+_START_STOP_UNIT = 0x1B
+
+
+def _only_what_cannot_harm(
+    _unit: LogicalUnit, command: Command, cdb: Bytes, _nexus: Nexus
+) -> Plan | None:
+    """The guard of a unit whose reservations are lost."""
+    if (command.opcode, command.service_action) in _NEEDING_NO_RESERVATION:
+        return None
+    if command.opcode == _START_STOP_UNIT and command.access_of(cdb) is Access.ALWAYS:
+        return None  # it starts the unit, and does no more
+    return Failed(RESERVATIONS_LOST)

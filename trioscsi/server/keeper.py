@@ -7,15 +7,35 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+from itertools import count
 from pathlib import Path
 
+import attrs
 import trio
 
 from trioscsi.backends.threads import Threads
 from trioscsi.errors import BackendError, UsageError
 
 _DIGEST_LENGTH = 32
+
+
+@attrs.frozen
+class Kept:
+    """A file with what was saved for a unit under ``name``."""
+
+    name: str
+    path: Path
+
+    def read(self) -> bytes:
+        """What was saved; raises UsageError if the file is damaged, or cannot be read."""
+        try:
+            content = self.path.read_bytes()
+        except OSError as error:
+            raise UsageError(f"it cannot be read: {error.strerror}") from None
+        digest, data = content[:_DIGEST_LENGTH], content[_DIGEST_LENGTH:]
+        if hashlib.sha256(data).digest() != digest:
+            raise UsageError("it is damaged: remove it to forget what it kept")
+        return data
 
 
 class Keeper:
@@ -27,6 +47,7 @@ class Keeper:
         # A name may hold what a file name may not, and be longer than one.
         self._prefix = hashlib.sha256(target_name.encode()).hexdigest()[:16]
         self._threads = Threads(f"the state in {folder}", width=1)
+        self._spared: set[Path] = set()
         if folder is not None:
             try:
                 folder.mkdir(parents=True, exist_ok=True)
@@ -38,20 +59,22 @@ class Keeper:
         """Whether there is a folder."""
         return self._folder is not None
 
-    def load(self, number: int) -> Mapping[str, bytes]:
-        """What was saved for a unit, by name; raises UsageError for what is damaged."""
+    def load(self, number: int) -> list[Kept]:
+        """What was saved for a unit; raises UsageError if the folder cannot be read."""
         if self._folder is None:
-            return {}
+            return []
         start = f"{self._prefix}-{number}."
         try:
             paths = [p for p in self._folder.iterdir() if p.name.startswith(start)]
-            return {
-                path.name.removeprefix(start): _checked(path)
-                for path in paths
-                if path.suffix != _NEW
-            }
         except OSError as error:
             raise UsageError(f"{self._folder} cannot be read: {error.strerror}") from None
+        files = [Kept(path.name.removeprefix(start), path) for path in paths]
+        # What has an ending was not finished, or was put aside.
+        return [kept for kept in files if "." not in kept.name]
+
+    def spare(self, kept: Kept) -> None:
+        """Never overwrite this file: what is saved takes its place, and it gets another name."""
+        self._spared.add(kept.path)
 
     async def save(self, number: int, name: str, data: bytes) -> None:
         """Keep ``data`` under a name of a unit.
@@ -65,7 +88,8 @@ class Keeper:
         # Not to be called off: a file half written must not become the one that counts, and whoever
         # waits for others here has changed already what it saves.
         with trio.CancelScope(shield=True):
-            await self._threads.run(_replace, path, data)
+            await self._threads.run(_replace, path, data, path in self._spared)
+        self._spared.discard(path)
 
     def abandon(self) -> None:
         """Give up a save that hangs, and whatever waits for it: see `Threads.abandon`."""
@@ -75,7 +99,9 @@ class Keeper:
 _NEW = ".new"
 
 
-def _replace(path: Path, data: bytes) -> None:
+def _replace(path: Path, data: bytes, spare: bool) -> None:
+    if spare:
+        _put_aside(path)
     new = path.with_name(path.name + _NEW)
     with new.open("wb") as file:
         file.write(hashlib.sha256(data).digest() + data)
@@ -89,9 +115,14 @@ def _replace(path: Path, data: bytes) -> None:
         os.close(folder)
 
 
-def _checked(path: Path) -> bytes:
-    content = path.read_bytes()
-    digest, data = content[:_DIGEST_LENGTH], content[_DIGEST_LENGTH:]
-    if hashlib.sha256(data).digest() != digest:
-        raise UsageError(f"{path} is damaged: remove it to forget what it kept")
-    return data
+def _put_aside(path: Path) -> None:
+    """Give a file one more name. Until another file has the first one, a restart finds it there."""
+    for number in count(1):
+        aside = path.with_name(f"{path.name}.damaged-{number}")
+        try:
+            aside.hardlink_to(path)
+        except FileExistsError:
+            if aside.samefile(path):
+                return  # since a save that failed
+        else:
+            return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from secrets import token_bytes
@@ -21,7 +22,7 @@ from trioscsi.server.access import Guarded, Moved, Redirect, Rules
 from trioscsi.server.authentication import Credentials, Password, authentication
 from trioscsi.server.inventory import Inventory
 from trioscsi.server.jobs import Jobs
-from trioscsi.server.keeper import Keeper
+from trioscsi.server.keeper import Keeper, Kept
 from trioscsi.server.listener import Address
 from trioscsi.server.offers import make_offer
 from trioscsi.server.perform import Performer
@@ -33,6 +34,8 @@ from trioscsi.server.storage import Unit
 from trioscsi.server.tracing import Traced
 from trioscsi.server.watch import SpaceWatch
 from trioscsi.server.web.page import LivePage
+
+log = logging.getLogger("trioscsi")
 
 
 class Target:
@@ -184,10 +187,29 @@ class Target:
             time=time,
             random=token_bytes,
         )
-        for kept, data in self._keeper.load(number).items():
-            unit.restore(kept, data)
+        for kept in self._keeper.load(number):
+            self._take_back(unit, kept)
         unit.thresholds.changed = self.watch.wake
         return unit
+
+    def _take_back(self, unit: LogicalUnit, kept: Kept) -> None:
+        """Let a unit find what was saved, or go on without it where the standard says how."""
+        try:
+            unit.restore(kept.name, kept.read())
+        except UsageError as error:
+            if not unit.lose(kept.name):
+                raise UsageError(f"{kept.path}: {error}") from None
+            self._keeper.spare(kept)
+            log.error(
+                "LUN %d of %s does not know any more who is registered and who has reserved it; "
+                "%s: %s. Nearly all commands are refused until an initiator begins anew "
+                "(PERSISTENT RESERVE OUT, REPLACE LOST RESERVATION), or the target is started "
+                "without this file, or with a good copy of it",
+                unit.number,
+                self.name,
+                kept.path,
+                error,
+            )
 
     @property
     def performer(self) -> Performer:
