@@ -40,18 +40,18 @@ def test_a_reservation_is_read_with_the_key_of_its_holder(
 
 
 def test_the_capabilities_are_all_but_to_keep_what_cannot_be_kept(a: Host) -> None:
-    assert read(a, 2) == "00081cb0ea010000"
+    assert read(a, 2) == "00081cc0ea010000"
 
 
 def test_a_unit_that_keeps_state_can_keep_reservations() -> None:
     a = House({"keeps_state": True}).host("a")
-    assert read(a, 2) == "00089db0ea010000"
+    assert read(a, 2) == "00089dc0ea010000"
     a.order(REGISTER, 0, 1, aptpl=1)
-    assert read(a, 2) == "00089db1ea010000"
+    assert read(a, 2) == "00089dc1ea010000"
     a.order(CLEAR, 1)
-    assert read(a, 2) == "00089db1ea010000"
+    assert read(a, 2) == "00089dc1ea010000"
     a.order(REGISTER, 0, 1)
-    assert read(a, 2) == "00089db0ea010000"
+    assert read(a, 2) == "00089dc0ea010000"
 
 
 @pytest.mark.parametrize("kind", Type)

@@ -49,8 +49,10 @@ FULL_STATUS = layout(
     additional_descriptor_length=span(20, 23),
 )
 
-_AS_THE_STANDARD_SAYS = 0b011
-"""ALLOW COMMANDS: TEST UNIT READY passes always, and what only reads passes write exclusive."""
+_AS_THE_STANDARD_SAYS = 0b100
+"""ALLOW COMMANDS: TEST UNIT READY passes always, and so does what asks for the results of copies;
+what only reads passes write exclusive.
+"""
 
 
 @decoded

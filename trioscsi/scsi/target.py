@@ -174,5 +174,5 @@ def _only_reads(unit: LogicalUnit, command: Command, cdb: Bytes, nexus: Nexus) -
     return None
 
 
-_CHANGE_NOTHING = frozenset({0x35, 0x84, 0x91})
-"""They conflict with reservations like a write, and are none: SYNCHRONIZE CACHE, RECEIVE COPY."""
+_CHANGE_NOTHING = frozenset({0x35, 0x91})
+"""SYNCHRONIZE CACHE conflicts with reservations like a write, and is none."""

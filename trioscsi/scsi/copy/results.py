@@ -210,7 +210,7 @@ _LID1 = cdb_layout(16, list_identifier=span(2), **_LENGTH)
 _LID4 = cdb_layout(16, list_identifier=span(2, 5), **_LENGTH)
 
 COMMANDS = tuple(
-    Command(0x84, name, layout, perform, service_action=action, access=Access.WRITE)
+    Command(0x84, name, layout, perform, service_action=action, access=Access.CONDITION)
     for action, name, layout, perform in (
         (0x00, "RECEIVE COPY STATUS(LID1)", _LID1, copy_status_lid1),
         (0x01, "RECEIVE COPY DATA(LID1)", _LID1, copy_data),
