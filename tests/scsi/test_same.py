@@ -97,12 +97,23 @@ def test_zeroes_are_zeroed(unit: LogicalUnit, ask: Ask, flags: int, data: bytes)
     assert blocks.steps == ["zero 258 4"]
 
 
-@pytest.mark.parametrize("data", [bytes(512), b"d" * 512])
-def test_unmapping_asks_for_nothing_of_the_data(unit: LogicalUnit, ask: Ask, data: bytes) -> None:
+@pytest.mark.parametrize(("flags", "data"), [(UNMAP, bytes(512)), (UNMAP | NDOB, b"")])
+def test_zeroes_need_no_space(unit: LogicalUnit, ask: Ask, flags: int, data: bytes) -> None:
+    unit.thin = True
+    blocks = Blocks(unit)
+    assert blocks.perform(ask(WRITE_SAME[16].format(flags, 4)), data) == Done()
+    assert blocks.steps == ["unmap 258 4"]
+
+
+@pytest.mark.parametrize("data", [b"d" * 512, bytes(511) + b"\1"])
+def test_what_unmapped_blocks_would_not_read_as_is_written(
+    unit: LogicalUnit, ask: Ask, data: bytes
+) -> None:
     unit.thin = True
     blocks = Blocks(unit)
     assert blocks.perform(ask(WRITE_SAME[16].format(UNMAP, 4)), data) == Done()
-    assert blocks.steps == ["unmap 258 4"]
+    assert blocks.steps == ["write 258 4"]
+    assert blocks.data[258 * 512 : 262 * 512] == data * 4
 
 
 def test_many_blocks_are_written_in_pieces(nexus: Nexus) -> None:

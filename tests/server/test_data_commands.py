@@ -171,8 +171,7 @@ class Model:
                 self.content[place] = bytes(a | b for a, b in zip(old, data, strict=True))
             case "WRITE SAME":
                 blocks = step.blocks or BLOCKS - step.lba
-                zeroes = step.flags["unmap"] or step.flags.get("ndob")
-                block = bytes(self.block_size) if zeroes else data
+                block = bytes(self.block_size) if step.flags.get("ndob") else data
                 self.content[self.place(step, blocks)] = block * blocks
             case "UNMAP":
                 self.content[place] = bytes(step.blocks * self.block_size)

@@ -27,7 +27,8 @@ _AT_ONCE = 2**20
 class WriteSame(Procedure):
     """Write the block that comes, or zeroes if none does, to each of ``blocks`` from ``lba`` on.
 
-    ``unmap``: give their space back instead, whatever the block holds.
+    ``unmap``: zeroes need no space, for blocks without it read as zeroes (LBPRZ); whatever else
+    comes is written (SBC-4 section 4.7.3.4.4).
     """
 
     exact = True
@@ -39,12 +40,12 @@ class WriteSame(Procedure):
     async def perform(self, storage: Storage, data: memoryview) -> Outcome:
         """See `Procedure.perform`."""
         block = bytes(data)
-        if self.unmap:
-            await storage.unmap(self.lba, self.blocks)
-        elif block.count(0) == len(block):
-            await storage.zero(self.lba, self.blocks)
-        else:
+        if block.count(0) < len(block):
             await self._fill(storage, block)
+        elif self.unmap:
+            await storage.unmap(self.lba, self.blocks)
+        else:
+            await storage.zero(self.lba, self.blocks)
         return Done()
 
     async def _fill(self, storage: Storage, block: bytes) -> None:
