@@ -21,7 +21,7 @@ from trioscsi.scsi.sense import (
 
 Ask = Callable[[str], Plan]
 NAME = "iqn.2026-11.example:disk"
-MAPPED, DEALLOCATED = 0, 1
+MAPPED_OR_UNKNOWN, DEALLOCATED, MAPPED = 0, 1, 3
 
 
 @pytest.fixture
@@ -163,6 +163,15 @@ def status(lba: int, length: int, report: int = 0) -> str:
     return f"9e12 {lba:016x} {length:08x} {report:02x} 00"
 
 
+def status_32(lba: int, length: int, report: int = 0, scan: int = 0, element: int = 0) -> str:
+    head = f"7f 00 00 0000 0000 18 0012 {report:02x} 00"
+    return f"{head} {lba:016x} {scan:08x} {element:08x} {length:08x}"
+
+
+BOTH = pytest.mark.parametrize("status", [status, status_32])
+Status = Callable[..., str]
+
+
 def told(outcome: Outcome) -> list[tuple[int, int, int]]:
     assert isinstance(outcome, Reply)
     header = LBA_STATUS_HEADER.decode(outcome.data)
@@ -181,12 +190,15 @@ def told(outcome: Outcome) -> list[tuple[int, int, int]]:
     ]
 
 
-def test_the_status_of_blocks_tells_which_are_stored(ask: Ask, blocks: Blocks) -> None:
+@BOTH
+def test_the_status_of_blocks_tells_which_are_stored(
+    ask: Ask, blocks: Blocks, status: Status
+) -> None:
     blocks.mapped -= {*range(8, 24), 999}
     assert told(blocks.perform(ask(status(0, 1000)))) == [
-        (0, 8, MAPPED),
+        (0, 8, MAPPED_OR_UNKNOWN),
         (8, 16, DEALLOCATED),
-        (24, 975, MAPPED),
+        (24, 975, MAPPED_OR_UNKNOWN),
         (999, 1, DEALLOCATED),
     ]
     assert told(blocks.perform(ask(status(10, 24)))) == [(10, 14, DEALLOCATED)]
@@ -195,40 +207,63 @@ def test_the_status_of_blocks_tells_which_are_stored(ask: Ask, blocks: Blocks) -
 def test_the_answer_says_why_it_ends(ask: Ask, blocks: Blocks) -> None:
     blocks.mapped -= {8}
 
-    def condition(length: int) -> int:
-        reply = blocks.perform(ask(status(0, length)))
+    def condition(cdb: str) -> int:
+        reply = blocks.perform(ask(cdb))
         assert isinstance(reply, Reply)
         return LBA_STATUS_HEADER.decode(reply.data)["completion_condition"]
 
-    assert (condition(24), condition(100)) == (1, 3)
+    full, scanned, end_of_medium = 1, 2, 3
+    # With both no room and no more blocks, it is the blocks.
+    for length, expected in ((24, full), (40, full), (56, end_of_medium), (72, end_of_medium)):
+        assert condition(status(0, length)) == condition(status_32(0, length)) == expected
+    assert condition(status_32(0, 24, scan=8)) == scanned
+    assert condition(status_32(0, 24, scan=9)) == full
+    assert condition(status_32(0, 72, scan=9)) == scanned
+    assert condition(status_32(0, 72, scan=1000)) == end_of_medium
+    assert condition(status_32(999, 72, scan=2**32 - 1)) == end_of_medium
+
+
+def test_only_so_many_blocks_are_looked_at(ask: Ask, blocks: Blocks) -> None:
+    blocks.mapped -= {8, 16}
+    for scan, lba in ((8, None), (9, 8), (500, 8)):
+        found = told(blocks.perform(ask(status_32(0, 24, report=3, scan=scan))))
+        assert found == ([] if lba is None else [(lba, 1, DEALLOCATED)])
+    assert told(blocks.perform(ask(status_32(0, 72, scan=4)))) == [(0, 4, MAPPED_OR_UNKNOWN)]
+
+
+def test_there_are_no_physical_elements_to_choose_from(ask: Ask) -> None:
+    assert ask(status_32(0, 24, element=1)) == Failed(invalid_field(24, 7))
 
 
 @pytest.mark.parametrize(
     ("report", "expected"),
     [
-        (0x00, [(0, 8, MAPPED), (8, 8, DEALLOCATED), (16, 984, MAPPED)]),
-        (0x01, [(8, 8, DEALLOCATED)]),
+        (0x00, [(0, 8, MAPPED_OR_UNKNOWN), (8, 8, DEALLOCATED), (16, 984, MAPPED_OR_UNKNOWN)]),
+        (0x01, [(0, 8, MAPPED), (8, 8, DEALLOCATED), (16, 984, MAPPED)]),
         (0x02, [(0, 8, MAPPED), (16, 984, MAPPED)]),
         (0x03, [(8, 8, DEALLOCATED)]),
         (0x04, []),
         (0x10, []),
     ],
 )
+@BOTH
 def test_a_report_can_be_about_some_blocks_only(
-    ask: Ask, blocks: Blocks, report: int, expected: list[tuple[int, int, int]]
+    ask: Ask, blocks: Blocks, report: int, expected: list[tuple[int, int, int]], status: Status
 ) -> None:
     blocks.mapped -= set(range(8, 16))
     outcome = blocks.perform(ask(status(0, 1000, report)))
     assert told(outcome) == expected
     assert isinstance(outcome, Reply)
-    assert LBA_STATUS_HEADER.decode(outcome.data)["rtp"] == (report != 0)
+    assert LBA_STATUS_HEADER.decode(outcome.data)["rtp"]
 
 
 def test_a_report_of_another_type_is_refused(ask: Ask) -> None:
     assert ask(status(0, 24, 5)) == Failed(invalid_field(14, 7))
+    assert ask(status_32(0, 24, 5)) == Failed(invalid_field(10, 7))
 
 
-def test_the_status_of_blocks_that_are_not_there_is_out_of_range(ask: Ask) -> None:
+@BOTH
+def test_the_status_of_blocks_that_are_not_there_is_out_of_range(ask: Ask, status: Status) -> None:
     assert ask(status(1000, 24)) == Failed(out_of_range(1000))
     assert ask(status(2**64 - 1, 24)) == Failed(out_of_range(2**64 - 1))
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from trioscsi.scsi.cdb import Cdb, cdb_layout
-from trioscsi.scsi.command import Access, Command, decoded
+from trioscsi.scsi.cdb import ADDITIONAL_CDB_LENGTH, Cdb, cdb_layout
+from trioscsi.scsi.command import VARIABLE_LENGTH, Access, Command, decoded
 from trioscsi.scsi.layout import bits, layout, span
 from trioscsi.scsi.plan import Done, Procedure, Receive, Refusal, Reply
 from trioscsi.scsi.sense import (
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from trioscsi.scsi.device import LogicalUnit
     from trioscsi.scsi.nexus import Nexus
     from trioscsi.scsi.plan import Outcome, Plan
-    from trioscsi.scsi.storage import Extent, Storage
+    from trioscsi.scsi.storage import Storage
 
 UNMAP_HEADER = layout(8, unmap_data_length=span(0, 1), block_descriptor_data_length=span(2, 3))
 UNMAP_DESCRIPTOR = layout(
@@ -42,14 +42,19 @@ LBA_STATUS_DESCRIPTOR = layout(
     additional_status=span(13),
 )
 
-_MAPPED, _DEALLOCATED = 0, 1
+_DEALLOCATED, _MAPPED = 1, 3
+_MAPPED_OR_UNKNOWN = 0
+"""What the first report type, the only one of SBC-3, has in place of ``_MAPPED``."""
 _ENOUGH = 4096
 """LBA status descriptors of one answer; whoever wants to know more asks for the LBAs after it."""
-_FULL, _END_OF_MEDIUM = 1, 3
+_LARGEST_EXTENT = 2**32 - 1
+_FULL, _SCANNED, _END_OF_MEDIUM = 1, 2, 3
+"""Why there is no further descriptor: no room, or no more blocks to look at."""
 
+_ALL = 0x00
 _REPORTS: dict[int, tuple[bool, ...]] = {
-    0x00: (True, False),  # all blocks
-    0x01: (False,),  # those whose status is not zero
+    _ALL: (True, False),
+    0x01: (True, False),  # all, and none with status zero
     0x02: (True,),  # mapped
     0x03: (False,),  # deallocated
     0x04: (),  # anchored
@@ -121,68 +126,71 @@ def unmap_ranges(unit: LogicalUnit, data: bytes) -> list[tuple[int, int]]:
 
 @attrs.define
 class LbaStatus(Procedure):
-    """Say which blocks from ``lba`` on are stored: extents of the kinds that are ``wanted``, as
-    many as find room in ``allocation_length`` bytes.
+    """Say which blocks from ``lba`` to ``end`` are stored: the extents that ``report_type`` is
+    about, as many as find room in ``allocation_length`` bytes.
+
+    ``complete`` is why there are no more if all have been looked at.
     """
 
     reads = True
     lba: int
     end: int
-    wanted: tuple[bool, ...]
+    report_type: int
     allocation_length: int
+    complete: int = _END_OF_MEDIUM
 
     async def perform(self, storage: Storage, data: memoryview) -> Outcome:
         """See `Procedure.perform`."""
         room = (self.allocation_length - LBA_STATUS_HEADER.length) // LBA_STATUS_DESCRIPTOR.length
         most = min(max(room, 1), _ENOUGH)
         descriptors: list[bytes] = []
-        condition = _END_OF_MEDIUM
         async with aclosing(self._extents(storage)) as extents:
-            async for extent in extents:
-                if extent.mapped in self.wanted:
-                    descriptors += _descriptors(extent, most - len(descriptors))
+            async for lba, blocks, mapped in extents:
+                descriptors.append(self._descriptor(lba, blocks, mapped=mapped))
                 if len(descriptors) == most:
-                    condition = _FULL
-                    break
+                    full = lba + blocks < self.end
+                    return self._reply(descriptors, _FULL if full else self.complete)
+        return self._reply(descriptors, self.complete)
+
+    async def _extents(self, storage: Storage) -> AsyncGenerator[tuple[int, int, bool], None]:
+        """The extents to tell of, each no larger than a descriptor can say."""
+        wanted, lba = _REPORTS[self.report_type], self.lba
+        while lba < self.end:
+            for extent in await storage.extents(lba, self.end - lba):
+                lba = extent.lba + extent.blocks
+                if extent.mapped in wanted:
+                    for first in range(extent.lba, lba, _LARGEST_EXTENT):
+                        yield first, min(lba - first, _LARGEST_EXTENT), extent.mapped
+
+    def _descriptor(self, lba: int, blocks: int, *, mapped: bool) -> bytes:
+        stored = _MAPPED_OR_UNKNOWN if self.report_type == _ALL else _MAPPED
+        return LBA_STATUS_DESCRIPTOR.encode(
+            lba_status_logical_block_address=lba,
+            number_of_logical_blocks=blocks,
+            provisioning_status=stored if mapped else _DEALLOCATED,
+        )
+
+    def _reply(self, descriptors: Sequence[bytes], condition: int) -> Outcome:
         body = b"".join(descriptors)
         head = LBA_STATUS_HEADER.encode(
             parameter_data_length=LBA_STATUS_HEADER.length - 4 + len(body),
             completion_condition=condition,
-            rtp=len(self.wanted) != 2,
+            rtp=1,  # report types are not passed over, not even the first one
         )
         return Reply((head + body)[: self.allocation_length])
-
-    async def _extents(self, storage: Storage) -> AsyncGenerator[Extent, None]:
-        lba = self.lba
-        while lba < self.end:
-            for extent in await storage.extents(lba, self.end - lba):
-                yield extent
-                lba = extent.lba + extent.blocks
-
-
-def _descriptors(extent: Extent, most: int) -> list[bytes]:
-    """LBA status descriptors of one extent: several if it is larger than one can say."""
-    largest = 2**32 - 1
-    end = extent.lba + extent.blocks
-    return [
-        LBA_STATUS_DESCRIPTOR.encode(
-            lba_status_logical_block_address=lba,
-            number_of_logical_blocks=min(end - lba, largest),
-            provisioning_status=_MAPPED if extent.mapped else _DEALLOCATED,
-        )
-        for lba in range(extent.lba, end, largest)[:most]
-    ]
 
 
 @decoded
 def get_lba_status(unit: LogicalUnit, cdb: Cdb, _nexus: Nexus) -> Plan:
-    """GET LBA STATUS(16) (SBC-3 section 5), with the report types of SBC-4."""
-    wanted = _REPORTS.get(cdb["report_type"])
-    if wanted is None:
+    """GET LBA STATUS of both lengths (SBC-4 section 5); the longer one bounds the search too."""
+    if cdb["report_type"] not in _REPORTS:
         raise cdb.refusal("report_type")
     lba = cdb["starting_logical_block_address"]
     unit.check_lba(lba, 1)
-    return LbaStatus(lba, unit.blocks, wanted, cdb["allocation_length"])
+    end = lba + (cdb.values.get("scan_length") or unit.blocks)
+    complete = _SCANNED if end < unit.blocks else _END_OF_MEDIUM
+    end = min(end, unit.blocks)
+    return LbaStatus(lba, end, cdb["report_type"], cdb["allocation_length"], complete)
 
 
 COMMANDS = (
@@ -209,6 +217,24 @@ COMMANDS = (
             starting_logical_block_address=span(2, 9),
             allocation_length=span(10, 13),
             report_type=span(14),
+        ),
+        get_lba_status,
+        service_action=0x12,
+        medium=True,
+        access=Access.READ,
+    ),
+    Command(
+        VARIABLE_LENGTH,
+        "GET LBA STATUS(32)",
+        cdb_layout(
+            32,
+            {"element_identifier": span(24, 27)},  # there are no elements
+            service_action=span(8, 9),
+            **{ADDITIONAL_CDB_LENGTH: span(7)},
+            report_type=span(10),
+            starting_logical_block_address=span(12, 19),
+            scan_length=span(20, 23),
+            allocation_length=span(28, 31),
         ),
         get_lba_status,
         service_action=0x12,
