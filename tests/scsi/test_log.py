@@ -28,7 +28,7 @@ def test_a_counter_has_four_values_and_a_list_has_one(
 ) -> None:
     unit.counters.reads = 3
     data = PAGE.encode(unit, control)
-    assert data == bytes.fromhex(f"b1 00 000c  0002 20 02 {value}  0005 23 02 0007")
+    assert data == bytes.fromhex(f"b1 00 000c  0002 22 02 {value}  0005 23 02 0007")
 
 
 def test_a_subpage_says_that_it_is_one(unit: LogicalUnit) -> None:

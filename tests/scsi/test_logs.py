@@ -182,8 +182,8 @@ def test_a_parameter_list_resets_what_it_names(
     ask: Ask, set_log: Callable[..., Plan], unit: LogicalUnit, pc: int
 ) -> None:
     ask("28 00 00000000 00 0002")
-    statistics = "19 00 0044  0001 03 40" + "00" * 64
-    assert set_log("03 00 000c 0005 20 08" + "00" * 8, statistics, pc=pc) == Done()
+    statistics = "19 00 0044  0001 02 40" + "00" * 64
+    assert set_log("03 00 000c 0005 22 08" + "00" * 8, statistics, pc=pc) == Done()
     assert bytes_read(ask) == 0
     assert data_of(ask(sense(0x19)))[8:72] == bytes(64)
     assert unit.counters.blocks_read == 2
@@ -194,7 +194,7 @@ def test_thresholds_can_be_set_to_what_they_are(
     ask: Ask, set_log: Callable[..., Plan], pc: int
 ) -> None:
     ask("28 00 00000000 00 0002")
-    assert set_log("03 00 000c 0005 20 08" + "ff" * 8, pc=pc) == Done()
+    assert set_log("03 00 000c 0005 22 08" + "ff" * 8, pc=pc) == Done()
     assert bytes_read(ask) == 1024
 
 
@@ -203,7 +203,7 @@ def test_a_list_as_a_page_was_shown_is_taken(ask: Ask, set_log: Callable[..., Pl
     assert set_log(*pages) == Done()
 
 
-ZERO_READS = "0005 00 08" + "00" * 8
+ZERO_READS = "0005 02 08" + "00" * 8
 
 
 @pytest.mark.parametrize(
@@ -218,10 +218,10 @@ ZERO_READS = "0005 00 08" + "00" * 8
         pytest.param([f"03 00 0018 {ZERO_READS} {ZERO_READS}"], 16, 7, id="a parameter twice"),
         pytest.param(["03 00 0004 0007 00 00"], 4, 7, id="parameter"),
         pytest.param(["0d 00 0006 0000 03 02 00ff"], 4, 7, id="a parameter that is never reset"),
-        pytest.param(["03 00 000c 0005 80 08" + "00" * 8], 6, 7, id="DU"),
+        pytest.param(["03 00 000c 0005 82 08" + "00" * 8], 6, 7, id="DU"),
         pytest.param(["03 00 000c 0005 03 08" + "00" * 8], 6, 1, id="format"),
-        pytest.param(["03 00 0008 0005 00 04" + "00" * 4], 7, 7, id="length"),
-        pytest.param(["03 00 000c 0005 00 08" + "00" * 7 + "01"], 8, 7, id="value"),
+        pytest.param(["03 00 0008 0005 02 04" + "00" * 4], 7, 7, id="length"),
+        pytest.param(["03 00 000c 0005 02 08" + "00" * 7 + "01"], 8, 7, id="value"),
     ],
 )
 def test_what_a_list_cannot_hold_is_refused_by_its_field_and_nothing_is_done(

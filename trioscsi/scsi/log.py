@@ -46,7 +46,8 @@ class PageControl(enum.IntEnum):
 class Format(enum.IntEnum):
     """What a parameter holds (SPC-4 section 7.3.2)."""
 
-    BOUNDED_COUNTER = 0b00
+    COUNTER = 0b10
+    """That goes on counting when another one has reached its end."""
     BINARY_LIST = 0b11
 
 
@@ -81,7 +82,7 @@ def counter(code: int, length: int, count: Callable[[LogicalUnit, Counters], int
     def content(unit: LogicalUnit, counters: Counters) -> bytes:
         return min(count(unit, counters), most).to_bytes(length, "big")
 
-    return Parameter(code, content, Format.BOUNDED_COUNTER, resettable=True)
+    return Parameter(code, content, Format.COUNTER, resettable=True)
 
 
 @attrs.frozen

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from trioscsi.scsi.layout import bits, layout, span
-from trioscsi.scsi.log import LogPage, Parameter, counter
+from trioscsi.scsi.log import Format, LogPage, Parameter, counter
 from trioscsi.scsi.provisioning import is_thin
 from trioscsi.scsi.self_test import KEPT, RESULT
 from trioscsi.scsi.sense import AdditionalSense
@@ -158,8 +158,8 @@ PAGES = (
     _page(
         0x19,
         "General Statistics and Performance",
-        Parameter(0x0001, _statistics, resettable=True),
-        Parameter(0x0002, _idle_time),
+        Parameter(0x0001, _statistics, Format.COUNTER, resettable=True),
+        Parameter(0x0002, _idle_time, Format.COUNTER, resettable=True),
         Parameter(0x0003, _time_interval),
     ),
     _page(0x2F, "Informational Exceptions", Parameter(0x0000, _informational_exceptions)),
