@@ -42,26 +42,33 @@ def ipxe() -> Iterator[IpxeDriver]:
     driver.close()
 
 
-def verdicts(driver: Driver, *names: str) -> dict[str, Verdict]:
-    play = partial(perform_all, at_once=driver.at_once)
+PATIENCE = 4.0
+"""Guests are slow, and the more so where something else runs beside them."""
+
+
+def what_fails(driver: Driver, *names: str) -> list[str]:
+    """The scenarios that do not pass, with why."""
+    play = partial(perform_all, at_once=driver.at_once, patience=PATIENCE)
     outcomes = trio.run(play, [SCENARIOS[name] for name in names], driver)
-    assert all(each.ending for each in outcomes)
-    return {each.scenario.id: each.verdict for each in outcomes}
+    return [
+        f"{each.scenario.id} {each.verdict} after {each.seconds:.0f} s: {each.says}; {each.ending}"
+        for each in outcomes
+        if each.verdict is not Verdict.PASS or each.ending is None
+    ]
 
 
 def test_linux_plays_scenarios_of_all_kinds(linux: LinuxDriver) -> None:
-    assert set(verdicts(linux, *LINUX).values()) == {Verdict.PASS}
+    assert what_fails(linux, *LINUX) == []
 
 
 def test_a_guest_that_is_gone_is_booted_again(linux: LinuxDriver) -> None:
-    assert verdicts(linux, "LG-01")["LG-01"] is Verdict.PASS
+    assert what_fails(linux, "LG-01") == []
     linux.close()
-    assert verdicts(linux, "DI-01")["DI-01"] is Verdict.PASS
+    assert what_fails(linux, "DI-01") == []
 
 
 def test_ipxe_plays_scenarios(ipxe: IpxeDriver) -> None:
-    names = ("LG-01", "LG-34", "CH-01", "CH-09", "DI-01")
-    assert set(verdicts(ipxe, *names).values()) == {Verdict.PASS}
+    assert what_fails(ipxe, "LG-01", "LG-34", "CH-01", "CH-09", "DI-01") == []
 
 
 def test_an_ipxe_that_hangs_is_started_again(ipxe: IpxeDriver) -> None:
@@ -69,7 +76,7 @@ def test_an_ipxe_that_hangs_is_started_again(ipxe: IpxeDriver) -> None:
         with trio.move_on_after(0):
             where = Where(host="10.0.2.2", port=1, iqn="iqn.2025-12.local:stage")
             await ipxe.drive(Drive.LOGIN, where)
-        (outcome,) = await perform_all([SCENARIOS["LG-01"]], ipxe)
+        (outcome,) = await perform_all([SCENARIOS["LG-01"]], ipxe, patience=PATIENCE)
         return outcome.verdict
 
     assert trio.run(hang_then_play) is Verdict.PASS

@@ -72,6 +72,13 @@ def conformance() -> None:
     metavar="NEW.json",
     help="Write verdicts alone, to be kept and compared.",
 )
+@click.option(
+    "--patience",
+    type=click.FloatRange(min=1, max=100),
+    default=1,
+    metavar="FACTOR",
+    help="Give the initiator so many times the time: where it, or this machine, is slow.",
+)
 @click.option("--quick", is_flag=True, help="Some scenarios of each group, within a minute.")
 @click.option("-q", "--quiet", is_flag=True, help="Tell what was found, no scenario by itself.")
 @click.option("--junit", type=click.Path(path_type=Path), help="Write it as JUnit XML.")
@@ -85,6 +92,7 @@ def run(
     html: Path | None,
     captures: Path | None,
     compare: Path | None,
+    patience: float,
     quiet: bool,
     expected: Path | None,
     quick: bool,
@@ -118,7 +126,7 @@ def run(
     try:
         with _termination_is_an_interrupt():
             driver.open()
-            outcomes = _play(scenarios, driver, captures, quiet=quiet)
+            outcomes = _play(scenarios, driver, captures, patience, quiet=quiet)
     except (CaptureError, DriverError) as error:
         raise click.ClickException(str(error)) from error
     finally:
@@ -175,7 +183,12 @@ def _split(words: tuple[str, ...]) -> tuple[list[str], list[str]]:
 
 
 def _play(
-    scenarios: Sequence[Scenario], driver: Driver, captures: Path | None, *, quiet: bool
+    scenarios: Sequence[Scenario],
+    driver: Driver,
+    captures: Path | None,
+    patience: float,
+    *,
+    quiet: bool,
 ) -> list[Outcome]:
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
@@ -186,7 +199,12 @@ def _play(
 
     async def play() -> list[Outcome]:
         return await perform_all(
-            scenarios, driver, at_once=driver.at_once, captures=captures, tell=tell
+            scenarios,
+            driver,
+            at_once=driver.at_once,
+            captures=captures,
+            patience=patience,
+            tell=tell,
         )
 
     with quiet_log():

@@ -27,6 +27,9 @@ class Ends:
     def __init__(self, how: How, times: int = 1) -> None:
         self._how, self._times = how, times
 
+    async def prepare(self) -> None:
+        pass
+
     async def drive(self, drive: Drive, where: Where) -> Ending:
         for _ in range(self._times):
             await InHouse().drive(drive, where)

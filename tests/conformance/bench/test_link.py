@@ -177,6 +177,28 @@ def test_who_stays_has_neither_ended_nor_dropped_nor_given_up():
     on_stage(act)
 
 
+@pytest.mark.parametrize("wait", ["is_ended", "is_dropped", "is_given_up"])
+def test_with_patience_all_is_waited_for_longer(wait: str):
+    async def act(stage: Stage) -> None:
+        stage.link.patience = 3.0
+        began = trio.current_time()
+        assert not await getattr(stage.link, wait)(2)
+        assert 6 <= trio.current_time() - began < 7
+
+    on_stage(act)
+
+
+def test_with_patience_silence_is_longer():
+    async def act(stage: Stage) -> None:
+        stage.link.patience = 3.0
+        began = trio.current_time()
+        with pytest.raises(Silence, match="within 2 seconds"):
+            await stage.link.take(NopOut, within=2)
+        assert 6 <= trio.current_time() - began < 7
+
+    on_stage(act)
+
+
 def test_a_logout_gives_the_connection_up_but_does_not_drop_it():
     async def act(stage: Stage) -> None:
         await stage.initiator.send(LogoutRequest(itt=1, cmd_sn=1))

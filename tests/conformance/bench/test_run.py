@@ -5,6 +5,7 @@ import select
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,15 +14,16 @@ from trio.testing import MockClock
 
 from tests.conformance.playing import played, played_by
 from trioscsi.conformance import Level, Rule, Verdict
-from trioscsi.conformance.bench.clock import QUIET
+from trioscsi.conformance.bench.clock import QUIET, run_in_no_time
 from trioscsi.conformance.bench.outcome import Outcome
 from trioscsi.conformance.bench.play import NotExercised, Play
-from trioscsi.conformance.bench.run import perform_all
+from trioscsi.conformance.bench.run import perform, perform_all
 from trioscsi.conformance.bench.scenario import Ability, Drive, Scenario, Stimulus
 from trioscsi.conformance.bench.words import ping
 from trioscsi.conformance.drivers.command import CommandDriver
-from trioscsi.conformance.drivers.driver import How
+from trioscsi.conformance.drivers.driver import Ending, How, Where
 from trioscsi.conformance.drivers.in_house import InHouse
+from trioscsi.errors import DriverError
 from trioscsi.pdu import DataIn, LoginResponse, NopOut, ScsiCommand
 from trioscsi.serial import add
 
@@ -164,6 +166,55 @@ def test_what_an_initiator_cannot_do_is_not_tried():
     driver = CommandDriver.of(["true"])
     outcome = played_by(scene(passes, needs=frozenset({Ability.CHAP})), driver)
     assert outcome.says == "true cannot prove who it is by CHAP"
+
+
+# Initiators that are slow.
+
+
+class Slow(InHouse):
+    """Our own initiator, that takes its time to start, and then once more before it comes."""
+
+    def __init__(self, start: float = 0.0, come: float = 0.0) -> None:
+        super().__init__()
+        self._start, self._come = start, come
+
+    async def prepare(self) -> None:
+        await trio.sleep(self._start)
+
+    async def drive(self, drive: Drive, where: Where) -> Ending:
+        await trio.sleep(self._come)
+        return await super().drive(drive, where)
+
+
+async def comes_soon(play: Play) -> None:
+    link = await play.session(within=5)
+    play.check(await link.is_given_up(within=5), "it stays")
+
+
+def test_what_an_initiator_needs_to_be_started_is_not_counted():
+    outcome = played_by(scene(passes, limit=3.0), Slow(start=100))
+    assert outcome.verdict is Verdict.PASS
+    assert outcome.seconds < 3
+
+
+def test_an_initiator_that_cannot_be_started_is_not_judged():
+    class Broken(InHouse):
+        async def prepare(self) -> None:
+            raise DriverError("it does not boot")
+
+    outcome = played_by(scene(passes), Broken())
+    assert (outcome.verdict, outcome.says) == (Verdict.INCONCLUSIVE, "it does not boot")
+
+
+@pytest.mark.parametrize(
+    ("patience", "verdict"), [(1.0, Verdict.NOT_EXERCISED), (4.0, Verdict.PASS)]
+)
+def test_with_patience_an_initiator_has_more_time_for_all_that_it_does(
+    patience: float, verdict: Verdict
+):
+    slow, quick = Slow(come=15), scene(comes_soon, limit=10.0)
+    outcome = run_in_no_time(partial(perform, quick, slow, patience=patience))
+    assert outcome.verdict is verdict
 
 
 # Initiators that behave badly.

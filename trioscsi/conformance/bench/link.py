@@ -33,6 +33,8 @@ class Silence(Exception):
 class Link(Relay):
     """The words of a scenario; see above, and `Relay`."""
 
+    patience = 1.0
+    """By how much longer than it says a scenario waits for what an initiator has to do."""
     _interrupted = False
     """Whether the next, or present, `rest` is to return."""
 
@@ -88,7 +90,7 @@ class Link(Relay):
 
         What the target says meanwhile is not sent.
         """
-        until = trio.current_time() + within
+        until = self._until(within)
         while self.is_open:
             move = await self._wire.receive(until)
             if move is None:
@@ -107,7 +109,7 @@ class Link(Relay):
 
     async def is_given_up(self, within: float = 10.0) -> bool:
         """Whether the initiator closes the connection or logs out of it; all else goes through."""
-        until = trio.current_time() + within
+        until = self._until(within)
         while self.is_open and not self.has_logged_out:
             try:
                 move = await self._next(until)
@@ -222,6 +224,9 @@ class Link(Relay):
 
     # How it waits.
 
+    def _until(self, within: float | None) -> float:
+        return inf if within is None else trio.current_time() + within * self.patience
+
     async def _wait(
         self,
         classes: tuple[type, ...],
@@ -230,7 +235,7 @@ class Link(Relay):
         *,
         keep: bool,
     ) -> Any:
-        until = inf if within is None else trio.current_time() + within
+        until = self._until(within)
         while (move := await self._next(until)) is not None:
             pdu = move.pdu
             if isinstance(pdu, classes) and (where is None or where(pdu)):

@@ -51,8 +51,11 @@ class Evidence:
 class Play:
     """One performance of a scenario."""
 
-    def __init__(self, scenario: Scenario, spawn: Callable[[Link], None]) -> None:
+    def __init__(
+        self, scenario: Scenario, spawn: Callable[[Link], None], patience: float = 1.0
+    ) -> None:
         self.scenario = scenario
+        self._patience = patience
         self.links: list[Link] = []
         """All connections so far, in their order."""
         self.remarks: list[Evidence] = []
@@ -87,7 +90,7 @@ class Play:
         Those that there are go on meanwhile.  Raises DriverEnded if there will be none, and
         Silence after ``within`` seconds.
         """
-        until = inf if within is None else trio.current_time() + within
+        until = inf if within is None else trio.current_time() + within * self._patience
         await self._wait(lambda: bool(self._come) or self._ending is not None, until)
         if self._come:
             return self._come.pop(0)
@@ -135,7 +138,7 @@ class Play:
         Raises Silence if that takes longer than ``within`` seconds.
         """
         self.let_go()
-        with trio.move_on_after(inf if within is None else within):
+        with trio.move_on_after(inf if within is None else within * self._patience):
             while self._ending is None:
                 await self._stirred.wait()
         if self._ending is None:
@@ -280,6 +283,7 @@ class Play:
 
     def came(self, link: Link) -> None:
         """A connection has come in."""
+        link.patience = self._patience
         self.links.append(link)
         if self.on_link is not None:
             self.on_link(link)

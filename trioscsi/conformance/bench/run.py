@@ -21,6 +21,7 @@ from trioscsi.conformance.drivers.driver import Driver, Ending, How, Where
 from trioscsi.conformance.judge import Judge
 from trioscsi.conformance.monitors import MONITORS
 from trioscsi.conformance.verdicts import Finding, Level, Remark
+from trioscsi.errors import DriverError
 from trioscsi.limits import Limits
 from trioscsi.server.portals import Portal
 from trioscsi.server.target import Target
@@ -37,20 +38,26 @@ _REST = 10.0
 """Seconds that an initiator gets to end when the scenario is over."""
 
 
-async def perform(scenario: Scenario, driver: Driver, captures: Path | None = None) -> Outcome:
+async def perform(
+    scenario: Scenario, driver: Driver, captures: Path | None = None, patience: float = 1.0
+) -> Outcome:
     """Play one scenario; whatever the initiator does, this ends within its bound.
 
     ``captures`` is the folder in which a pcapng capture of it is written; raises CaptureError if
-    that cannot be done.
+    that cannot be done. All that an initiator has some time for, it has ``patience`` times that.
     """
     missing = _missing(scenario, driver)
     if missing:
         return Outcome(scenario=scenario, interrupted=missing)
+    try:
+        await driver.prepare()
+    except DriverError as error:
+        return Outcome(scenario=scenario, interrupted=str(error), faulty=True)
     if captures is None:
-        return await _Performance(scenario, driver).run()
+        return await _Performance(scenario, driver, patience).run()
     captured = Captured(Spool(captures / f"{scenario.id}.pcapng"))
     try:
-        return await _Performance(scenario, driver, captured).run()
+        return await _Performance(scenario, driver, patience, captured).run()
     finally:
         captured.close()
 
@@ -61,15 +68,16 @@ async def perform_all(
     *,
     at_once: int = 1,
     captures: Path | None = None,
+    patience: float = 1.0,
     tell: Callable[[Outcome], None] = lambda _: None,
 ) -> list[Outcome]:
-    """Play scenarios, so many of them at a time; the outcomes are in their order."""
+    """Play scenarios as `perform` does, so many at a time; the outcomes are in their order."""
     found: dict[str, Outcome] = {}
     room = trio.CapacityLimiter(at_once)
 
     async def play(scenario: Scenario) -> None:
         async with room:
-            outcome = found[scenario.id] = await perform(scenario, driver, captures)
+            outcome = found[scenario.id] = await perform(scenario, driver, captures, patience)
         tell(outcome)
 
     wanted = list(scenarios)
@@ -91,9 +99,14 @@ class _Performance:
     """One scenario with one initiator."""
 
     def __init__(
-        self, scenario: Scenario, driver: Driver, captured: Captured | None = None
+        self,
+        scenario: Scenario,
+        driver: Driver,
+        patience: float,
+        captured: Captured | None = None,
     ) -> None:
         self._scenario, self._driver, self._captured = scenario, driver, captured
+        self._patience = patience
         self._own: list[Finding] = []
         self._outer = Judge(tell=self._judged)
         self._inner = Judge(())
@@ -108,7 +121,7 @@ class _Performance:
         began = trio.current_time()
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
-            self._play = Play(self._scenario, self._leave)
+            self._play = Play(self._scenario, self._leave, self._patience)
             self._play.seen = lambda: self._ladder.seen - 1
             self._play.on_remark = self._remarked
             where, address = await self._open(nursery)
@@ -117,7 +130,8 @@ class _Performance:
             await self._act()
             self._play.let_go()
             if self._scenario.drive is not Drive.LOGINS:
-                with trio.move_on_after(0 if self._play.is_hung else _REST):
+                rest = 0 if self._play.is_hung else _REST * self._patience
+                with trio.move_on_after(rest):
                     await self._play.ending()
             nursery.cancel_scope.cancel()
         return Outcome(
@@ -140,7 +154,7 @@ class _Performance:
         return How.UNKNOWN if self._scenario.drive is Drive.LOGINS else How.HUNG
 
     async def _act(self) -> None:
-        limit = self._scenario.limit
+        limit = self._scenario.limit * self._patience
         try:
             with trio.fail_after(limit):
                 await self._scenario.act(self._play)

@@ -73,6 +73,9 @@ class CommandDriver:
     def close(self) -> None:
         """See `Driver`."""
 
+    async def prepare(self) -> None:
+        """See `Driver`."""
+
     async def drive(self, drive: Drive, where: Where) -> Ending:
         """See `Driver`."""
         recipe = self.recipes[drive]

@@ -104,5 +104,11 @@ class Driver(Protocol):
     def close(self) -> None:
         """Called after the last drive: what was started for several of them ends."""
 
+    async def prepare(self) -> None:
+        """Called before each drive, and not counted to its time: what is slow to start is started.
+
+        Raises DriverError if that cannot be done.
+        """
+
     async def drive(self, drive: Drive, where: Where) -> Ending:
         """Make the initiator do something, and wait until it is done; cancelled if too slow."""

@@ -29,6 +29,9 @@ class InHouse:
     def close(self) -> None:
         """See `Driver`."""
 
+    async def prepare(self) -> None:
+        """See `Driver`."""
+
     async def drive(self, drive: Drive, where: Where) -> Ending:
         """See `Driver`."""
         ending = Ending(How.UNKNOWN)

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import trio
@@ -101,21 +101,34 @@ class IpxeDriver:
         self._end()
         self._stack.close()
 
+    async def prepare(self) -> None:
+        """See `Driver`."""
+        async with self._turn:
+            with self._ended_by_failures():
+                await self._boot()
+
     async def drive(self, drive: Drive, where: Where) -> Ending:
         """See `Driver`."""
         async with self._turn:
-            over = False
             try:
-                await self._boot()
-                await self._answer(script(drive, where, self._url))
-                said = await self._asked()
-                over = True
-                return ending(said)
-            except (DriverError, trio.BrokenResourceError) as error:
+                with self._ended_by_failures():
+                    await self._boot()
+                    await self._answer(script(drive, where, self._url))
+                    return ending(await self._asked())
+            except DriverError as error:
                 return Ending(How.UNKNOWN, str(error))
-            finally:
-                if not over:
-                    self._end()
+
+    @contextmanager
+    def _ended_by_failures(self) -> Iterator[None]:
+        """A machine that hangs is of no use: the next drive starts another one."""
+        try:
+            yield
+        except trio.BrokenResourceError as error:
+            self._end()
+            raise DriverError(f"iPXE has gone away: {error}") from error
+        except BaseException:
+            self._end()
+            raise
 
     async def _boot(self) -> None:
         """Start the machine, unless it is there and waits."""
@@ -176,7 +189,6 @@ class IpxeDriver:
             await stream.send_all(head.encode() + body)
 
     def _end(self) -> None:
-        """A machine that hangs is of no use: the next drive starts another one."""
         for each in (self._asks, self._listener):
             if each is not None:
                 socket.close(each.socket.detach())  # trio may be over already

@@ -165,6 +165,10 @@ class LinuxDriver:
         self._stack.close()
         self._image = None
 
+    async def prepare(self) -> None:
+        """See `Driver`."""
+        await self._booted()
+
     async def drive(self, drive: Drive, where: Where) -> Ending:
         """See `Driver`."""
         guest = None
