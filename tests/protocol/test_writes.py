@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.protocol.peer import CHECK_CONDITION, READ, WRITE, Gate, Peer, cdb, login
+from tests.protocol.peer import CHECK_CONDITION, FAIL, READ, WRITE, Gate, Peer, cdb, login
 from tests.requirements import requirement
 from trioscsi.limits import Limits
 from trioscsi.pdu import (
@@ -454,3 +454,116 @@ def test_only_data_that_was_asked_for_has_a_place():
     assert place(out(itt=reading.itt), LARGE) is None
     assert place(out(lun=1 << 48), LARGE) is None
     assert place(out(ttt=r2t.ttt + 1), LARGE) is None
+
+
+# Immediate data that come after their command was begun.
+
+
+def writing_at_once(length: int = LARGE, **keys: str) -> tuple[Peer, ScsiCommand, bytes]:
+    """A write with much immediate data, and the bytes of it; the disk has a window."""
+    peer = open_peer(**{**FAST, "FirstBurstLength": str(LARGE), **keys})
+    peer.gate.disk.window = lambda task: memoryview(store(peer))[: task.expected_out]
+    command, *_ = peer.write(0, random.Random(4).randbytes(length), immediate_data=LARGE)
+    return peer, command, peer.encode(command)
+
+
+def test_large_immediate_data_go_to_the_window_as_they_come():
+    peer, command, stream = writing_at_once()
+    assert peer.feed(stream[:1048]) == []
+    assert store(peer)[:1000] == command.data[:1000]
+    room = peer.connection.framer.get_buffer()
+    assert room is not None
+    room[:] = stream[1048:]
+    peer.wire.sent(stream[1048:])
+    peer.connection.framer.filled(len(room))
+    (answer,) = peer.feed(b"")
+    assert (answer.itt, answer.status) == (command.itt, 0)
+    assert store(peer)[:LARGE] == command.data
+
+
+def test_the_rest_of_a_write_that_was_begun_early_is_asked_for():
+    peer, command, stream = writing_at_once(3 * LARGE, MaxBurstLength=str(LARGE))
+    sent = peer.open[command.itt].data
+    peer.obey(peer.feed(stream[:5000], stream[5000:]))
+    assert peer.answers[command.itt].status == 0
+    assert store(peer)[: 3 * LARGE] == sent
+
+
+def test_a_disk_without_windows_gets_large_immediate_data_too():
+    peer, command, stream = writing_at_once(2 * LARGE)
+    peer.gate.disk.window = None
+    sent = peer.open[command.itt].data
+    peer.obey(peer.feed(stream[:48], stream[48:70_000], stream[70_000:]))
+    assert peer.answers[command.itt].status == 0
+    assert store(peer)[: 2 * LARGE] == sent
+    assert peer.connection.session.write_buffers == 0
+
+
+def test_a_disk_that_wants_less_than_comes_early_gets_what_it_wants():
+    peer, command, _ = writing_at_once()
+    command.cdb = cdb(WRITE, 0, 1000)
+    stream = peer.encode(command)
+    peer.feed(stream[:9000], stream[9000:])
+    assert store(peer)[:1000] == command.data[:1000]
+    assert not any(store(peer)[1000:])
+    assert peer.answers[command.itt].residual_count == LARGE - 1000
+
+
+def test_a_write_that_fails_before_its_data_is_answered_after_them():
+    peer, command, _ = writing_at_once()
+    command.cdb = cdb(FAIL, 0, LARGE)
+    stream = peer.encode(command)
+    assert peer.feed(stream[:9000], stream[9000:-1]) == []
+    (answer,) = peer.feed(stream[-1:])
+    assert (answer.itt, answer.status) == (command.itt, CHECK_CONDITION)
+    assert not any(store(peer))
+
+
+def test_a_write_whose_data_are_refused_meanwhile_takes_none():
+    peer, command, stream = writing_at_once()
+    peer.gate.disk.window = None
+    peer.feed(stream[:9000])
+    task = peer.connection.session.tasks.get(command.itt)
+    peer.connection.refuse_data(task)
+    peer.feed(stream[9000:])
+    assert bytes(task.data) == b""
+    assert not any(store(peer))
+
+
+def test_immediate_data_on_the_way_do_no_harm_after_their_task_was_aborted():
+    peer, command, stream = writing_at_once()
+    peer.feed(stream[:9048])
+    session = peer.connection.session
+    session.abort([session.tasks.get(command.itt)])
+    peer.abandon(command.itt)
+    assert peer.feed(stream[9048:]) == []
+    assert bytes(store(peer)) == bytes(command.data[:9000]) + bytes(len(store(peer)) - 9000)
+    (answer,) = peer.send(peer.request(NopOut, data=b"here"))
+    assert answer.data == b"here"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"immediate": True}, {"cmd_sn": 9}, {"final": False}, {"read": True}, {"itt": NO_TASK}],
+    ids=str,
+)
+def test_a_command_that_is_not_a_plain_write_in_its_turn_is_not_begun_early(change):
+    peer, command, _ = writing_at_once()
+    stream = peer.encode(attrs.evolve(command, **change))
+    peer.connection.receive(stream[:9000])
+    peer.connection.pump(0.0, 9)
+    assert len(peer.connection.session.tasks) == 0
+    assert not peer.gate.target.events
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [{"ImmediateData": "No"}, {"FirstBurstLength": "512"}, {"DataDigest": "CRC32C"}],
+    ids=str,
+)
+def test_data_that_break_a_rule_or_must_be_checked_are_not_put_anywhere_early(keys):
+    peer, _, stream = writing_at_once(**keys)
+    peer.connection.receive(stream[:9000])
+    peer.connection.pump(0.0, 9)
+    assert len(peer.connection.session.tasks) == 0
+    assert not any(store(peer))

@@ -32,6 +32,12 @@ Destination: TypeAlias = Callable[[Pdu, int], memoryview | None]
 None if that is nowhere in particular, or not any longer.
 """
 
+Eager: TypeAlias = Callable[[Pdu, int], Callable[[memoryview], None] | None]
+"""Hears this PDU (still without data, of so many bytes) at once, and says who takes its data.
+
+None if it is to be heard like any other, when all of it has come.
+"""
+
 
 def _fresh(length: int) -> memoryview:
     return memoryview(bytearray(length))
@@ -117,6 +123,10 @@ class Framer:
     where it belongs instead, if ``destination_for`` knows and no digest has to be checked first;
     `get_buffer` and `filled` are for a driver that receives the rest of it right there.
 
+    ``eager`` may hear such a PDU before its data have come. Then ``next_pdu`` returns None although
+    bytes may be left (it `pauses`): what the PDU asks for is done first, as that tells where its
+    data belong.
+
     ``max_data_segment_length`` is what we declared to the peer (section 13.12). It and the two
     digest flags may be set between two PDUs, that is before ``next_pdu`` is called again. After a
     PeerError the stream is lost, and ``next_pdu`` raises the same error for ever. ``lend`` gives
@@ -125,17 +135,23 @@ class Framer:
 
     __slots__ = (
         "_ahs_length",
+        "_come",
         "_current",
+        "_data",
+        "_data_length",
         "_end",
+        "_header",
+        "_in_place",
         "_input",
         "_kept",
         "_kept_length",
         "_owner",
-        "_place",
         "_position",
         "_start",
+        "_taker",
         "data_digest",
         "destination_for",
+        "eager",
         "header_digest",
         "lend",
         "max_ahs_length",
@@ -155,16 +171,24 @@ class Framer:
         self.header_digest = header_digest
         self.data_digest = data_digest
         self.destination_for: Destination | None = None
+        self.eager: Eager | None = None
         self.lend: Callable[[int], memoryview] = _fresh
         self._input = _NOTHING
         self._position = self._end = 0
         self._kept: memoryview | None = None
-        self._place: memoryview | None = None
-        self._owner: Pdu | None = None
-        """The PDU whose data go to that place, still without them."""
         self._kept_length = 0
-        self._current = _NOTHING
+        self._current: Buffer = _NOTHING
         self._start = self._ahs_length = 0
+        self._owner: Pdu | None = None
+        """The large PDU whose data are gathered apart from its header, still without them."""
+        self._header = b""
+        self._taker: Callable[[memoryview], None] | None = None
+        """Who has heard it already."""
+        self._data: memoryview | None = None
+        """Where they are gathered, once the first of them are moved there."""
+        self._in_place = False
+        """Whether that is where they belong."""
+        self._data_length = self._come = 0
 
     def receive(self, data: Buffer) -> None:
         """Take the next bytes of the stream; they must stay as they are until ``next_pdu``
@@ -182,18 +206,24 @@ class Framer:
 
         What is put there is not to be received, but told with `filled`; then call ``next_pdu``.
         """
-        kept = self._kept
-        if kept is None or self._position != self._end:
+        if self._position != self._end:
             return None
-        if self._place is not None:
-            self._let_go_of_lost_place(self._place, kept)
-        target = self._place or self._kept
-        assert target is not None
-        return target[self._kept_length :] if len(target) >= _LARGE else None
+        if self._owner is not None:
+            return self._place_of(self._owner)[self._come :]
+        kept = self._kept
+        return None if kept is None or len(kept) < _LARGE else kept[self._kept_length :]
 
     def filled(self, count: int) -> None:
         """So many bytes of the stream were put into what `get_buffer` gave."""
-        self._kept_length += count
+        if self._owner is not None:
+            self._come += count
+        else:
+            self._kept_length += count
+
+    @property
+    def pauses(self) -> bool:
+        """Whether bytes are left of the data of a PDU that was heard eagerly."""
+        return self._taker is not None and self._position != self._end
 
     @property
     def rest(self) -> int | None:
@@ -201,17 +231,19 @@ class Framer:
 
         It is 0 where the next byte begins a PDU; to be asked when all PDUs were taken.
         """
+        if self._owner is not None:
+            return self._data_length - self._come
         kept = self._kept
         if kept is None:
             return 0
-        place, header = self._place, BHS_LENGTH + self.header_digest * DIGEST_LENGTH
-        if place is None and self._kept_length < BHS_LENGTH:
+        if self._kept_length < BHS_LENGTH:
             return None
         data_length = int.from_bytes(kept[5:8])
-        size = header + (kept[4] << 2) + data_length + (-data_length & 3)
+        size = BHS_LENGTH + self.header_digest * DIGEST_LENGTH + (kept[4] << 2)
+        size += data_length + (-data_length & 3)
         if self.data_digest and data_length:
             size += DIGEST_LENGTH
-        return size - self._kept_length - (0 if place is None else len(kept))
+        return size - self._kept_length
 
     @property
     def last_header(self) -> bytes:
@@ -237,10 +269,10 @@ class Framer:
         """
         kept = self._kept
         if kept is None:
+            if self._owner is not None:
+                return self._next_apart(self._owner)
             current, start, available = self._input, self._position, self._end - self._position
         else:
-            if self._place is not None:
-                return self._next_in_place(self._place, kept)
             self._refill(kept)
             current, start, available = kept, 0, self._kept_length
         if available < BHS_LENGTH:
@@ -264,9 +296,11 @@ class Framer:
         if self.data_digest and data_length:
             end += DIGEST_LENGTH
         if available < end - start:
-            if data_length >= _LARGE and end - data_start == data_length and not self._ahs_length:
-                return self._keep_apart(data_start - start, data_length)
-            return self._keep(end - start)
+            if data_length < _LARGE or end - data_start > data_length or self._ahs_length:
+                return self._keep(end - start)
+            if available < data_start - start:
+                return self._keep(data_start - start)
+            return self._begin_apart(first & OPCODE_BITS, data_start, data_length)
 
         if kept is None:
             self._position = end
@@ -318,49 +352,60 @@ class Framer:
         self._input = self._current = _NOTHING
         self._position = self._end = 0
 
-    def _keep_apart(self, header_length: int, data_length: int) -> Received | None:
-        """Set aside what there is of a PDU whose data may have a place: its header comes first."""
-        kept = self._kept
-        if kept is None or len(kept) < header_length:
-            return self._keep(header_length)
-        if len(kept) == header_length:
-            self._place = self._find_place(kept, data_length)
-            if self._place is not None:
-                self._kept_length = 0
-                return self._next_in_place(self._place, kept)
-        return self._keep(header_length + data_length)
+    def _begin_apart(self, opcode: int, data_start: int, length: int) -> Received | None:
+        """A large PDU is here with its header: its data are gathered apart from it."""
+        if opcode not in _UNPACK or opcode in _WITHOUT_DATA:
+            return self._keep(data_start - self._start + length)
+        self._header = bytes(self._current[self._start : data_start])
+        if self._kept is None:
+            self._position = data_start
+        else:
+            self._kept, self._kept_length = None, 0
+        owner = self._owner = _UNPACK[opcode](self._header)
+        self._data_length, self._come = length, 0
+        self._current, self._start = self._header, 0
+        if self.eager is not None:
+            self._taker = self.eager(owner, length)
+            if self._taker is not None:
+                return None
+        return self._next_apart(owner)
 
-    def _find_place(self, header: memoryview, data_length: int) -> memoryview | None:
-        opcode = header[0] & OPCODE_BITS
-        if self.destination_for is None or opcode not in _UNPACK or opcode in _WITHOUT_DATA:
-            return None
-        self._owner = _UNPACK[opcode](header)
-        return self.destination_for(self._owner, data_length)
-
-    def _next_in_place(self, place: memoryview, header: memoryview) -> Received | None:
+    def _next_apart(self, owner: Pdu) -> Received | None:
         """Move what was received of a data segment to its place; the PDU once all is there."""
-        if self._kept_length < len(place) and self._position != self._end:
-            self._let_go_of_lost_place(place, header)
-            if self._place is None:
-                return self.next_pdu()
-            self._refill(place)
-        if self._kept_length < len(place):
+        if self._come < self._data_length and self._position != self._end:
+            place = self._place_of(owner)
+            count = min(self._data_length - self._come, self._end - self._position)
+            stop = self._position + count
+            place[self._come : self._come + count] = self._input[self._position : stop]
+            self._come += count
+            self._position = stop
+        if self._come < self._data_length:
             self._wait()
             return None
-        self._kept, self._place, self._kept_length = None, None, 0
-        self._current, self._start, self._ahs_length = header, 0, 0
-        self._owner = None
-        return self._decode(header[0] & OPCODE_BITS, place)
+        data, taker = self._data, self._taker
+        assert data is not None, "they have come to somewhere"
+        self._owner, self._data, self._taker = None, None, None
+        self._current, self._start, self._ahs_length = self._header, 0, 0
+        if taker is not None:
+            taker(data)
+            return self.next_pdu()
+        owner.data = data  # type: ignore[misc]
+        return owner
 
-    def _let_go_of_lost_place(self, place: memoryview, header: memoryview) -> None:
-        """Keep the PDU like any other if nobody wants its data in that place any longer."""
-        assert self.destination_for is not None, "it has given the place"
-        assert self._owner is not None, "a place belongs to a PDU"
-        if self.destination_for(self._owner, len(place)) is None:
-            kept, come = self.lend(len(header) + len(place)), self._kept_length
-            kept[: len(header)] = header
-            kept[len(header) : len(header) + come] = place[:come]
-            self._kept, self._place, self._kept_length = kept, None, len(header) + come
+    def _place_of(self, owner: Pdu) -> memoryview:
+        """Where the data of a large PDU are gathered: where they belong, as long as they do."""
+        data = self._data
+        if data is None or self._in_place:
+            place = None
+            if self.destination_for is not None:
+                place = self.destination_for(owner, self._data_length)
+            if data is None or place is None:
+                self._in_place = place is not None
+                gathered = self.lend(self._data_length) if place is None else place
+                if data is not None:
+                    gathered[: self._come] = data[: self._come]
+                self._data = data = gathered
+        return data
 
     def _refill(self, kept: memoryview) -> None:
         """Move bytes from the input into ``kept``, as many as there are and as it holds."""

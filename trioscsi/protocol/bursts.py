@@ -13,10 +13,11 @@ import attrs
 
 from trioscsi.machines import transfer
 from trioscsi.machines._automat import Effects
-from trioscsi.pdu import NO_TASK, Buffer, DataOut
+from trioscsi.pdu import NO_TASK, Buffer, DataOut, ScsiCommand
 from trioscsi.text import Parameters
 
 _STORE, _END_SEQUENCE, _NOTE_FAULT = transfer.Effect
+_NOTHING = memoryview(b"")
 
 
 class TransferFault(enum.Enum):
@@ -81,8 +82,11 @@ class Incoming:
     wanted: int | None = None
     fault: TransferFault | None = None
     sequences: dict[int, Sequence] = attrs.field(factory=dict)
+    command: ScsiCommand | None = None
+    """The command whose own data are still to come."""
     _solicited: int = 0
     """Up to where data has come unasked or was asked for."""
+    _abandoned: bool = False
 
     @classmethod
     def begin(
@@ -100,6 +104,21 @@ class Incoming:
         self._solicited = burst
         if more_follows:
             self.sequences[NO_TASK] = Sequence(len(immediate), burst)
+        return self
+
+    @classmethod
+    def begin_before(
+        cls,
+        expected: int,
+        command: ScsiCommand,
+        length: int,
+        parameters: Parameters,
+        lend: Callable[[int], memoryview],
+    ) -> Incoming:
+        """Start before so many bytes of immediate data have come; nothing more comes unasked."""
+        self = cls(expected, parameters, lend, _NOTHING, command=command)
+        self._solicited = length
+        self.sequences[NO_TASK] = Sequence(0, length)
         return self
 
     @property
@@ -150,9 +169,27 @@ class Incoming:
             return None
         return self.buffer[pdu.buffer_offset : pdu.buffer_offset + length]
 
+    def destination_before(self, command: ScsiCommand, length: int) -> memoryview | None:
+        """The same for the data that come with the command itself: for them, the window."""
+        if self.command is not command or self.window is None or length > (self.wanted or 0):
+            return None
+        self.make_room()
+        return self.buffer[:length]
+
+    def receive_immediate(self, data: memoryview) -> None:
+        """Take the data that came with the command, after it."""
+        self.command = None
+        self.sequences.pop(NO_TASK).machine.last_data_arrived()
+        if self.fault is not None or self._abandoned:
+            return
+        if self.buffer:
+            self.buffer[: len(data)] = data  # which costs nothing where they were received there
+        else:
+            self.buffer = data
+
     def abandon(self) -> None:
         """Nobody wants the data any more: what was announced is thrown away when it comes."""
-        self.wanted, self.buffer = None, memoryview(b"")
+        self.wanted, self.buffer, self.window, self._abandoned = None, _NOTHING, None, True
 
     def receive(self, sequence: Sequence, pdu: DataOut) -> None:
         """Take one Data-Out PDU of an announced sequence."""

@@ -98,6 +98,12 @@ class FullFeature:
             for effect in self.machine.unknown():
                 _EFFECTS[effect](self, received)
 
+    def hear_before(self, command: ScsiCommand, length: int) -> None:
+        """Handle a command with so many bytes of immediate data that are still to come."""
+        self.keepalive.last_heard = self.connection.now
+        self.machine.command()
+        self._hear_command(command, length)
+
     def broken(self, error: PeerError) -> None:
         """The stream cannot be followed any more: with no header digest to go by, it ends."""
         if error.answer is not None:
@@ -148,7 +154,7 @@ class FullFeature:
             deliver()
             self._late_header = b""
 
-    def _hear_command(self, pdu: ScsiCommand) -> None:
+    def _hear_command(self, pdu: ScsiCommand, to_come: int = 0) -> None:
         session = self.session
         tasks, order = session.tasks, session.order
         known = tasks.by_itt.get(pdu.itt)
@@ -168,7 +174,9 @@ class FullFeature:
             self.reject(RejectReason.IMMEDIATE_COMMAND_REJECT, "too many immediate commands")
             return
         task = _task(self.connection, session, pdu)
-        if pdu.data or not pdu.final:
+        if to_come:
+            self.writes.begin_before(task, pdu, to_come)
+        elif pdu.data or not pdu.final:
             self.writes.begin(task, pdu)
         tasks.add(task)
         if pdu.immediate:

@@ -59,7 +59,7 @@ class Line:
     def pump(self, now: float, pdus: int) -> int:
         """Handle at most so many of the PDUs that have arrived; returns how many it handled.
 
-        If that is fewer than ``pdus``, none are left.
+        If that is fewer than ``pdus``, none are left.  It is ``pdus`` too where the framer pauses.
         """
         self.now = now
         for handled in range(pdus):
@@ -71,7 +71,7 @@ class Line:
                 self.broken(error)
                 return handled
             if received is None:
-                return handled
+                return pdus if self.framer.pauses else handled
             hear = self._hear  # a login that ends changes it
             hear(received)
         return pdus

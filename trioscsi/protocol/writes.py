@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
+from trioscsi.machines import full_feature as full_feature_machine
 from trioscsi.machines import task as task_machine
-from trioscsi.pdu import NO_TASK, Buffer, DataOut, Pdu, ReadyToTransfer, RejectReason, ScsiCommand
+from trioscsi.pdu import (
+    NO_TASK,
+    Buffer,
+    DataOut,
+    Pdu,
+    ReadyToTransfer,
+    RejectReason,
+    ScsiCommand,
+)
 from trioscsi.protocol.bursts import Incoming, TransferFault
 from trioscsi.protocol.events import DataArrived, TransferFailed
+from trioscsi.protocol.numbering import IN_ORDER
 from trioscsi.protocol.tasks import Task
 from trioscsi.protocol.view import EVERYTHING
 
@@ -29,10 +40,11 @@ class Writes:
         self._session = session
         self._last_ttt = 0
         self._connection.framer.destination_for = self._destination
+        self._connection.framer.eager = self._hear_eagerly
 
     def begin(self, task: Task, pdu: ScsiCommand) -> None:
         """Look at the data that came with a command, and at what it announces: not nothing."""
-        fault = _fault(task, pdu, self._connection.parameters)
+        fault = _fault(pdu, len(pdu.data), task.expected_out, self._connection.parameters)
         if fault is None and pdu.final and len(pdu.data) == task.expected_out:
             task.data = pdu.data
             return
@@ -42,6 +54,43 @@ class Writes:
         if fault is not None and not pdu.final:
             # Nothing of the burst is wanted, but it has to be waited for (section 11.4.2).
             task.incoming.sequences[NO_TASK].machine.fault_found()
+
+    def begin_before(self, task: Task, pdu: ScsiCommand, length: int) -> None:
+        """Expect so many bytes of data that come with a command, but after it."""
+        connection = self._connection
+        task.incoming = Incoming.begin_before(
+            task.expected_out, pdu, length, connection.parameters, connection.framer.lend
+        )
+
+    def _hear_eagerly(self, pdu: Pdu, length: int) -> Callable[[memoryview], None] | None:
+        """Begin a command before its data are here, so that they find their place.
+
+        That is done with a write which can be begun at once, if nothing is wrong with its data.
+        """
+        if (
+            not isinstance(pdu, ScsiCommand)
+            or pdu.read
+            or pdu.immediate
+            or not pdu.final
+            or pdu.itt == NO_TASK
+            or self._session.tasks.get(pdu.itt) is not None
+            or self._session.order.admit(pdu.cmd_sn) is not IN_ORDER
+            or self._full_feature.machine.state != full_feature_machine.NORMAL.name
+        ):
+            return None
+        expected, parameters = pdu.expected_data_transfer_length, self._connection.parameters
+        if _fault(pdu, length, expected, parameters) is not None:
+            return None
+        self._full_feature.hear_before(pdu, length)
+        return partial(self._take_immediate, pdu)
+
+    def _take_immediate(self, pdu: ScsiCommand, data: memoryview) -> None:
+        """The data have come of a command that was begun before them."""
+        task = self._session.tasks.get(pdu.itt)
+        if task is None or task.incoming is None or task.incoming.command is not pdu:
+            return  # the task has ended
+        task.incoming.receive_immediate(data)
+        self._go_on(task, task.incoming)
 
     def _incoming(self, task: Task, immediate: Buffer, more_follows: bool) -> Incoming:
         connection = self._connection
@@ -83,12 +132,14 @@ class Writes:
 
     def _destination(self, pdu: Pdu, length: int) -> memoryview | None:
         """Where the framer may put data that is still to come; None once their task is aborted."""
-        if not isinstance(pdu, DataOut):
+        if not isinstance(pdu, DataOut | ScsiCommand):
             return None
         task = self._session.tasks.get(pdu.itt)
-        if task is None or task.connection is not self._connection or not self._fits(pdu, task):
+        if task is None or task.connection is not self._connection or task.incoming is None:
             return None
-        return None if task.incoming is None else task.incoming.destination(pdu, length)
+        if isinstance(pdu, ScsiCommand):
+            return task.incoming.destination_before(pdu, length)
+        return task.incoming.destination(pdu, length) if self._fits(pdu, task) else None
 
     def hear(self, pdu: DataOut) -> None:
         """Bring a Data-Out PDU to its task."""
@@ -184,14 +235,16 @@ class Writes:
             self._session.node.events.append(DataArrived(task))
 
 
-def _fault(task: Task, pdu: ScsiCommand, parameters: Parameters) -> TransferFault | None:
+def _fault(
+    pdu: ScsiCommand, length: int, expected: int, parameters: Parameters
+) -> TransferFault | None:
     """What is wrong with the data that comes with a command, or that it announces."""
     if not pdu.write:
         return TransferFault.UNEXPECTED_DATA
-    if pdu.data and not parameters.immediate_data:
+    if length and not parameters.immediate_data:
         return TransferFault.UNEXPECTED_DATA
     if not pdu.final and parameters.initial_r2t:
         return TransferFault.UNEXPECTED_DATA
-    if len(pdu.data) > min(task.expected_out, parameters.first_burst_length):
+    if length > expected or length > parameters.first_burst_length:
         return TransferFault.INCORRECT_AMOUNT
     return None

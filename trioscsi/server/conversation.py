@@ -319,9 +319,12 @@ class Conversation:
         pdus = self._limits.turn_pdus
         if self._reactor.crowded:
             pdus = max(pdus // 2, 1)
-        if connection.pump(now, pdus) == pdus:
-            self._buffer = buffer
-            return True
+        while connection.pump(now, pdus) == pdus:
+            if not connection.framer.pauses:
+                self._buffer = buffer
+                return True
+            # A write has begun: once it is known where its data belong, they are put there.
+            self._handle_events()
         self._lender.give_back(buffer)
         self._buffer = None
         return False

@@ -70,6 +70,9 @@ class SteppedConversation(Conversation):
         if self._may_pass:
             self._may_pass = False
             self._pump(now, 1)
+            if self.connection.framer.pauses:
+                self._may_pass = True  # the rest is of the same PDU
+                return pdus
         if self.connection.closed or not self._turnstile.holds():
             return self._pump(now, pdus)
         self._passed = trio.Event()
