@@ -81,6 +81,10 @@ async def test_a_trace_a_control_socket_and_a_listener_are_told_at_once(
     (address,) = await nursery.start(server.serve)
     asking = await trio.open_unix_socket(str(control))
     await asking.send_all(b'{"request":"subscribe","types":["pdu"],"pdus":["LogoutRequest"]}\n')
+    heard = b""
+    with trio.fail_after(10):
+        while b'"hello"' not in heard:
+            heard += await asking.receive_some()
     with Listener(server.feed) as listener:
         peer = await connected(address)
         await peer.log_in()
@@ -88,7 +92,6 @@ async def test_a_trace_a_control_socket_and_a_listener_are_told_at_once(
         peer.close()
         said = await until(listener, "closed")
     assert sum(message["type"] == "pdu" for message in said) == 4
-    heard = b""
     with trio.fail_after(10):
         while b'"LogoutRequest"' not in heard:
             heard += await asking.receive_some()
