@@ -11,7 +11,7 @@ from trioscsi.conformance.coverage import judged
 from trioscsi.conformance.scenarios import SCENARIOS
 
 ROOT = Path(__file__).parents[2]
-ID = re.compile(r"71(?:43|44)-[\d.]+-\d+")
+ID = re.compile(r"71(?:43|44)-[\dA-F.]+-\d+")
 _WORDS = {"requirement", "fault"}
 """How a test points to a requirement: see tests/requirements.py and tests/conformance/faults.py."""
 
@@ -45,7 +45,7 @@ def _name(function: ast.expr) -> str:
 def table() -> str:
     """A line for each duty: how many requirements there are, and how many of them who covers.
 
-    Not ours are those that nothing will ever cover.
+    Later are those about what is not there yet, not ours those that nothing will ever cover.
     """
     rows = tomllib.loads((ROOT / "specs" / "requirements.toml").read_text())["requirements"]
     judges, tests = judged(), covering()
@@ -54,6 +54,7 @@ def table() -> str:
         "scenarios": {id_ for id_, each in judges.items() if each.scenarios},
         "monitors": {id_ for id_, each in judges.items() if each.monitors},
         "tests": tests.keys(),
+        "later": {row["id"] for row in rows if row["state"] == "later"},
         "not ours": {row["id"] for row in rows if row["state"] == "not ours"},
         "open": {row["id"] for row in rows if row["state"] == "open"},
     }
