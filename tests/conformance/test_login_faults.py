@@ -63,7 +63,9 @@ def a_second_text_request():
 def negotiating() -> tuple[Talk, TextResponse]:
     talk = asked(b"X-com.example.a=1\0")
     itt = talk.numbers["itt"]
-    return talk, talk.answer(TextResponse, final=False, itt=itt, ttt=5, lun=1)
+    return talk, talk.answer(
+        TextResponse, final=False, itt=itt, ttt=5, lun=1, data=b"TargetAlias=a\0"
+    )
 
 
 @fault("M-27", "7143-11.10.3-1")

@@ -19,6 +19,7 @@ from trioscsi.pdu import (
     Reject,
     ScsiCommand,
     ScsiResponse,
+    TaskManagementResponse,
     TextRequest,
     TextResponse,
     encode,
@@ -355,6 +356,36 @@ def the_answer_to_another_request():
     return talk
 
 
+@fault("T-16", "7143-4.2.2.1-11")
+def a_status_before_its_command_is_acknowledged():
+    talk, command = writing()
+    talk.answer(ScsiResponse, command, exp_cmd_sn=command.cmd_sn, max_cmd_sn=command.cmd_sn + 7)
+    return talk
+
+
+@fault("T-16", "7143-4.2.2.1-11")
+def a_status_with_data_before_its_command_is_acknowledged():
+    talk, command = reading(4)
+    numbers = {"exp_cmd_sn": command.cmd_sn, "max_cmd_sn": command.cmd_sn + 7}
+    talk.answer(DataIn, command, final=True, has_status=True, data=b"data", **numbers)
+    return talk
+
+
+@fault("T-12", "7143-6.3-16")
+def a_second_response_to_one_request():
+    talk = replied({"transit": False, "nsg": 0}, transit=False, nsg=0, tsih=0)
+    talk.reply(talk.login_response(transit=False, nsg=0, tsih=0))
+    return talk
+
+
+@fault("T-12", "7143-11.13.1-1")
+def another_version_max():
+    talk = replied({"transit": False, "nsg": 0}, transit=False, nsg=0, tsih=0, version_max=1)
+    talk.say(talk.login_request({}))
+    talk.reply(talk.login_response(version_max=2))
+    return talk
+
+
 @fault("T-12", "7143-6.3-2")
 def another_tag_in_a_login():
     return replied(itt=1)
@@ -420,12 +451,17 @@ def the_last_text_has_a_tag():
 
 @fault("T-13", "7143-11.11.1-2")
 def more_text_has_no_tag():
-    return texting(final=False)
+    return texting(final=False, data=b"TargetAlias=a\0")
 
 
 @fault("T-13", "7143-11.11.2-1")
 def the_last_text_goes_on():
     return texting(continue_=True)
+
+
+@fault("T-13", "7143-6.4-4", Verdict.WARN)
+def nothing_is_said_and_it_goes_on():
+    return texting(final=False, ttt=1)
 
 
 @fault("T-13", "7143-6.2-7")
@@ -513,13 +549,35 @@ def a_damaged_segment():
     return talk
 
 
-@fault("T-42", "7143-11.2.1.5-1")
-def additional_headers():
-    talk = Talk().log_in()
-    data = raw(talk.due(NopIn, counts=False))
+def with_additional_header(talk: Talk, pdu: Pdu) -> Talk:
+    data = raw(pdu)
     data[4] = 1
     talk.reply_bytes(data + bytes(4))
     return talk
+
+
+@fault("T-42", "7143-11.2.1.5-2")
+def additional_headers():
+    talk = Talk().log_in()
+    return with_additional_header(talk, talk.due(NopIn, counts=False))
+
+
+@fault("T-42", "7143-11.8.1-1")
+def an_r2t_with_additional_headers():
+    talk, command = writing()
+    return with_additional_header(talk, talk.due(ReadyToTransfer, counts=False, itt=command.itt))
+
+
+@fault("T-42", "7143-11.6.2-1")
+def a_response_to_a_function_with_additional_headers():
+    talk = Talk().log_in()
+    return with_additional_header(talk, talk.due(TaskManagementResponse, itt=9))
+
+
+@fault("T-42", "7143-11.15.2-1")
+def a_logout_response_with_additional_headers():
+    talk = Talk().log_in()
+    return with_additional_header(talk, talk.due(LogoutResponse, itt=9))
 
 
 @fault("T-42", "7143-11.2.1.6-1")

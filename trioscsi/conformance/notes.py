@@ -169,6 +169,8 @@ def _login_request(_: Record, connection: Connection, seen: Seen, pdu: LoginRequ
 def _login_response(record: Record, connection: Connection, seen: Seen, pdu: LoginResponse) -> None:
     request, connection.unanswered = connection.request, 0
     connection.asked_for_part = pdu.continue_
+    if connection.version_max is None:
+        connection.version_max = pdu.version_max
     if pdu.status_class:
         connection.phase = Phase.REFUSED
     elif pdu.transit and pdu.nsg == _FULL_FEATURE and connection.first_login is not None:

@@ -144,6 +144,8 @@ class Connection:
     session: Session | None = None
     parameters: Parameters = attrs.field(factory=Parameters)
     first_login: LoginRequest | None = None
+    version_max: int | None = None
+    """What the first Login Response has said."""
     hasty: bool = False
     """Whether the initiator did not wait for the answers of its login or text negotiation: what
     the target owes to it is not certain any more."""

@@ -11,9 +11,12 @@ from trioscsi.pdu import (
     BHS_LENGTH,
     CLASSES,
     BadDigest,
+    LogoutResponse,
     Malformed,
     Pdu,
+    ReadyToTransfer,
     ScsiCommand,
+    TaskManagementResponse,
     UnknownPdu,
     from_initiator,
     layout,
@@ -33,6 +36,10 @@ PADDED_WITH_ZERO = Rule("7143-11.2-2", Level.SHOULD)
 DIGESTS = Rule("7143-13.1-1")
 NO_STRAY_DATA = Rule("7143-11.2.1.6-1")
 NO_STRAY_AHS = Rule("7143-11.2.1.5-1")
+NO_AHS_IN_RESPONSES = Rule("7143-11.2.1.5-2")
+BARE_R2T = Rule("7143-11.8.1-1")
+BARE_FUNCTION = Rule("7143-11.6.2-1")
+BARE_LOGOUT = Rule("7143-11.15.2-1")
 AHS_FORM = Rule("7143-11.2.2-1")
 LONG_CDB_ONLY = Rule("7143-11.2.2.3-1")
 READ_LENGTH_PRESENT = Rule("7143-11.3.4-1")
@@ -197,7 +204,15 @@ def ahs(scene: Scene, thing: Pdu | Malformed) -> Remarks:
 )
 def target_lengths(scene: Scene, thing: Pdu | Malformed) -> Remarks:
     bare = scene.seen.header[_AHS_LENGTH] == 0
-    yield NO_STRAY_AHS.holds(bare, "additional header segments")
+    yield NO_AHS_IN_RESPONSES.holds(bare, "additional header segments")
+    for cls, rule in (
+        (ReadyToTransfer, BARE_R2T),
+        (TaskManagementResponse, BARE_FUNCTION),
+        (LogoutResponse, BARE_LOGOUT),
+    ):
+        alone = without_segments(scene, cls)
+        if alone is not None:
+            yield rule.holds(alone, "segments beside the header")
     if bare:
         stray = isinstance(thing, Malformed)
         yield NO_STRAY_DATA.holds(not stray, "a data segment has no place here")

@@ -7,10 +7,11 @@ from typing import Any
 from trioscsi.conformance.monitors.monitor import Monitors, Remarks, Scene
 from trioscsi.conformance.notes import carries_status
 from trioscsi.conformance.record import Phase, Request
-from trioscsi.conformance.verdicts import Rule
+from trioscsi.conformance.verdicts import Level, Rule
 from trioscsi.pdu import (
     BHS_LENGTH,
     NO_TASK,
+    DataIn,
     LoginRequest,
     LoginResponse,
     LogoutRequest,
@@ -20,6 +21,7 @@ from trioscsi.pdu import (
     Pdu,
     Reject,
     RejectReason,
+    ScsiResponse,
     TaskManagementRequest,
     TaskManagementResponse,
     TextRequest,
@@ -37,6 +39,9 @@ EXP_CMD_SN_FORWARD = Rule("7143-4.2.2.1-5")
 MAX_CMD_SN_FORWARD = Rule("7143-4.2.2.1-6")
 WINDOW = Rule("7143-4.2.2.1-7")
 ANSWERS = Rule("7143-4.2.5.1-2")
+ACKNOWLEDGED = Rule("7143-4.2.2.1-11")
+ONE_RESPONSE = Rule("7143-6.3-16")
+SAME_VERSIONS = Rule("7143-11.13.1-1")
 LOGIN_TAG = Rule("7143-6.3-2")
 TRANSIT = Rule("7143-11.13.6-1")
 STAGE = Rule("7143-6.3-8")
@@ -47,6 +52,7 @@ REDIRECTED = Rule("7143-11.13.5-2")
 TEXT_FINAL_TTT = Rule("7143-11.11.1-1")
 TEXT_MORE_TTT = Rule("7143-11.11.1-2")
 TEXT_CONTINUES = Rule("7143-11.11.2-1")
+NOTHING_SAID = Rule("7143-6.4-4", Level.SHOULD)
 PART_ASKED = Rule("7143-6.2-7")
 PING_TAG = Rule("7143-11.19-1")
 PING_DATA = Rule("7143-11.19-2")
@@ -122,6 +128,26 @@ def answers(scene: Scene, pdu: Any) -> Remarks:
 
 
 @watch(
+    "T-16",
+    "No answer comes before its request is acknowledged.",
+    ScsiResponse,
+    DataIn,
+    *_REQUESTS,
+    relies=True,
+    **_TARGET,
+)
+def acknowledged(scene: Scene, pdu: Any) -> Remarks:
+    request = None if scene.session is None else scene.session.tags.get(pdu.itt)
+    is_answer = not isinstance(pdu, DataIn) or pdu.has_status
+    if is_answer and request is not None and not request.pdu.immediate:
+        number = request.pdu.cmd_sn
+        yield ACKNOWLEDGED.holds(
+            less(number, pdu.exp_cmd_sn),
+            f"ExpCmdSN {pdu.exp_cmd_sn}, and CmdSN {number} is answered",
+        )
+
+
+@watch(
     "T-12",
     "A Login Response answers its request, and moves no further than it asks.",
     LoginResponse,
@@ -132,6 +158,10 @@ def login_response(scene: Scene, pdu: LoginResponse) -> Remarks:
     request: LoginRequest | None = scene.connection.request
     if not isinstance(request, LoginRequest):
         return
+    version = scene.connection.version_max
+    yield SAME_VERSIONS.holds(
+        version in (None, pdu.version_max), f"Version-max {pdu.version_max} after {version}"
+    )
     # Of an initiator that changes them during its login, either is right.
     first = scene.connection.first_login or request
     yield LOGIN_TAG.holds(pdu.itt in (request.itt, first.itt), "the tag is not that of the request")
@@ -144,6 +174,8 @@ def login_response(scene: Scene, pdu: LoginResponse) -> Remarks:
             named = any(said.name == "TargetAddress" for said in scene.connection.said)
             yield REDIRECTED.holds(named, "a redirection without TargetAddress")
         return
+    if scene.connection.phase is Phase.LOGIN and not scene.connection.hasty:
+        yield ONE_RESPONSE.holds(scene.connection.unanswered, "no request waits for it")
     yield TRANSIT.holds(request.transit or not pdu.transit, "T, and the request had none")
     yield STAGE.holds(pdu.csg == request.csg, "another stage than that of the request")
     if pdu.transit:
@@ -169,8 +201,12 @@ def text_response(scene: Scene, pdu: TextResponse) -> Remarks:
         yield TEXT_MORE_TTT.holds(pdu.ttt != NO_TASK, "neither F nor a Target Transfer Tag")
     yield TEXT_CONTINUES.holds(not (pdu.continue_ and pdu.final), "C and F")
     request = scene.connection.request
-    if isinstance(request, TextRequest) and request.continue_:
+    if not isinstance(request, TextRequest):
+        return
+    if request.continue_:
         yield PART_ASKED.holds(not pdu.data, "text, and the initiator's is not over")
+    elif request.final and not pdu.final:
+        yield NOTHING_SAID.holds(pdu.data, "nothing is said, and the request had F")
 
 
 @watch("T-14", "A NOP-In brings ping data back, or none.", NopIn, **_TARGET)
