@@ -106,6 +106,7 @@ class Gate:
         self.limits = limits or Limits()
         self.watcher = watcher
         self.portal_group = 1
+        self.portal = "192.0.2.1:3260"
         self.moved: PeerError | None = None
         """What becomes of those who have proven themselves, if they may not stay."""
         self.view_of_all = EVERYTHING

@@ -86,6 +86,7 @@ def test_a_reinstated_session_takes_its_commands_with_it():
     assert len(old.connection.session.tasks) == 0
 
 
+@requirement("7143-4.4.3-3")
 def test_a_new_cid_with_the_tsih_adds_a_connection():
     gate = gate_of()
     first = login(gate, keys=TWO)
@@ -95,6 +96,7 @@ def test_a_new_cid_with_the_tsih_adds_a_connection():
     assert not first.connection.closed
 
 
+@requirement("7143-4.2.1-1")
 @requirement("7143-6.3.4-3")
 def test_a_known_cid_with_the_tsih_reinstates_the_connection():
     gate = gate_of()
@@ -159,6 +161,29 @@ def test_discovery_and_normal_sessions_do_not_replace_each_other():
     normal, discovery = login(gate), login(gate, discovery=True)
     assert normal.connection.full_feature
     assert discovery.connection.full_feature
+
+
+@requirement("7143-7.4.2.1-1")
+@requirement("7143-7.4.2.1-2")
+def test_an_initiator_port_may_have_a_discovery_session_with_each_portal():
+    gate = gate_of()
+    first = login(gate, discovery=True)
+    gate.portal = "192.0.2.2:3260"
+    second = login(gate, discovery=True)
+    assert first.connection.full_feature
+    again = login(gate, discovery=True)
+    assert second.connection.closed
+    assert first.connection.full_feature
+    assert again.connection.full_feature
+    assert len(gate.discovery.sessions) == 2
+
+
+@requirement("7143-7.4.2.1-1")
+def test_a_discovery_session_replaces_none_of_another_port():
+    gate = gate_of()
+    first, second = login(gate, discovery=True), login(gate, discovery=True, isid=NEW)
+    assert first.connection.full_feature
+    assert second.connection.full_feature
 
 
 def test_a_target_without_room_says_so():

@@ -14,6 +14,7 @@ from tests.protocol.peer import (
     login_request,
     status,
 )
+from tests.requirements import requirement
 from trioscsi.errors import PeerError
 from trioscsi.limits import Limits
 from trioscsi.pdu import LoginStatus
@@ -32,12 +33,13 @@ def gate_of(**limits: Any) -> Gate:
 def test_sessions_are_found_by_initiator_port():
     gate = gate_of()
     session = login(gate).connection.session
-    assert gate.target.find(INITIATOR, ISID, 1) is session
-    assert gate.target.find(INITIATOR, isid(5), 1) is None
-    assert gate.target.find(INITIATOR, ISID, 2) is None
+    assert gate.target.find((INITIATOR, ISID, 1)) is session
+    assert gate.target.find((INITIATOR, isid(5), 1)) is None
+    assert gate.target.find((INITIATOR, ISID, 2)) is None
     assert gate.target.sessions == [session]
 
 
+@requirement("7143-4.4.3-3")
 def test_handles_are_never_zero_and_never_those_of_living_sessions():
     node = gate_of().target
     node._last_tsih = 0xFFFE

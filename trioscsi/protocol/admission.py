@@ -36,9 +36,11 @@ def admit(connection: TargetConnection, request: LoginRequest, pairs: list[Pair]
             answer=LoginStatus.SERVICE_UNAVAILABLE,
         )
     group = connection.gatekeeper.portal_group
-    known = node.find(initiator_name, request.isid, group)
+    portal = connection.gatekeeper.portal if discovery else ""
+    known = node.find((initiator_name, request.isid, portal or group))
     if request.tsih == 0:
         session = _lead(node, initiator_name, request, known, group)
+        session.portal = portal
         if target_name is not None:
             session.view = connection.gatekeeper.view(initiator_name, target_name)
         take_place(connection, session)
@@ -67,7 +69,7 @@ def _lead(
 
 def take_place(connection: TargetConnection, session: Session) -> None:
     """See whose place a leading login takes: that of the same initiator port, as it is now."""
-    session.replaces = session.node.find(*session.nexus)
+    session.replaces = session.node.find(session.nexus)
     connection.replaces = [] if session.replaces is None else list(session.replaces.connections)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import attrs
 
@@ -19,6 +19,9 @@ from trioscsi.protocol.events import CommandsCleared
 from trioscsi.protocol.line import nobody
 from trioscsi.protocol.tasks import Dying
 from trioscsi.text import Offer
+
+Nexus: TypeAlias = tuple[str, bytes, int | str]
+"""Initiator name and ISID, and what they are connected to: see `Session.nexus`."""
 
 if TYPE_CHECKING:
     from trioscsi.protocol.events import Event
@@ -75,7 +78,7 @@ class Node:
     texts: set[object] = attrs.field(factory=set, init=False)
     """The text exchanges that are not over."""
     dying: Dying = attrs.field(factory=Dying, init=False)
-    _sessions: dict[tuple[str, bytes, int], Session] = attrs.field(factory=dict, init=False)
+    _sessions: dict[Nexus, Session] = attrs.field(factory=dict, init=False)
     _last_tsih: int = attrs.field(default=0, init=False)
 
     @property
@@ -83,9 +86,9 @@ class Node:
         """All sessions whose login has ended, failed ones included."""
         return list(self._sessions.values())
 
-    def find(self, initiator_name: str, isid: bytes, portal_group: int) -> Session | None:
-        """The session of this initiator port with this portal group, if any (section 4.4.3)."""
-        return self._sessions.get((initiator_name, isid, portal_group))
+    def find(self, nexus: Nexus) -> Session | None:
+        """The session between these two ports, if any (section 4.4.3)."""
+        return self._sessions.get(nexus)
 
     def make_room(self, replaced: Session | None) -> None:
         """See to it that one more session fits; a failed one gives way.
@@ -112,7 +115,7 @@ class Node:
 
     def remove(self, session: Session) -> None:
         """A session is over."""
-        if self.find(*session.nexus) is session:
+        if self.find(session.nexus) is session:
             del self._sessions[session.nexus]
 
     def end_tasks(
@@ -194,11 +197,15 @@ class Redirection(PeerError):
 class Gatekeeper(Protocol):
     """Who decides which targets there are for a peer, and whether it may log in.
 
-    ``portal_group`` is the tag of the portal group that the peer came through.
+    ``portal_group`` is the tag of the portal group that the peer came through, ``portal`` the
+    address of the portal.
     """
 
     @property
     def portal_group(self) -> int: ...
+
+    @property
+    def portal(self) -> str: ...
 
     def node(self, initiator_name: str, target_name: str | None) -> Node:
         """The node to log in to; None for ``target_name`` asks for a discovery session.

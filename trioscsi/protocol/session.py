@@ -20,7 +20,7 @@ from trioscsi.text import Parameters
 
 if TYPE_CHECKING:
     from trioscsi.protocol.connection import TargetConnection
-    from trioscsi.protocol.node import Node
+    from trioscsi.protocol.node import Nexus, Node
     from trioscsi.protocol.tasks import Task
 
 
@@ -35,6 +35,8 @@ class Session:
     order: CommandOrder
     portal_group: int
     """The tag of the portal group in which it lives (section 4.2.7.1)."""
+    portal: str = attrs.field(default="", init=False)
+    """The address by which a discovery session has come; of no interest to a normal one."""
     view: View = EVERYTHING
     """Which units it sees, and how it calls them."""
     replaces: Session | None = None
@@ -56,9 +58,12 @@ class Session:
         self.machine = session_machine.machine.start(self._watch)
 
     @property
-    def nexus(self) -> tuple[str, bytes, int]:
-        """The two SCSI ports: initiator name and ISID, and the target's portal group."""
-        return self.initiator_name, self.isid, self.portal_group
+    def nexus(self) -> Nexus:
+        """The two SCSI ports: initiator name and ISID, and the target's portal group.
+
+        A discovery session has its like at each portal (section 7.4.2.1).
+        """
+        return self.initiator_name, self.isid, self.portal or self.portal_group
 
     @property
     def normal(self) -> bool:

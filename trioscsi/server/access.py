@@ -146,6 +146,11 @@ class Door:
         """See `trioscsi.protocol.Gatekeeper`."""
         return self.portals[0][1]
 
+    @property
+    def portal(self) -> str:
+        """See `trioscsi.protocol.Gatekeeper`."""
+        return format_address(self.portals[0][0])
+
     def node(self, initiator_name: str, target_name: str | None) -> Node:
         """See `trioscsi.protocol.Gatekeeper`."""
         if target_name is None:
