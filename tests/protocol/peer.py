@@ -568,7 +568,7 @@ def login(
     """A connection in full feature phase."""
     peer = connect(gate, now=now, cmd_sn=cmd_sn)
     request = login_request(leading_keys(discovery, **(keys or {})), cmd_sn=cmd_sn, **fields)
-    response = peer.send(request)[-1]
+    response = peer.send(request)[0]
     assert response.status_class == 0, response
     assert peer.connection.full_feature
     return peer

@@ -160,6 +160,7 @@ def test_nothing_new_is_heard_while_a_logout_is_carried_out():
     assert peer.send(DataOut(), NopOut(itt=5), SnackRequest()) == []
 
 
+@requirement("7143-11.9.1-7")
 def test_the_target_asks_for_a_logout_and_gives_it_time():
     peer = open_peer()
     peer.now = 50.0
@@ -260,6 +261,7 @@ def test_an_early_logout_on_a_connection_that_was_lost_is_not_heard():
     other.cmd_sn = peer.cmd_sn
     other.send(other.request(LogoutRequest, cid=1))
     other.connection.lost("gone", 0.0)
+    assert [type(pdu) for pdu in peer.receive()] == [AsyncMessage]
     assert len(peer.send(gap)) == 1
     assert peer.connection.full_feature
     assert peer.exp_cmd_sn == other.cmd_sn

@@ -10,7 +10,10 @@ from tests.protocol.peer import Gate, Peer, login
 from tests.requirements import requirement
 from trioscsi.limits import Limits
 from trioscsi.pdu import (
+    NO_TASK,
     DataOut,
+    NopIn,
+    NopOut,
     Reject,
     RejectReason,
     ScsiCommand,
@@ -233,6 +236,42 @@ def test_a_unit_is_reset_for_all_sessions():
     assert under_way(peer) == under_way(other) == set()
     reset = peer.gate.disk.events[-1]
     assert reset == UnitReset(0, peer.connection.session)
+
+
+@pytest.mark.parametrize("reporting", ["RFC3720", "ResponseFence", "FastAbort"])
+@requirement("7143-4.2.2.3.2-1")
+@requirement("7143-4.2.2.3.4-1")
+def test_an_answer_stands_between_the_responses_before_and_behind_it(reporting: str):
+    offer = Offer(task_reporting=("FastAbort", "ResponseFence", "RFC3720"))
+    gate = Gate(offer, Limits(ping_interval=0))
+    peer = login(gate, keys={"TaskReporting": reporting})
+    assert peer.connection.parameters.task_reporting == reporting
+    gate.disk.lazy = gate.disk.slow_to_let_go = True
+    before, ended = busy(peer, lun=ELSEWHERE), busy(peer)
+    assert manage(peer, TaskFunction.ABORT_TASK_SET) == []
+    function = peer.itt
+    peer.abandon(ended.itt)
+    gate.disk.work()
+    gate.disk.let_go()
+    behind = peer.reading(0, 4)
+    answers = peer.send(behind)
+    gate.disk.work()
+    answers += peer.receive()
+    assert [pdu.itt for pdu in answers] == [before.itt, function, behind.itt]
+
+
+@requirement("7143-11.4.11-1")
+def test_a_window_that_opens_without_an_answer_is_told():
+    peer = open_peer(tasks=2)
+    other = neighbour(peer)
+    theirs = [busy(other), busy(other)]
+    assert other.send(other.request(NopOut))[0].max_cmd_sn == other.exp_cmd_sn - 1
+    assert result(peer, TaskFunction.CLEAR_TASK_SET) is TaskResult.COMPLETE
+    other.abandon(*(command.itt for command in theirs))
+    (told,) = other.receive()
+    assert isinstance(told, NopIn)
+    assert (told.itt, told.ttt) == (NO_TASK, NO_TASK)
+    assert told.max_cmd_sn == told.exp_cmd_sn + 1
 
 
 @requirement("7143-4.2.3.3-6")

@@ -9,6 +9,7 @@ from tests.requirements import requirement
 from trioscsi.pdu import (
     AsyncEvent,
     AsyncMessage,
+    NopIn,
     NopOut,
     TaskFunction,
     TaskManagementRequest,
@@ -20,6 +21,7 @@ from trioscsi.protocol import View
 from trioscsi.text import Offer, decode
 
 OTHER = b"other!"
+LUN_1 = 1 << 48
 FAST = {"TaskReporting": "FastAbort"}
 REPORTING = ("FastAbort", "ResponseFence", "RFC3720")
 
@@ -37,6 +39,7 @@ def reset(peer: Peer, function: TaskFunction = TaskFunction.LOGICAL_UNIT_RESET) 
     return peer.send(peer.request(TaskManagementRequest, function=function, immediate=True))
 
 
+@requirement("7143-4.2.6-2")
 def test_a_session_that_is_dropped_is_told_so_first(gate: Gate):
     peer = login(gate, keys={"DefaultTime2Wait": "7"})
     peer.connection.drop_session("the target stops")
@@ -46,6 +49,7 @@ def test_a_session_that_is_dropped_is_told_so_first(gate: Gate):
     assert peer.connection.closed
 
 
+@requirement("7143-4.2.6-2")
 def test_a_connection_that_does_not_log_out_is_told_that_it_is_dropped(gate: Gate):
     peer = login(gate, cid=9)
     peer.connection.ask_for_logout(0.0)
@@ -65,6 +69,7 @@ def test_a_cold_reset_tells_every_session_that_it_is_dropped(gate: Gate):
     assert [each.async_event for each in notices(other.receive())] == [AsyncEvent.SESSION_DROP]
 
 
+@requirement("7143-11.11.1-4")
 def test_an_initiator_can_be_asked_to_negotiate_anew(gate: Gate):
     peer = login(gate)
     gate.target.offer = Offer(max_recv_data_segment_length=512_000, target_alias="new")
@@ -94,6 +99,7 @@ def test_a_shorter_length_still_lets_in_what_is_on_its_way(gate: Gate):
 @requirement("7143-4.2.3.4-4")
 @requirement("7143-11.9.1-4")
 @requirement("7143-11.19-4")
+@requirement("7143-13.23-2")
 def test_tasks_that_others_end_are_told_to_initiators_that_abort_fast(
     gate: Gate, keys: dict[str, str]
 ):
@@ -131,16 +137,44 @@ def test_nobody_is_told_anything_before_the_login_has_ended(gate: Gate):
     assert peer.connection.closed
 
 
+@requirement("7143-11.9.3-1")
 def test_an_event_at_a_unit_goes_to_one_connection_of_a_session_that_sees_it(gate: Gate):
     peer = login(gate)
     session = peer.connection.session
     assert session is not None
-    session.notify(0, b"sense")
+    session.notify(LUN_1, b"sense")
     (notice,) = peer.receive()
-    assert (notice.async_event, notice.lun, notice.sense) == (AsyncEvent.SCSI_EVENT, 0, b"sense")
+    assert notice.async_event == AsyncEvent.SCSI_EVENT
+    assert (notice.lun, notice.sense) == (LUN_1, b"sense")
     session.view = View({})
-    session.notify(0, b"sense")
+    session.notify(LUN_1, b"sense")
     peer.connection.lost("gone", 0.0)
     session.view = View()
-    session.notify(0, b"sense")
+    session.notify(LUN_1, b"sense")
     assert peer.receive() == []
+
+
+@requirement("7143-7.1.4.3-4")
+def test_a_connection_that_is_lost_is_told_by_another_of_its_session():
+    gate = Gate(Offer(max_connections=2))
+    peer = login(gate, keys={"MaxConnections": "2"})
+    lost = login(gate, cid=9, tsih=peer.connection.session.tsih)
+    gate.disk.lazy = True
+    lost.send(lost.reading(0, 4))
+    lost.connection.lost("gone", 0.0)
+    notice, window = peer.receive()
+    assert notice.async_event == AsyncEvent.CONNECTION_DROP
+    assert (notice.parameter1, notice.parameter2, notice.parameter3) == (9, 2, 0)
+    # Its commands have ended with it, which leaves room for others.
+    assert isinstance(window, NopIn)
+    assert window.max_cmd_sn == notice.max_cmd_sn + 1
+
+
+def test_of_a_session_that_is_dropped_no_single_connection_is_told():
+    gate = Gate(Offer(max_connections=2))
+    first = login(gate, keys={"MaxConnections": "2"})
+    second = login(gate, cid=9, tsih=first.connection.session.tsih)
+    first.connection.session.drop("the target stops")
+    for peer in (first, second):
+        (notice,) = peer.receive()
+        assert notice.async_event == AsyncEvent.SESSION_DROP

@@ -10,6 +10,7 @@ from tests.protocol.peer import READ, WRITE, Gate, Peer, cdb, login
 from trioscsi import lun
 from trioscsi.errors import UsageError
 from trioscsi.pdu import (
+    NopIn,
     ReadyToTransfer,
     ScsiCommand,
     TaskFunction,
@@ -119,6 +120,7 @@ def test_task_management_is_about_the_unit_whatever_it_is_called(gate: Gate):
     (answer,) = peer.send(peer.request(TaskManagementRequest, lun=lun.encode(0), **reset))
     assert answer.response == TaskResult.COMPLETE
     assert len(other.connection.session.tasks) == 0
+    assert [type(pdu) for pdu in other.receive()] == [NopIn]
     (answer,) = other.send(other.request(TaskManagementRequest, lun=lun.encode(0), **reset))
     assert answer.response == TaskResult.NO_LUN
     (answer,) = other.send(other.request(TaskManagementRequest, lun=lun.encode(5), **reset))

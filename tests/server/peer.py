@@ -10,6 +10,7 @@ import trio
 from tests.conformance.witness import Witness
 from trioscsi.lun import encode as encode_lun
 from trioscsi.pdu import (
+    NO_TASK,
     DataIn,
     DataOut,
     Framer,
@@ -17,6 +18,7 @@ from trioscsi.pdu import (
     LoginResponse,
     LogoutRequest,
     LogoutResponse,
+    NopIn,
     NopOut,
     Pdu,
     ReadyToTransfer,
@@ -177,6 +179,8 @@ class Peer:
         while True:
             pdu = await self.receive()
             assert pdu is not None, "the target has closed the connection"
+            if isinstance(pdu, NopIn) and pdu.itt == pdu.ttt == NO_TASK:
+                continue  # it tells numbers, and that is all
             assert pdu.itt == command.itt, pdu
             match pdu:
                 case DataIn():

@@ -74,22 +74,21 @@ class TargetConnection(Channel):
         """The transport was closed by the peer, was reset, or timed out."""
         self.now = now
         if not self.closed:
+            self._tell_of_loss()
             self.remarks.append(reason)
             self._end_login()
             self.do(self.machine.transport_lost())
 
     def drop(self, reason: str) -> None:
         """Give the connection up: the peer broke a rule, or did not answer in time."""
-        if not self.closed:
-            self.remarks.append(reason)
-            self._end_login()
-            self.do(self.machine.dropped())
+        self._tell_of_loss()
+        self._give_up(reason)
 
     def drop_session(self, reason: str) -> None:
         """Give the connection up together with its session; the initiator is told before."""
         if self._full_feature is not None and self.full_feature:
             self._full_feature.notices.session_drops()
-        self.drop(reason)
+        self._give_up(reason)
 
     def ask_for_negotiation(self, now: float) -> None:
         """Ask the initiator to negotiate anew what can be (section 11.9.1)."""
@@ -101,6 +100,14 @@ class TargetConnection(Channel):
         """Tell the initiator that somebody else ends its tasks, if it understands that."""
         if self._full_feature is not None and self.full_feature:
             self._full_feature.notices.tasks_end(lun)
+
+    def tell_window(self) -> None:
+        """Tell the initiator that it may send more commands."""
+        self._in_full_feature.keepalive.tell_window()
+
+    def tell_of_loss(self, cid: int) -> None:
+        """Tell the initiator that another connection of the session is lost (section 7.1.4.3)."""
+        self._in_full_feature.notices.connection_drops(cid)
 
     def ask_for_logout(self, now: float) -> None:
         """Ask the initiator to log out; it is dropped if it does not (section 11.9.1)."""
@@ -251,6 +258,19 @@ class TargetConnection(Channel):
     def _in_full_feature(self) -> FullFeature:
         assert self._full_feature is not None, "no command arrives before full feature phase"
         return self._full_feature
+
+    def _give_up(self, reason: str) -> None:
+        if not self.closed:
+            self.remarks.append(reason)
+            self._end_login()
+            self.do(self.machine.dropped())
+
+    def _tell_of_loss(self) -> None:
+        """Tell by another connection of the session, if there is one, that this one is lost."""
+        if self.session is not None and self.full_feature:
+            another = self.session.another(self)
+            if another is not None:
+                another.tell_of_loss(self.cid)
 
     def _hear_in_login(self, received: Received) -> None:
         if isinstance(received, LoginRequest):

@@ -37,6 +37,12 @@ class Keepalive:
             self._answers = True
             self._waiting_for = None
 
+    def tell_window(self) -> None:
+        """Tell the numbers of the session, where no answer is about to (section 11.4.11)."""
+        nop = NopIn()
+        self._connection.number(nop)
+        self._connection.send(nop)
+
     def _watch(self) -> None:
         interval = self._connection.limits.ping_interval
         if interval:

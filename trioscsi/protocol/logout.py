@@ -106,7 +106,7 @@ class Logout:
                 case Effect.SEND_RECOVERY_UNSUPPORTED:
                     self._respond(LogoutResult.RECOVERY_NOT_SUPPORTED)
                 case Effect.DROP:
-                    self._full_feature.notices.connection_drops()
+                    self._full_feature.notices.connection_drops(self._connection.cid)
                     self._connection.drop("no logout came although one was asked for")
 
     def _ask_initiator(self) -> None:

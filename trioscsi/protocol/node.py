@@ -142,7 +142,9 @@ class Node:
                 if not reset:
                     units = dict.fromkeys(task.lun for task in tasks)
                     self.events += [CommandsCleared(session, lun) for lun in units]
-            session.abort(tasks)
+                session.end_silently(tasks)
+            else:
+                session.abort(tasks)
 
     def when_gone(self, tasks: Iterable[Task], then: Callable[[], None], now: float) -> None:
         """Call ``then`` when the device server has let go of ``tasks``, or has had its time.

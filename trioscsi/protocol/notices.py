@@ -37,14 +37,14 @@ class Notices:
         """The initiator is to log out within so many seconds (event 1)."""
         self._send(AsyncEvent.LOGOUT_REQUEST, parameter3=int(seconds))
 
-    def connection_drops(self) -> None:
-        """This connection is about to be closed (event 2); its commands end with it.
+    def connection_drops(self, cid: int) -> None:
+        """A connection is about to be closed, or is gone (event 2); its commands end with it.
 
         Parameter3 is 0: at error recovery level 0 nothing waits for them to be reassigned.
         """
         self._send(
             AsyncEvent.CONNECTION_DROP,
-            parameter1=self._connection.cid,
+            parameter1=cid,
             parameter2=self._session.parameters.default_time2wait,
         )
 

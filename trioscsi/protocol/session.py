@@ -153,11 +153,24 @@ class Session:
 
     def notify(self, lun: int, sense: bytes) -> None:
         """Tell the initiator of an event at a unit, if it sees that (section 11.9.1, event 0)."""
-        if self.view.outward(lun) != NOWHERE:
-            for connection in self.connections:
-                if connection.full_feature:
-                    connection.notify(lun, sense)
-                    return
+        connection = self.another()
+        if connection is not None and self.view.outward(lun) != NOWHERE:
+            connection.notify(lun, sense)
+
+    def another(self, connection: TargetConnection | None = None) -> TargetConnection | None:
+        """A connection in full feature phase that is not this one."""
+        return next(
+            (each for each in self.connections if each.full_feature and each is not connection),
+            None,
+        )
+
+    def end_silently(self, tasks: Iterable[Task]) -> None:
+        """End tasks with no answer: if that opens the window, a NOP-In has to say so (11.4.11)."""
+        before = self.order.maximum()
+        self.abort(tasks)
+        connection = self.another()
+        if connection is not None and self.order.maximum() != before:
+            connection.tell_window()
 
     def forget(self, task: Task) -> None:
         """A task is answered or aborted: its places are free for others."""
@@ -200,7 +213,7 @@ class Session:
         """End the tasks of one connection while the session lives on (section 11.14.5)."""
         ended = [task for task in self.tasks if task.connection is connection]
         if ended:
-            self.abort(ended)
+            self.end_silently(ended)
             self.node.events.append(TasksCleared(self))
 
     def leave(self, connection: TargetConnection) -> None:
