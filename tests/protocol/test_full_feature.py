@@ -29,9 +29,11 @@ from trioscsi.pdu import (
     RejectReason,
     ScsiCommand,
     SnackRequest,
+    SnackType,
     TaskManagementRequest,
     TextRequest,
 )
+from trioscsi.text import Offer
 
 
 def open_peer(*, discovery: bool = False, keys: Any = None, **limits: Any) -> Peer:
@@ -67,6 +69,15 @@ def test_commands_are_executed_in_the_order_of_their_numbers():
     assert [pdu.itt for pdu in answers] == [command.itt for command in commands]
 
 
+@requirement("7144-5.1.1-2")
+def test_a_priority_changes_nothing():
+    peer = open_peer()
+    peer.gate.disk.store[8:12] = b"data"
+    (answer,) = peer.send(peer.reading(8, 4, priority=15))
+    assert answer.data == b"data"
+    assert peer.connection.parameters.protocol_level < 2
+
+
 def test_immediate_commands_do_not_wait():
     peer = open_peer()
     peer.reading(0, 4)
@@ -84,6 +95,7 @@ def test_a_command_outside_the_window_is_ignored():
     assert peer.send(command) == []
 
 
+@requirement("7143-4.2.2.1-18")
 def test_a_retry_of_a_command_that_is_under_way_is_ignored():
     peer = open_peer()
     peer.gate.disk.lazy = True
@@ -93,6 +105,7 @@ def test_a_retry_of_a_command_that_is_under_way_is_ignored():
     assert len(peer.receive()) == 1
 
 
+@requirement("7143-4.2.2.1-18")
 def test_a_retry_of_a_command_that_was_answered_is_ignored():
     peer = open_peer()
     command = peer.reading(0, 4)
@@ -131,6 +144,26 @@ def test_immediate_commands_are_bounded():
     peer.receive()
     peer.gate.disk.lazy = False
     assert len(peer.send(command)) == 1
+
+
+@requirement("7143-4.2.2.1-10")
+def test_each_connection_may_have_an_immediate_command_and_a_function_at_any_time():
+    gate = Gate(Offer(max_connections=2), Limits(immediate_tasks=1, ping_interval=0))
+    first = login(gate, keys={"MaxConnections": "2"})
+    second = login(gate, cid=1, tsih=first.connection.session.tsih)
+    gate.disk.lazy = gate.disk.slow_to_let_go = True
+    for number, peer in enumerate((first, second)):
+        peer.itt = 100 * number
+        command = peer.reading(0, 4, immediate=True)
+        assert peer.send(command) == []
+        abort = peer.request(
+            TaskManagementRequest, function=1, immediate=True, referenced_task_tag=command.itt
+        )
+        assert peer.send(abort) == []
+        assert len(peer.send(peer.request(NopOut))) == 1
+        peer.abandon()
+    gate.disk.let_go()
+    assert [peer.receive()[0].response for peer in (first, second)] == [0, 0]
 
 
 def test_the_window_closes_when_all_places_are_taken_and_opens_again():
@@ -207,8 +240,56 @@ def test_a_pdu_of_targets_is_rejected():
     assert refused(open_peer(), NopIn()) is RejectReason.COMMAND_NOT_SUPPORTED
 
 
+@requirement("7143-7.8-7")
 def test_there_is_nothing_to_send_again_without_error_recovery():
-    assert refused(open_peer(), SnackRequest()) is RejectReason.SNACK_REJECT
+    """What was asked for may have been sent: its command has ended, with all of its data."""
+    peer = open_peer()
+    command = peer.reading(0, 4)
+    peer.send(command)
+    asked = {"exp_stat_sn": peer.exp_stat_sn - 1}
+    data = SnackRequest(itt=command.itt, **asked)
+    assert refused(peer, data) is RejectReason.SNACK_REJECT
+    everything = SnackRequest(type=SnackType.STATUS, exp_stat_sn=peer.exp_stat_sn - 1)
+    assert refused(peer, everything) is RejectReason.SNACK_REJECT
+
+
+@requirement("7143-11.16-1")
+def test_a_snack_for_what_was_never_sent_or_is_acknowledged_is_an_error():
+    peer = open_peer()
+    peer.gate.disk.lazy = True
+    command = peer.reading(0, 4)
+    assert peer.send(command) == []
+    for kind in (SnackType.DATA_OR_R2T, SnackType.R_DATA):
+        snack = SnackRequest(type=kind, itt=command.itt, exp_stat_sn=peer.exp_stat_sn)
+        assert refused(peer, snack) is RejectReason.PROTOCOL_ERROR
+    for number in (peer.exp_stat_sn - 1, peer.exp_stat_sn, peer.exp_stat_sn + 1):
+        acknowledged = {"exp_stat_sn": peer.exp_stat_sn}
+        snack = SnackRequest(type=SnackType.STATUS, beg_run=number, run_length=1, **acknowledged)
+        assert refused(peer, snack) is RejectReason.PROTOCOL_ERROR
+
+
+@requirement("7143-7.3-3")
+def test_a_reject_ends_no_command():
+    peer = open_peer()
+    peer.gate.disk.lazy = True
+    command = peer.reading(0, 4)
+    assert peer.send(command) == []
+    assert refused(peer, DataOut(itt=command.itt)) is RejectReason.INVALID_PDU_FIELD
+    assert refused(peer, SnackRequest(itt=command.itt)) is RejectReason.PROTOCOL_ERROR
+    peer.gate.disk.work()
+    (answer,) = peer.receive()
+    assert (answer.itt, answer.status) == (command.itt, 0)
+
+
+@requirement("7143-7.14-2")
+def test_immediate_commands_end_with_their_connection():
+    peer = open_peer(ping_interval=0)
+    peer.gate.disk.lazy = True
+    assert peer.send(peer.reading(0, 4, immediate=True)) == []
+    peer.connection.lost("gone", 0.0)
+    peer.gate.disk.handle()
+    assert peer.gate.disk.in_hand == []
+    assert len(peer.connection.session.tasks) == 0
 
 
 def test_a_login_request_drops_the_connection():

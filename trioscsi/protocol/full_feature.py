@@ -42,6 +42,7 @@ from trioscsi.protocol.numbering import IGNORED, IN_ORDER, Arrival
 from trioscsi.protocol.tasks import Task
 from trioscsi.protocol.view import EVERYTHING
 from trioscsi.protocol.writes import Writes
+from trioscsi.serial import less
 
 if TYPE_CHECKING:
     from trioscsi.protocol.connection import TargetConnection
@@ -170,7 +171,7 @@ class FullFeature:
             arrival = order.admit(pdu.cmd_sn)
             if arrival is IGNORED:
                 return
-        elif tasks.immediate >= session.node.limits.immediate_tasks:
+        elif tasks.immediate >= session.node.limits.immediate_tasks and self._has_immediate():
             self.reject(RejectReason.IMMEDIATE_COMMAND_REJECT, "too many immediate commands")
             return
         task = _task(self.connection, session, pdu)
@@ -191,6 +192,15 @@ class FullFeature:
             task.own_data()
             task.machine.arrived_early()
             order.hold(pdu.cmd_sn, lambda: self._deliver_held(task))
+
+    def _has_immediate(self) -> bool:
+        """Whether an immediate command is under way here: one of each connection is always heard.
+
+        (Section 4.2.2.1.)
+        """
+        return any(
+            task.immediate and task.connection is self.connection for task in self.session.tasks
+        )
 
     def _deliver_held(self, task: Task) -> None:
         if not task.over:
@@ -226,8 +236,24 @@ class FullFeature:
         """Error recovery level 0 keeps nothing to send again (section 11.16)."""
         if pdu.type == SnackType.DATA_ACK:
             self.reject(RejectReason.INVALID_DATA_ACK, "no Data-In asked to be acknowledged")
-        else:
+        elif self._may_be_missing(pdu):
             self.reject(RejectReason.SNACK_REJECT, "SNACK without error recovery")
+        else:
+            self.reject(
+                RejectReason.PROTOCOL_ERROR, "a SNACK for what was not sent, or is acknowledged"
+            )
+
+    def _may_be_missing(self, pdu: SnackRequest) -> bool:
+        """Whether what a SNACK asks for was sent, and may not have come.
+
+        Data go out at once, together with their status: of a command that is under way there are
+        none.  Of one that has ended nothing is known.
+        """
+        if pdu.type == SnackType.STATUS:
+            first = pdu.beg_run if pdu.beg_run or pdu.run_length else pdu.exp_stat_sn
+            return not less(first, pdu.exp_stat_sn) and less(first, self.connection.stat_sn)
+        task = self.session.tasks.get(pdu.itt)
+        return task is None or task.data_sn > 0
 
     def _ignore(self, pdu: object) -> None:
         """Drop a PDU that the initiator sent before it could know better."""
