@@ -21,6 +21,7 @@ from trioscsi.pdu import (
     TaskManagementRequest,
     TaskManagementResponse,
     TaskResult,
+    TextRequest,
 )
 from trioscsi.protocol import CommandsCleared, NexusLost, UnitReset
 from trioscsi.text import Offer
@@ -72,6 +73,7 @@ def under_way(peer: Peer) -> set[int]:
 # ABORT TASK (section 11.6.1)
 
 
+@requirement("7143-11.5.1-4")
 def test_a_task_is_aborted_alone():
     peer = open_peer()
     gone, stays = busy(peer), busy(peer)
@@ -83,6 +85,7 @@ def test_a_task_is_aborted_alone():
     assert answer.itt == stays.itt
 
 
+@requirement("7143-7.11-5")
 def test_there_may_be_no_such_task():
     peer = open_peer()
     peer.gate.disk.lazy = False
@@ -131,6 +134,7 @@ def test_a_number_outside_the_window_names_no_task():
     assert result(peer, TaskFunction.ABORT_TASK, ref_cmd_sn=0, **fields) is TaskResult.NO_TASK
 
 
+@requirement("7143-11.5.1-4")
 def test_an_answer_waits_until_the_device_server_lets_go():
     peer = open_peer()
     command = busy(peer)
@@ -294,6 +298,7 @@ def test_a_target_is_reset_with_all_its_units():
     assert peer.connection.full_feature
 
 
+@requirement("7143-11.5.1-9")
 def test_a_target_that_is_restarted_answers_and_closes_all_connections():
     peer = open_peer()
     other = neighbour(peer)
@@ -390,6 +395,7 @@ def test_a_task_that_is_told_so_and_waits_for_data_can_still_be_aborted():
     assert under_way(other) == set()
 
 
+@requirement("7143-4.2.3.3-5")
 def test_an_early_command_of_another_session_is_in_no_task_set_yet():
     peer = open_peer()
     other = neighbour(peer)
@@ -419,6 +425,8 @@ def of_level_2(**limits: Any) -> Peer:
     return peer
 
 
+@requirement("7144-4.1-2")
+@requirement("7144-6.4.2-2")
 def test_a_task_is_found_in_the_task_set_or_not():
     peer = of_level_2()
     command = busy(peer)
@@ -437,6 +445,8 @@ def test_a_task_that_was_asked_for_and_never_came_does_not_come_later():
     assert under_way(peer) == set()
 
 
+@requirement("7144-4.1-2")
+@requirement("7144-6.4.2-2")
 def test_a_task_set_is_that_of_a_session_and_a_unit():
     peer = of_level_2()
     busy(peer, lun=ELSEWHERE), busy(neighbour(peer))
@@ -445,6 +455,8 @@ def test_a_task_set_is_that_of_a_session_and_a_unit():
     assert result(peer, TaskFunction.QUERY_TASK_SET) is TaskResult.SUCCEEDED
 
 
+@requirement("7144-4.1-2")
+@requirement("7144-6.4.2-2")
 def test_a_unit_attention_that_is_pending_is_told_and_stays():
     peer = of_level_2()
     assert result(peer, TaskFunction.QUERY_ASYNCHRONOUS_EVENT) is TaskResult.COMPLETE
@@ -454,6 +466,8 @@ def test_a_unit_attention_that_is_pending_is_told_and_stays():
     assert answer.additional_response_information == 0x162900
 
 
+@requirement("7144-4.1-2")
+@requirement("7144-6.3-2")
 @requirement("7144-6.3-6")
 def test_a_nexus_is_reset_and_its_session_ends():
     peer = of_level_2()
@@ -503,7 +517,6 @@ def _units(monkeypatch: pytest.MonkeyPatch):
 @pytest.mark.parametrize(
     ("function", "expected"),
     [
-        (TaskFunction.TASK_REASSIGN, TaskResult.REASSIGNMENT_NOT_SUPPORTED),
         (TaskFunction.QUERY_TASK, TaskResult.NOT_SUPPORTED),
         (TaskFunction.QUERY_TASK_SET, TaskResult.NOT_SUPPORTED),
         (TaskFunction.I_T_NEXUS_RESET, TaskResult.NOT_SUPPORTED),
@@ -512,8 +525,47 @@ def _units(monkeypatch: pytest.MonkeyPatch):
         (0x7F, TaskResult.NOT_SUPPORTED),
     ],
 )
+@requirement("7143-11.5.1-5")
+@requirement("7143-11.5.1-8")
 def test_what_is_not_supported_is_said_so(function: int, expected: TaskResult):
     assert result(open_peer(), function) is expected
+
+
+@requirement("7143-7.2.2-2")
+def test_no_task_is_reassigned_whether_it_is_there_or_not():
+    peer = open_peer()
+    command = busy(peer)
+    for task in (command, peer.reading(0, 4)):
+        answer = result(peer, TaskFunction.TASK_REASSIGN, task)
+        assert answer is TaskResult.REASSIGNMENT_NOT_SUPPORTED
+    assert under_way(peer) == {command.itt}
+
+
+@requirement("7143-11.5.1-6")
+@requirement("7143-11.5.1-10")
+@requirement("7144-6.3-5")
+def test_a_function_is_no_task_for_another():
+    peer = of_level_2()
+    peer.gate.disk.slow_to_let_go = True
+    assert manage(peer, TaskFunction.ABORT_TASK, busy(peer)) == []
+    under_way = {"referenced_task_tag": peer.itt}
+    for function in (TaskFunction.ABORT_TASK, TaskFunction.QUERY_TASK, TaskFunction.TASK_REASSIGN):
+        assert result(peer, function, **under_way) is TaskResult.REJECTED
+    peer.abandon()
+    peer.gate.disk.let_go()
+    assert [pdu.response for pdu in peer.receive()] == [TaskResult.COMPLETE]
+
+
+@requirement("7143-11.5.1-10")
+def test_a_text_negotiation_is_not_reassigned():
+    peer = open_peer()
+    (text,) = peer.send(peer.request(TextRequest, final=False))
+    assert not text.final
+    tag = {"referenced_task_tag": text.itt}
+    assert result(peer, TaskFunction.TASK_REASSIGN, **tag) is TaskResult.REJECTED
+    peer.send(peer.request(TextRequest, itt=text.itt, ttt=text.ttt))
+    over = result(peer, TaskFunction.TASK_REASSIGN, **tag)
+    assert over is TaskResult.REASSIGNMENT_NOT_SUPPORTED
 
 
 def test_functions_that_wait_are_bounded():

@@ -30,6 +30,11 @@ class TextExchange:
         self._ttt = 0
         self._start_over()
 
+    @property
+    def itt(self) -> int | None:
+        """The task tag of the exchange that is under way, if there is one."""
+        return None if self._machine.state == machine.IDLE.name else self._request.itt
+
     def hear(self, pdu: TextRequest) -> None:
         """Go on with the exchange, or begin a new one."""
         try:

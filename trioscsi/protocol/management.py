@@ -52,14 +52,23 @@ class TaskManagement:
             self._respond(pdu, TaskResult.NOT_SUPPORTED)
         elif pdu.function in _ON_A_UNIT and not self._node.units.has(pdu.lun):
             self._respond(pdu, TaskResult.NO_LUN)
-        elif pdu.function in _ON_A_TASK and pdu.referenced_task_tag in {pdu.itt, *self._under_way}:
-            # A function is no task (RFC 7144 section 6.3).
+        elif pdu.function in _ON_A_TASK and self._is_about_no_command(pdu):
             self._respond(pdu, TaskResult.REJECTED)
         elif pdu.function in _ON_ALL_UNITS and self._session.view.luns is not None:
             # Who sees a part of the target may not disturb the rest.
             self._respond(pdu, TaskResult.NOT_AUTHORIZED)
         else:
             perform(self, pdu)
+
+    def _is_about_no_command(self, pdu: TaskManagementRequest) -> bool:
+        """Whether a function is about another, or wants to reassign a text negotiation.
+
+        (Section 11.5.1, and RFC 7144 section 6.3.)
+        """
+        tag = pdu.referenced_task_tag
+        if tag in {pdu.itt, *self._under_way}:
+            return True
+        return pdu.function == TaskFunction.TASK_REASSIGN and tag == self._full_feature.texts.itt
 
     def _is_agreed(self, function: int) -> bool:
         """Whether a function may be used: those of RFC 7144 only after the key was negotiated."""
@@ -116,11 +125,8 @@ class TaskManagement:
         self._end(pdu, lambda task: True)
 
     def _reassign(self, pdu: TaskManagementRequest) -> None:
-        """TASK REASSIGN (section 11.5.4) needs error recovery level 2: nothing is kept for it."""
-        alive = self._find(pdu) is not None
-        self._respond(
-            pdu, TaskResult.STILL_ALLEGIANT if alive else TaskResult.REASSIGNMENT_NOT_SUPPORTED
-        )
+        """TASK REASSIGN needs error recovery level 2, which is not offered (section 7.2.2)."""
+        self._respond(pdu, TaskResult.REASSIGNMENT_NOT_SUPPORTED)
 
     def _query_task(self, pdu: TaskManagementRequest) -> None:
         there = self._find(pdu) is not None
