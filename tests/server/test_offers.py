@@ -21,6 +21,12 @@ def test_with_a_proof_chap_is_the_only_method() -> None:
     assert make_offer(Limits(), proof).auth_methods == ("CHAP",)
 
 
+def test_fences_are_agreed_to_where_there_is_one_connection() -> None:
+    one, several = make_offer(Limits(), None), make_offer(Limits(), None, max_connections=2)
+    assert one.task_reporting == ("FastAbort", "ResponseFence", "RFC3720")
+    assert several.task_reporting == ("RFC3720",)
+
+
 @pytest.mark.parametrize(
     ("settings", "reason"),
     [
@@ -28,6 +34,7 @@ def test_with_a_proof_chap_is_the_only_method() -> None:
         ({"auth_methods": ("None",)}, "no setting auth_methods"),
         ({"target_portal_group_tag": 2}, "no setting target_portal_group_tag"),
         ({"max_burst_length": 5}, "max_burst_length"),
+        ({"max_connections": 2, "task_reporting": ("FastAbort", "RFC3720")}, "not fenced"),
         ({"first_burst_length": 2**20, "max_burst_length": 2**19}, "FirstBurstLength"),
     ],
 )

@@ -37,6 +37,10 @@ def make_offer(limits: Limits, proof: Authentication | None, **settings: Any) ->
     if settings.get("max_connections", 1) == 1:
         # On one connection, responses cannot overtake one another: nothing more is needed.
         settings.setdefault("task_reporting", ("FastAbort", "ResponseFence", "RFC3720"))
+    elif set(settings.get("task_reporting", ())) - {"RFC3720"}:
+        raise UsageError(
+            "responses of several connections are not fenced: TaskReporting is RFC3720"
+        )
     methods = ("None",) if proof is None else ("CHAP",)
     try:
         return Offer(max_recv_data_segment_length=limits.segment, auth_methods=methods, **settings)
