@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,26 @@ def test_all_names_of_a_file_may_log_in_but_the_targets_own(file: Path) -> None:
     assert choose(None, "disk", file, {}) == Chosen(
         {"alice": b"alice's secret", "bob": b"\xff\xfe"}, ("disk", b"the disk's")
     )
+
+
+def test_a_name_may_be_for_some_initiators_alone(file: Path) -> None:
+    assert choose(None, "disk", file, {}, ["alice=iqn.*:a", "bob=iqn.*:b"]).chap == {
+        "alice": (b"alice's secret", "iqn.*:a"),
+        "bob": (b"\xff\xfe", "iqn.*:b"),
+    }
+    said = choose("a=b", None, None, ENVIRONMENT, ["a=b=iqn.*"])
+    assert said.chap == {"a=b": (b"from the environment", "iqn.*")}
+
+
+@pytest.mark.parametrize("said", ["alice", "alice=", "=iqn.*", "carol=iqn.*", "disk=iqn.*"])
+def test_initiators_are_those_of_a_name(file: Path, said: str) -> None:
+    with pytest.raises(UsageError, match=f"--chap-initiator {re.escape(said)}: this is no"):
+        choose(None, "disk", file, {}, [said])
+
+
+def test_a_name_has_one_pattern(file: Path) -> None:
+    with pytest.raises(UsageError, match="alice has a pattern already"):
+        choose(None, None, file, {}, ["alice=iqn.a", "alice=iqn.b"])
 
 
 def test_what_is_chosen_does_not_show(file: Path) -> None:

@@ -116,6 +116,10 @@ def test_chap_asks_for_a_proof(built: list[Target], monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("TRIOSCSI_MUTUAL_CHAP_SECRET", "another secret of some length")
     assert invoke("--chap", "alice", "--mutual-chap", "disk").exit_code == 0
     assert invoke("--chap", "alice", "--discovery-chap").exit_code == 0
+    assert invoke("--chap", "alice", "--chap-initiator", "alice=iqn.*:A").exit_code == 0
+    bound = built[-1].node.authentication
+    assert bound is not None
+    assert [account.initiator for account in bound.accounts] == ["iqn.*:a"]
     authentication = built[0].node.authentication
     assert authentication is not None
     assert [account.name for account in authentication.accounts] == ["alice"]

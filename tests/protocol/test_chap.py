@@ -9,6 +9,7 @@ import pytest
 
 from tests.protocol.peer import (
     FULL_FEATURE,
+    INITIATOR,
     OPERATIONAL,
     SECURITY,
     Gate,
@@ -25,9 +26,12 @@ from trioscsi.protocol.credentials import Account, Authentication, Challenges, S
 from trioscsi.text import Offer, decode, decode_binary, encode_binary
 
 ALICE = Account("alice", Secret(b"alice's long secret"))
+BOB = Account("bob", Secret(b"the secret that bob has"))
 DISK = Account("disk", Secret(b"the disk's long secret"))
 HASHES = {5: "md5", 6: "sha1", 7: "sha256", 8: "sha3_256"}
 FAILURE = LoginStatus.AUTHENTICATION_FAILURE
+ERROR = LoginStatus.INITIATOR_ERROR
+MISSING = LoginStatus.MISSING_PARAMETER
 
 
 def response(algorithm: int, identifier: int, secret: bytes, challenge: bytes) -> bytes:
@@ -96,6 +100,8 @@ def test_who_proves_that_he_knows_the_secret_is_let_in():
     assert door.peer.connection.full_feature
 
 
+@requirement("7143-12.1.3-8")
+@requirement("7143-9.2.1-5")
 def test_the_initiator_may_ask_for_a_proof_in_return():
     door = guard(mutual=DISK)
     door.begin()
@@ -126,6 +132,7 @@ def test_the_algorithm_is_the_best_that_both_know(offered: str, chosen: str):
     assert door.keys["CHAP_A"] == chosen
 
 
+@requirement("7143-12.1.3-9")
 def test_weak_algorithms_can_be_forbidden():
     door = guard(algorithms=(8, 7))
     assert door.begin("5,6") is FAILURE
@@ -156,39 +163,64 @@ def test_a_wrong_secret_or_an_unknown_name_is_refused_in_the_same_way():
 
 
 @pytest.mark.parametrize(
-    "keys",
+    ("keys", "expected"),
     [
-        {"CHAP_N": "alice"},
-        {"CHAP_N": "alice", "CHAP_R": "0x00", "CHAP_I": "1"},
-        {"CHAP_I": "1", "CHAP_C": "0x00"},
-        {"CHAP_N": "alice", "CHAP_R": "zz"},
-        {"CHAP_N": "alice", "CHAP_R": "0x" + "00" * 1025},
-        {"SRP_U": "alice"},
+        ({"CHAP_N": "alice", "CHAP_R": "zz"}, ERROR),
+        ({"CHAP_N": "alice", "CHAP_R": "0x" + "00" * 1025}, ERROR),
+        ({"CHAP_A": "5"}, ERROR),
+        ({"SRP_U": "alice"}, ERROR),
+        ({"CHAP_N": "alice", "CHAP_R": "0x00", "SRP_U": "alice"}, ERROR),
+        ({"CHAP_N": "alice"}, MISSING),
+        ({"CHAP_R": "0x00"}, MISSING),
+        ({"CHAP_N": "alice", "CHAP_R": "0x00", "CHAP_I": "1"}, MISSING),
+        ({"CHAP_I": "1", "CHAP_C": "0x00"}, MISSING),
+        ({}, MISSING),
     ],
 )
-def test_what_is_no_step_of_chap_is_refused(keys: Pairs):
+@requirement("7143-9.2-2")
+def test_what_is_no_step_of_chap_is_an_error_and_not_a_proof_that_fails(
+    keys: Pairs, expected: LoginStatus
+):
     door = guard()
     door.begin()
-    assert door.say(keys) is FAILURE
+    assert door.say(keys) is expected
+    assert door.peer.connection.closed
 
 
-@pytest.mark.parametrize("keys", [{"CHAP_A": "x"}, {"CHAP_A": ""}, {"CHAP_A": "5,"}])
-def test_algorithms_are_numbers(keys: Pairs):
+@requirement("7143-9.2-2")
+def test_our_response_is_not_reflected_to_who_leaves_its_own_out():
+    door = guard(mutual=DISK)
+    door.begin()
+    asks = {"CHAP_N": "alice", "CHAP_I": "1", "CHAP_C": "0x0102030405060708"}
+    assert door.say(asks) is MISSING
+    assert door.keys == {}
+    assert "CHAP_R did not come" in door.remark
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [({"CHAP_A": "x"}, ERROR), ({"CHAP_A": ""}, ERROR), ({"CHAP_A": "5,"}, ERROR), ({}, MISSING)],
+)
+@requirement("7143-9.2-2")
+def test_algorithms_are_numbers(keys: Pairs, expected: LoginStatus):
     door = guard()
     door.say(leading_keys(AuthMethod="CHAP"))
-    assert door.say(keys) is FAILURE
+    assert door.say(keys) is expected
 
 
+@requirement("7143-9.2-2")
 def test_a_step_out_of_its_turn_is_refused():
     door = guard()
     door.say(leading_keys(AuthMethod="CHAP"))
-    assert door.say({"CHAP_N": "alice", "CHAP_R": "0x00"}) is FAILURE
+    assert door.say({"CHAP_N": "alice", "CHAP_R": "0x00"}) is ERROR
     assert "came out of turn" in door.remark
 
 
+@requirement("7143-9.2-2")
 def test_steps_without_the_method_are_refused():
     door = guard()
-    assert door.say(leading_keys(CHAP_A="5")) is FAILURE
+    assert door.say(leading_keys(CHAP_A="5")) is ERROR
+    assert "belongs to no method" in door.remark
 
 
 @requirement("7143-12.1-2")
@@ -216,8 +248,6 @@ def test_the_security_stage_goes_on_until_the_proof_is_there(transit: bool):
         ({}, {"csg": OPERATIONAL, "nsg": 0}),
         ({}, {"transit": True}),
         ({}, {"transit": True, "nsg": FULL_FEATURE}),
-        ({"AuthMethod": "None"}, {}),
-        ({"AuthMethod": "SRP,KRB5"}, {}),
     ],
 )
 def test_nobody_gets_past_the_authentication(keys: Pairs, fields: dict[str, Any]):
@@ -226,6 +256,50 @@ def test_nobody_gets_past_the_authentication(keys: Pairs, fields: dict[str, Any]
     assert not door.peer.connection.full_feature
 
 
+@pytest.mark.parametrize("methods", ["None", "SRP,KRB5"])
+@requirement("7143-6.3.2-1")
+def test_methods_that_are_not_taken_are_rejected_with_the_login(methods: str):
+    door = guard()
+    assert door.say(leading_keys(AuthMethod=methods)) is FAILURE
+    assert door.keys == {"AuthMethod": "Reject"}
+
+
+@requirement("7143-9.2-6")
+def test_a_name_may_be_that_of_one_initiator_alone():
+    ours, theirs = attrs.evolve(ALICE, initiator=INITIATOR), attrs.evolve(ALICE, initiator="iqn.*2")
+    door = guard(accounts=(ours,))
+    door.begin()
+    assert door.say(door.proof(), transit=True) is LoginStatus.SUCCESS
+    door = guard(accounts=(theirs,))
+    door.begin()
+    assert door.say(door.proof(), transit=True) is FAILURE
+    assert f"'alice' is no name of {INITIATOR}" in door.remark
+
+
+@pytest.mark.parametrize(
+    ("account", "expected"),
+    [(ALICE, LoginStatus.SUCCESS), (BOB, LoginStatus.AUTHENTICATION_FAILURE)],
+)
+@requirement("7143-9.2-4")
+@requirement("7143-9.2-5")
+def test_all_connections_of_a_session_prove_the_same_name(account: Account, expected: LoginStatus):
+    gate = Gate(Offer(auth_methods=("CHAP",), max_connections=2))
+    gate.target.authentication = authentication(accounts=(ALICE, BOB))
+    first, second = guard(gate), guard(gate)
+    first.begin()
+    first.say(first.proof(), transit=True)
+    keys = {"MaxConnections": "2"}
+    first.say(keys, csg=OPERATIONAL, nsg=FULL_FEATURE, transit=True)
+    session = first.peer.connection.session
+    assert session is not None
+    fields = {"tsih": session.tsih, "cid": 1}
+    second.say(leading_keys(AuthMethod="CHAP"), **fields)
+    second.say({"CHAP_A": "5"}, **fields)
+    assert second.say(second.proof(account), transit=True, **fields) is expected
+    assert first.peer.connection.full_feature
+
+
+@requirement("7143-12.1.3-8")
 def test_a_proof_that_nobody_can_give_is_refused():
     door = guard()
     door.begin()
@@ -238,7 +312,13 @@ def test_a_proof_that_nobody_can_give_is_refused():
 def test_an_identifier_is_a_byte(identifier: str):
     door = guard(mutual=DISK)
     door.begin()
-    assert door.say(door.proof() | {"CHAP_I": identifier, "CHAP_C": "0x01"}) is FAILURE
+    assert door.say(door.proof() | {"CHAP_I": identifier, "CHAP_C": "0x01"}) is ERROR
+
+
+def test_a_challenge_has_something_in_it():
+    door = guard(mutual=DISK)
+    door.begin()
+    assert door.say(door.proof() | {"CHAP_I": "1", "CHAP_C": "0x"}) is ERROR
 
 
 def test_a_challenge_of_ours_does_not_come_back():

@@ -109,6 +109,7 @@ def test_no_stage_comes_twice():
     assert refused(peer, ask(peer, csg=SECURITY)) is LoginStatus.INITIATOR_ERROR
 
 
+@requirement("7143-6.3-9")
 def test_a_login_goes_on_while_our_proposal_is_not_answered():
     peer = connect(Gate(Offer(header_digests=CRC)))
     first = ask(peer, leading_keys())
@@ -183,15 +184,23 @@ def test_nothing_may_be_said_while_our_answer_is_not_over():
         ({"TargetName": TARGET + "-2"}, LoginStatus.NOT_FOUND),
         ({"TargetName": OTHER}, LoginStatus.AUTHORIZATION_FAILURE),
         ({"SessionType": "Other"}, LoginStatus.INITIATOR_ERROR),
-        ({"AuthMethod": "CHAP"}, LoginStatus.AUTHENTICATION_FAILURE),
-        ({"CHAP_A": "5"}, LoginStatus.AUTHENTICATION_FAILURE),
+        ({"CHAP_A": "5"}, LoginStatus.INITIATOR_ERROR),
         ({"MaxBurstLength": "Irrelevant"}, LoginStatus.INITIATOR_ERROR),
     ],
 )
 def test_keys_that_cannot_be_accepted_are_refused(keys: Pairs, expected: LoginStatus):
     peer = connect(Gate())
-    csg = SECURITY if {"AuthMethod", "CHAP_A"} & keys.keys() else OPERATIONAL
+    csg = SECURITY if "CHAP_A" in keys else OPERATIONAL
     assert refused(peer, ask(peer, {**leading_keys(), **keys}, csg=csg)) is expected
+
+
+@requirement("7143-6.3.2-1")
+def test_a_method_that_is_not_known_is_rejected_with_the_login():
+    peer = connect(Gate())
+    response = ask(peer, leading_keys(AuthMethod="CHAP"), csg=SECURITY)
+    assert status(response) is LoginStatus.AUTHENTICATION_FAILURE
+    assert keys_of(response) == {"AuthMethod": "Reject"}
+    assert peer.connection.closed
 
 
 @pytest.mark.parametrize("missing", ["InitiatorName", "TargetName"])
@@ -214,6 +223,7 @@ def test_text_that_is_none_is_refused():
     assert refused(peer, ask(peer, data=b"\xff")) is LoginStatus.INITIATOR_ERROR
 
 
+@requirement("7143-11.13.5-7")
 def test_a_version_that_does_not_exist_is_refused():
     peer = connect(Gate())
     response = ask(peer, leading_keys(), version_min=1, version_max=1)
@@ -235,6 +245,7 @@ def test_t_and_c_exclude_each_other():
     ("field", "value"),
     [("isid", b"other!"), ("tsih", 9), ("cid", 5), ("itt", 5), ("version_max", 1)],
 )
+@requirement("7143-11.12.4.1-2")
 def test_what_names_a_login_may_not_change(field: str, value: object):
     peer = connect(Gate())
     ask(peer, leading_keys(), transit=False)
@@ -242,6 +253,8 @@ def test_what_names_a_login_may_not_change(field: str, value: object):
 
 
 @pytest.mark.parametrize("pdu", [ScsiCommand(), NopOut()])
+@requirement("7143-4.2.4-7")
+@requirement("7143-11.13.5-7")
 def test_no_other_pdu_has_a_place_in_a_login(pdu: Any):
     peer = connect(Gate())
     ask(peer, leading_keys(), transit=False)
@@ -298,6 +311,7 @@ def test_a_refused_login_leaves_no_session():
 # Numbers and time
 
 
+@requirement("7143-11.12.8-1")
 def test_the_first_cmd_sn_is_the_one_of_the_login():
     peer = login(Gate(), cmd_sn=0xFFFFFFFF)
     assert peer.exp_cmd_sn == 0xFFFFFFFF
@@ -343,6 +357,7 @@ def test_a_transport_that_is_lost_ends_the_login():
 
 
 @pytest.mark.parametrize("csg", [SECURITY, OPERATIONAL])
+@requirement("7143-13.8-2")
 def test_who_has_proven_himself_may_be_sent_elsewhere(csg: int):
     gate = Gate()
     gate.moved = Redirection("192.0.2.9:3260", permanent=False)
@@ -370,6 +385,12 @@ def test_nobody_looks_at_who_only_wants_to_know_the_targets(monkeypatch: pytest.
     keys = leading_keys(SessionType="Discovery")
     del keys["TargetName"]
     assert status(ask(connect(gate), keys)) is LoginStatus.SUCCESS
+
+
+@requirement("7143-13.6-2")
+def test_a_target_says_what_it_is_called():
+    gate = Gate(Offer(target_alias="The disk of all"))
+    assert keys_of(ask(connect(gate), leading_keys()))["TargetAlias"] == "The disk of all"
 
 
 @requirement("7143-6.3.1-3")

@@ -27,6 +27,14 @@ def test_there_may_be_several() -> None:
     assert [account.name for account in found.accounts] == ["alice", "bob"]
 
 
+def test_a_name_may_be_that_of_some_initiators_alone() -> None:
+    found = authentication({"alice": (LONG, "iqn.2025-12.test:Alice*"), "bob": "another " + LONG})
+    assert found is not None
+    assert [account.initiator for account in found.accounts] == ["iqn.2025-12.test:alice*", "*"]
+    assert [each.is_of("iqn.2025-12.test:alice-1") for each in found.accounts] == [True, True]
+    assert [each.is_of("iqn.2025-12.test:carol") for each in found.accounts] == [False, True]
+
+
 def test_all_targets_of_a_process_know_each_others_challenges() -> None:
     one, other = authentication(("alice", LONG)), authentication(("bob", LONG))
     assert one is not None

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 
 import attrs
@@ -26,7 +26,7 @@ WEB_TOKEN = "TRIOSCSI_WEB_TOKEN"
 class Chosen:
     """Whom to let in, and what the target is: names with their secrets."""
 
-    chap: dict[str, bytes] | None = attrs.field(repr=False)
+    chap: dict[str, bytes | tuple[bytes, str]] | None = attrs.field(repr=False)
     mutual: tuple[str, bytes] | None = attrs.field(repr=False)
 
 
@@ -35,23 +35,45 @@ def choose(
     mutual_user: str | None,
     file: Path | None,
     environment: Mapping[bytes, bytes] = os.environb,
+    initiators: Iterable[str] = (),
 ) -> Chosen:
     """The secrets for ``--chap``, ``--mutual-chap`` and ``--chap-file``; raises UsageError.
 
     With a file and no ``user``, all names in the file but ``mutual_user`` may log in.
+    ``initiators`` say as USER=PATTERN who may go by which name.
     """
     known = {} if file is None else read(file)
-    if user is None and mutual_user is None and file is None:
-        return Chosen(None, None)
     chap = {name: secret for name, secret in known.items() if name != mutual_user}
     if user is not None:
         chap = {user: _secret(user, known, SECRET, environment)}
+    owners = _owners(initiators, chap)
+    if user is None and mutual_user is None and file is None:
+        return Chosen(None, None)
     if not chap:
         raise UsageError("mutual CHAP needs CHAP: name an initiator with --chap or in --chap-file")
     mutual = None
     if mutual_user is not None:
         mutual = mutual_user, _secret(mutual_user, known, MUTUAL_SECRET, environment)
-    return Chosen(chap, mutual)
+    return Chosen(
+        {
+            name: (secret, owners[name]) if name in owners else secret
+            for name, secret in chap.items()
+        },
+        mutual,
+    )
+
+
+def _owners(initiators: Iterable[str], chap: Container[str]) -> dict[str, str]:
+    """Which initiators may go by a CHAP name; raises UsageError."""
+    owners: dict[str, str] = {}
+    for said in initiators:
+        name, _, pattern = said.rpartition("=")
+        if not pattern or name not in chap:
+            raise UsageError(f"--chap-initiator {said}: this is no USER=PATTERN of a USER of CHAP")
+        if name in owners:
+            raise UsageError(f"--chap-initiator {said}: {name} has a pattern already")
+        owners[name] = pattern
+    return owners
 
 
 def web_token(file: Path | None, environment: Mapping[str, str] = os.environ) -> str | None:

@@ -88,6 +88,12 @@ _LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}
     type=click.Path(dir_okay=False, path_type=Path),
     help="Names and their secrets, a pair a line; without --chap, all of them may log in.",
 )
+@click.option(
+    "--chap-initiator",
+    metavar="USER=PATTERN",
+    multiple=True,
+    help="Initiator names that may prove themselves as USER, and no others; repeatable.",
+)
 @click.option("--discovery-chap", is_flag=True, help="Ask for the same proof in discovery, too.")
 @click.option(
     "--name-server",
@@ -172,6 +178,7 @@ def serve(
     chap: str | None,
     mutual_chap: str | None,
     chap_file: Path | None,
+    chap_initiator: tuple[str, ...],
     discovery_chap: bool,
     name_server: str | None,
     open_to_all: bool,
@@ -197,7 +204,7 @@ def serve(
     _log_to_standard_error(verbose=verbose)
     failures: list[TrioscsiError] = []
     try:
-        secrets = choose(chap, mutual_chap, chap_file)
+        secrets = choose(chap, mutual_chap, chap_file, initiators=chap_initiator)
         opened: list[BlockDevice] = [
             open_disk(
                 disk,

@@ -20,12 +20,23 @@ from trioscsi.protocol.credentials import (
 )
 from trioscsi.text import Pair, decode_binary, decode_number, encode_binary
 
+_OFFER = frozenset({"CHAP_A"})
+_PROOF = frozenset({"CHAP_N", "CHAP_R"})
+_CHALLENGE = frozenset({"CHAP_I", "CHAP_C"})
+_PROOF_AND_CHALLENGE = _PROOF | _CHALLENGE
+"""The keys of the steps of an initiator (section 12.1.3)."""
+
 
 class Chap:
     """The authentication of one login."""
 
-    def __init__(self, authentication: Authentication, watcher: Watcher | None) -> None:
+    def __init__(
+        self, authentication: Authentication, initiator_name: str, watcher: Watcher | None
+    ) -> None:
         self._authentication = authentication
+        self._initiator_name = initiator_name
+        self.name: str | None = None
+        """The name that was proven."""
         self._machine = machine.machine.start(watcher)
         self._algorithm = 0
         self._identifier = 0
@@ -38,6 +49,11 @@ class Chap:
         """Whether the initiator has proven who it is."""
         return self._machine.state == machine.PROVEN.name
 
+    @property
+    def awaited(self) -> bool:
+        """Whether the next text has to bring a step."""
+        return self._machine.state in (machine.AGREED.name, machine.CHALLENGED.name)
+
     def agree(self) -> None:
         """Both sides have chosen CHAP."""
         self._machine.method_agreed()
@@ -45,27 +61,45 @@ class Chap:
     def receive(self, pairs: Sequence[Pair]) -> list[Pair]:
         """Take the keys of one text; returns what to send back.
 
-        Raises PeerError with status AUTHENTICATION FAILURE; the authentication is then over.
+        Raises PeerError; the authentication is then over. Its status is AUTHENTICATION FAILURE for
+        what is not proven, and tells of an error of the initiator, or of a parameter that is
+        missing, for what is no step at all (section 9.2).
         """
         keys = dict(pairs)
         try:
-            if keys.keys() == {"CHAP_A"}:
+            if keys.keys() == _OFFER:
                 return self._do(self._offered(keys["CHAP_A"]))
-            if keys.keys() == {"CHAP_N", "CHAP_R"}:
+            if keys.keys() == _PROOF:
                 self._check(keys)
                 return self._do(self._machine.proven())
-            if keys.keys() == {"CHAP_N", "CHAP_R", "CHAP_I", "CHAP_C"}:
+            if keys.keys() == _PROOF_AND_CHALLENGE:
                 self._check(keys)
                 self._take_challenge(keys)
                 return self._do(self._machine.proven_and_challenged())
-            raise _failure(f"{', '.join(keys)} is no step of CHAP")
+            raise self._misstep(keys)
         except PeerError as error:
             self._machine.failed()
-            raise _failure(error.reason) from None
+            if error.answer is None:
+                raise _error(error.reason) from None
+            raise
+
+    def _misstep(self, keys: Mapping[str, str]) -> PeerError:
+        """What is wrong with keys that are no step: some are missing, or they are others.
+
+        Who leaves CHAP_R out may want to have our own response reflected (section 9.2).
+        """
+        if self._machine.state == machine.AGREED.name:
+            due = _OFFER
+        else:
+            due = _PROOF_AND_CHALLENGE if keys.keys() & _CHALLENGE else _PROOF
+        missing = sorted(due - keys.keys())
+        if keys.keys() <= due:
+            return _error(f"{' and '.join(missing)} did not come", LoginStatus.MISSING_PARAMETER)
+        return _error(f"{', '.join(keys)} is no step of CHAP")
 
     def _expect(self, cause: str, keys: str) -> None:
         if not self._machine.hears(cause):
-            raise _failure(f"{keys} came out of turn")
+            raise _error(f"{keys} came out of turn")
 
     def _offered(self, value: str) -> Effects:
         self._expect("algorithms_offered", "CHAP_A")
@@ -84,19 +118,19 @@ class Chap:
         self._expect("proven", "CHAP_N and CHAP_R")
         name = keys["CHAP_N"]
         response = decode_binary(keys["CHAP_R"], CHALLENGE_MAXIMUM)
-        authentication = self._authentication
-        secret = authentication.secret_of(name)
+        account, mutual = self._authentication.account_of(name), self._authentication.mutual
         # The time it takes does not tell whether there is such a name.
-        expected = (secret or Secret(b"nobody")).proof(
-            self._algorithm, self._identifier, self._challenge
-        )
-        if not hmac.compare_digest(expected, response) or secret is None:
+        secret = Secret(b"nobody") if account is None else account.secret
+        expected = secret.proof(self._algorithm, self._identifier, self._challenge)
+        if not hmac.compare_digest(expected, response) or account is None:
             raise _failure(f"{name!r} has not proven itself")
-        mutual = authentication.mutual
         if mutual is not None and hmac.compare_digest(
             mutual.secret.proof(self._algorithm, self._identifier, self._challenge), response
         ):
             raise _failure("the initiator uses the secret of the target")
+        if not account.is_of(self._initiator_name):
+            raise _failure(f"{name!r} is no name of {self._initiator_name}", "9.2")
+        self.name = name
 
     def _take_challenge(self, keys: Mapping[str, str]) -> None:
         """Take the challenge of an initiator that wants a proof in return."""
@@ -105,7 +139,7 @@ class Chap:
         identifier = decode_number(keys["CHAP_I"])
         challenge = decode_binary(keys["CHAP_C"], CHALLENGE_MAXIMUM)
         if identifier >= IDENTIFIERS or not challenge:
-            raise _failure("a challenge that is none")
+            raise _error("a challenge that is none")
         if not self._authentication.challenges.take(challenge):
             raise _failure("a challenge that was used before, by this target or by an initiator")
         self._theirs = identifier, challenge
@@ -137,5 +171,11 @@ class Chap:
         ]
 
 
-def _failure(reason: str) -> PeerError:
-    return PeerError(reason, section="12.1.3", answer=LoginStatus.AUTHENTICATION_FAILURE)
+def _failure(reason: str, section: str = "12.1.3") -> PeerError:
+    """Something is not proven."""
+    return PeerError(reason, section=section, answer=LoginStatus.AUTHENTICATION_FAILURE)
+
+
+def _error(reason: str, answer: LoginStatus = LoginStatus.INITIATOR_ERROR) -> PeerError:
+    """Keys or values are none of the step that is due."""
+    return PeerError(reason, section="9.2", answer=answer)

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from fnmatch import fnmatchcase
 
 import attrs
 
@@ -91,6 +92,12 @@ class Account:
 
     name: str = attrs.field(validator=_name)
     secret: Secret
+    initiator: str = "*"
+    """Whose name it is: an initiator's, in its normal form, or a glob of such names."""
+
+    def is_of(self, initiator_name: str) -> bool:
+        """Whether an initiator may go by this name (section 9.2)."""
+        return fnmatchcase(initiator_name, self.initiator)
 
 
 @attrs.frozen
@@ -125,9 +132,9 @@ class Authentication:
                 "the same CHAP secret both ways would let either side pass for the other"
             )
 
-    def secret_of(self, name: str) -> Secret | None:
-        """The secret that proves a name."""
-        return next((each.secret for each in self.accounts if each.name == name), None)
+    def account_of(self, name: str) -> Account | None:
+        """The account with this name."""
+        return next((each for each in self.accounts if each.name == name), None)
 
     @property
     def short_secrets(self) -> list[str]:

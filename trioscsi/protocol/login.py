@@ -13,6 +13,7 @@ from trioscsi.protocol.admission import admit, take_place
 from trioscsi.protocol.chap import Chap
 from trioscsi.protocol.node import Redirection
 from trioscsi.text import Collector, Negotiation, Pair, Stage, encode, split
+from trioscsi.text.rules import REJECT
 
 if TYPE_CHECKING:
     from trioscsi.protocol.connection import TargetConnection
@@ -48,6 +49,8 @@ class Login:
         self._requests = 0
         self._parts: list[bytes] = []
         self._refusal: PeerError | None = None
+        self._last_words: list[Pair] = []
+        """The keys that go with a refusal."""
 
     def hear(self, pdu: LoginRequest) -> None:
         """Go on with the login."""
@@ -148,27 +151,34 @@ class Login:
             session = self._connection.session
             assert session is not None, "admission finds a session"
             if session.node.authentication is not None:
-                self._chap = Chap(session.node.authentication, self._connection.watcher)
+                self._chap = Chap(
+                    session.node.authentication, session.initiator_name, self._connection.watcher
+                )
         answers = self._negotiation.receive(pairs, stage)
-        wants_method = any(name == "AuthMethod" for name, _ in pairs)
-        answers += self._authenticate(wants_method)
+        if ("AuthMethod", REJECT) in answers:
+            self._last_words = [("AuthMethod", REJECT)]
+            raise _unauthenticated("the initiator and this target share no method to authenticate")
+        answers += self._authenticate(any(name == "AuthMethod" for name, _ in pairs))
         if stage is Stage.OPERATIONAL:
             self._still_to_prove()
         return answers + self._negotiation.propose(stage)
 
-    def _authenticate(self, wants_method: bool) -> list[Pair]:
-        """Take the keys of an authentication method, if there are any (section 12.1)."""
+    def _authenticate(self, has_method: bool) -> list[Pair]:
+        """Take the keys of an authentication method, if there are any (section 12.1).
+
+        ``has_method`` says whether the method was agreed on in this text.
+        """
         negotiation, chap = self._negotiation, self._chap
         assert negotiation is not None
-        method = negotiation.so_far.auth_method
         keys, negotiation.security = negotiation.security, []
-        if (wants_method and method is None) or (keys and (chap is None or method is None)):
-            raise _unauthenticated("the initiator and this target share no method to authenticate")
-        if chap is None:
+        if chap is None or negotiation.so_far.auth_method is None:
+            if keys:
+                raise _error(f"{keys[0][0]}, which belongs to no method that was agreed on", "9.2")
             return []
-        if wants_method:
+        is_due = chap.awaited
+        if has_method:
             chap.agree()
-        return chap.receive(keys) if keys else []
+        return chap.receive(keys) if keys or is_due else []
 
     def _still_to_prove(self) -> bool:
         """Whether the initiator has to go on with its authentication before anything else.
@@ -186,10 +196,20 @@ class Login:
         return True
 
     def _come_in(self) -> None:
-        """Let the gatekeeper look once more at an initiator that has proven who it is."""
+        """Let the gatekeeper look once more at an initiator that has proven who it is.
+
+        Raises PeerError if it is not who its session belongs to, or what the gatekeeper says.
+        """
         session = self._connection.session
-        if not self._has_come_in and session is not None and session.node.name:
-            self._has_come_in = True
+        if self._has_come_in or session is None:
+            return
+        self._has_come_in = True
+        name = None if self._chap is None else self._chap.name
+        if not session.tsih:
+            session.proven_name = name
+        elif name != session.proven_name:
+            raise _unauthenticated("another name was proven in this session", "9.2")
+        if session.node.name:
             self._connection.gatekeeper.proven(session.initiator_name, session.node.name)
 
     def _move(self, pdu: LoginRequest) -> Effects:
@@ -250,10 +270,9 @@ class Login:
         if isinstance(refusal.answer, LoginStatus):
             status = refusal.answer
         refusal.answer = status
-        text = b""
         if isinstance(refusal, Redirection):
-            text = encode([("TargetAddress", refusal.address)])
-        self._respond(text, status=status)
+            self._last_words = [("TargetAddress", refusal.address)]
+        self._respond(encode(self._last_words), status=status)
         self._connection.login_ended(refusal)
 
     def _respond(
@@ -303,5 +322,5 @@ def _error(
     return PeerError(reason, section=section, answer=answer)
 
 
-def _unauthenticated(reason: str) -> PeerError:
-    return _error(reason, "12.1", LoginStatus.AUTHENTICATION_FAILURE)
+def _unauthenticated(reason: str, section: str = "12.1") -> PeerError:
+    return _error(reason, section, LoginStatus.AUTHENTICATION_FAILURE)

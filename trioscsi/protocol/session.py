@@ -43,6 +43,8 @@ class Session:
     """The session whose place this one takes when its login has ended (section 6.3.5)."""
     tsih: int = 0
     """0 until the first login has ended (section 11.12.6)."""
+    proven_name: str | None = attrs.field(default=None, init=False)
+    """What the initiator has proven to be called (CHAP_N), if it had to: on all connections."""
     connections: list[TargetConnection] = attrs.field(factory=list, init=False)
     """Those that log in, are in full feature phase, or wait for cleanup."""
     tasks: TaskSet = attrs.field(factory=TaskSet, init=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 from trioscsi.protocol import Account, Authentication, Challenges, Secret
@@ -14,8 +14,9 @@ log = logging.getLogger("trioscsi")
 Password: TypeAlias = str | bytes
 """A CHAP secret; a string stands for its UTF-8."""
 
-Credentials: TypeAlias = tuple[str, Password] | Mapping[str, Password]
-"""A CHAP name and its secret, or several."""
+Credentials: TypeAlias = tuple[str, Password] | Mapping[str, Password | tuple[Password, str]]
+"""A CHAP name and its secret, or several; beside a secret there may be the name of the initiator
+that is to prove itself by it, or a glob of such names: then no other may."""
 
 _CHALLENGES = Challenges(secrets.token_bytes)
 """All challenges of this process: one that comes back through another target is known too."""
@@ -35,7 +36,7 @@ def authentication(
     if chap is None:
         return None
     found = Authentication(
-        tuple(_account(*item) for item in (chap.items() if isinstance(chap, Mapping) else [chap])),
+        tuple(_accounts(chap)),
         _CHALLENGES,
         mutual=None if mutual_chap is None else _account(*mutual_chap),
         algorithms=tuple(algorithms),
@@ -50,5 +51,13 @@ def authentication(
     return found
 
 
-def _account(name: str, password: Password) -> Account:
-    return Account(name, Secret(password.encode() if isinstance(password, str) else password))
+def _accounts(chap: Credentials) -> Iterator[Account]:
+    for name, said in chap.items() if isinstance(chap, Mapping) else [chap]:
+        password, initiator = said if isinstance(said, tuple) else (said, "*")
+        yield _account(name, password, initiator)
+
+
+def _account(name: str, password: Password, initiator: str = "*") -> Account:
+    """Names of initiators are compared in lower case, as everywhere."""
+    secret = Secret(password.encode() if isinstance(password, str) else password)
+    return Account(name, secret, initiator.lower())

@@ -67,7 +67,8 @@ class Target:
     sessions share one.
 
     ``chap`` is the name and the secret with which initiators have to prove who they are, or a
-    mapping of several; ``mutual_chap`` is what the target proves itself with to those who ask.
+    mapping of several, where a pair of a secret and the name of an initiator (or a glob) keeps all
+    others from it; ``mutual_chap`` is what the target proves itself with to those who ask.
     ``chap_algorithms`` are in order of preference (8 SHA3-256, 7 SHA-256, 6 SHA1, 5 MD5).
     ``discovery_chap`` is as ``chap``, for discovery sessions.
     ``unit_events`` sends an Asynchronous Message when units come, go or change their size, besides
