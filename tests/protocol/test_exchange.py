@@ -52,6 +52,7 @@ def test_the_segment_length_may_change_in_full_feature_phase():
     assert [len(pdu.data) for pdu in answers] == [512, 512]
 
 
+@requirement("7143-6.2-13")
 def test_a_change_counts_when_the_exchange_ends():
     peer = open_peer()
     answer = say(peer, {"MaxRecvDataSegmentLength": "512"}, final=False)
@@ -132,6 +133,8 @@ def test_f_and_c_exclude_each_other():
 
 
 @pytest.mark.parametrize("keys", [b"x", {"InitialR2T": "Yes"}, {"AuthMethod": "None"}])
+@requirement("7143-6.3-14")
+@requirement("7143-6.2-13")
 def test_what_may_not_be_negotiated_is_rejected(keys: Any):
     peer = open_peer()
     assert rejected(say(peer, keys))
@@ -160,6 +163,7 @@ def test_the_reserved_tag_begins_a_new_exchange_and_ends_the_old_one():
     assert say(peer).final
 
 
+@requirement("7143-11.10.4-1")
 def test_the_lun_is_kept_while_an_exchange_lasts():
     peer = open_peer()
     answer = say(peer, final=False, lun=5 << 48)
@@ -184,6 +188,7 @@ def test_a_finished_exchange_leaves_no_timer():
     assert peer.connection.next_deadline() is None
 
 
+@requirement("7143-13.8-3")
 def test_targets_are_told_in_discovery_sessions():
     peer = open_peer(discovery=True)
     answer = say(peer, {"SendTargets": "All"})

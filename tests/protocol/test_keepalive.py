@@ -20,6 +20,7 @@ def ping(peer: Peer) -> Any:
     assert isinstance(answer, NopIn)
     assert answer.itt == NO_TASK
     assert answer.ttt != NO_TASK
+    assert answer.lun == 0
     return answer
 
 
@@ -58,6 +59,8 @@ def test_a_nop_without_any_tag_needs_no_answer():
     assert peer.send(NopOut(ttt=77)) == []
 
 
+@requirement("7143-11.19-5")
+@requirement("7143-11.19.3-1")
 def test_a_silent_peer_is_pinged_once_an_interval():
     peer = open_peer()
     first = ping(peer)

@@ -123,6 +123,16 @@ def test_a_device_server_that_wants_more_than_comes_gets_what_comes():
     assert peer.answers[command.itt].residual_count == 4
 
 
+@requirement("7143-4.2.5.2-6")
+def test_data_that_have_come_are_not_asked_for():
+    peer = open_peer(**FAST, **SMALL)
+    command, *outs = peer.write(0, bytes(range(250)) * 8, immediate_data=500, unsolicited=524)
+    (r2t,) = peer.send(command, *outs)
+    assert (r2t.buffer_offset, r2t.desired_data_transfer_length) == (1024, 976)
+    peer.obey([r2t])
+    assert store(peer)[:2000] == bytes(range(250)) * 8
+
+
 def test_a_write_of_nothing_asks_for_nothing():
     peer = open_peer(**SLOW)
     command = peer.writing(0, 0)
@@ -207,6 +217,7 @@ def digests(peer: Peer, *pdus: Any) -> list[Any]:
 
 
 @requirement("7143-7.8-5")
+@requirement("7143-11.17.1-3")
 def test_data_with_a_bad_digest_is_rejected_and_fails_its_command():
     peer = open_peer(**FAST, DataDigest="CRC32C")
     (command,) = peer.write(0, b"data")
@@ -219,6 +230,7 @@ def test_data_with_a_bad_digest_is_rejected_and_fails_its_command():
 
 
 @requirement("7143-7.8-6")
+@requirement("7143-11.17.1-3")
 def test_the_rest_of_a_spoiled_sequence_is_waited_for():
     peer = open_peer(**FAST, DataDigest="CRC32C")
     (command,) = peer.write(0, b"datadata")

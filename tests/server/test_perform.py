@@ -10,6 +10,7 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
+from tests.requirements import requirement
 from tests.scsi.copy.world import lid4
 from tests.server.conftest import Build, House
 from tests.server.peer import (
@@ -458,17 +459,49 @@ async def test_a_target_reset_is_a_reset_of_every_unit(build: Build) -> None:
         assert answer.sense_code == (UNIT_ATTENTION, 0x2903)
 
 
+@requirement("7143-4.2.3.6-1")
 async def test_a_session_hears_that_another_one_cleared_its_commands(
     build: Build, autojump_clock: MockClock
 ) -> None:
     house = build(Slow(MemoryDisk("1MiB"), read_ms=5000))
     peer, other = await house.log_in(), await house.log_in(OTHER_ISID)
-    await other.send(other.command(read10(0, 1), reads=BLOCK))
+    ended, cleared = other.command(TEST_UNIT_READY), other.command(read10(0, 1), reads=BLOCK)
+    await other.send(ended, cleared)
     await wait_all_tasks_blocked()
     await peer.send(peer.task_management(TaskFunction.CLEAR_TASK_SET))
     assert (await peer.receive()).response == TaskResult.COMPLETE
+    # What has ended before is told before.
+    assert (await other.answer(ended)).status == Status.GOOD
     assert (await other.do(TEST_UNIT_READY)).sense_code == (UNIT_ATTENTION, 0x2F00)
     assert (await peer.do(TEST_UNIT_READY)).status == Status.GOOD
+
+
+@pytest.mark.parametrize(
+    ("keys", "descriptor"),
+    [({}, 0x0961), ({"iSCSIProtocolLevel": "0"}, 0x0960), ({"iSCSIProtocolLevel": "2"}, 0x0962)],
+)
+@requirement("7144-4.2-1")
+@requirement("7144-7.1.1-1")
+async def test_the_level_of_the_protocol_is_in_the_inquiry_data(
+    build: Build, keys: dict[str, str], descriptor: int
+) -> None:
+    peer = await build().log_in(**keys)
+    assert (await peer.do(INQUIRY, reads=96)).data[60:62] == descriptor.to_bytes(2)
+
+
+@pytest.mark.parametrize(("allocated", "expected", "missing"), [(36, 36, 0), (36, 255, 219)])
+@requirement("7143-11.4.5.3-2")
+async def test_what_the_allocation_length_has_cut_is_no_overflow(
+    build: Build, allocated: int, expected: int, missing: int
+) -> None:
+    peer = await build().log_in()
+    inquiry = bytes((0x12, 0, 0, 0, allocated, 0))
+    await peer.send(peer.command(inquiry, reads=expected))
+    answer = await peer.receive()
+    assert len(answer.data) == allocated
+    assert answer.data[4] + 5 > allocated, "there would be more"
+    assert (answer.overflow, answer.underflow) == (False, bool(missing))
+    assert answer.residual_count == missing
 
 
 async def test_a_unit_attention_can_be_asked_for(build: Build) -> None:
@@ -537,6 +570,7 @@ async def test_who_preempts_its_own_commands_is_answered_all_the_same(
     assert await peer.read(0, 1) == bytes(BLOCK)
 
 
+@requirement("7143-11.14.5-1")
 async def test_commands_that_a_new_connection_ends_leave_a_unit_attention(
     build: Build, autojump_clock: MockClock
 ) -> None:

@@ -4,6 +4,7 @@ import socket
 
 import pytest
 
+from tests.requirements import requirement
 from trioscsi import Portal, UsageError
 from trioscsi.server.portals import Open, parse_portals, reachable
 
@@ -51,6 +52,7 @@ def test_the_portal_that_a_peer_has_used_comes_first() -> None:
     ]
 
 
+@requirement("7143-C-10")
 def test_all_addresses_are_told_by_the_one_that_the_peer_has_used() -> None:
     doors = [at("0.0.0.0"), at("0.0.0.0", 13_260, group=2), at("::")]
     assert shown(doors, "192.0.2.1") == [("192.0.2.1", 3260, 1), ("192.0.2.1", 13_260, 2)]

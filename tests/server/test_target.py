@@ -13,6 +13,7 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
+from tests.requirements import requirement
 from tests.server.conftest import Build
 from tests.server.peer import (
     BLOCK,
@@ -135,6 +136,8 @@ async def test_a_target_is_found_and_used(nursery: trio.Nursery, connect: Connec
     await peer.log_out()
 
 
+@requirement("7143-C-5")
+@requirement("7143-C-10")
 async def test_several_targets_share_several_portals(
     nursery: trio.Nursery, connect: Connect
 ) -> None:
@@ -142,9 +145,10 @@ async def test_several_targets_share_several_portals(
     hidden = Target(f"{NAME}2", disk(), allow=["iqn.2025-12.test:friend"])
     addresses = await nursery.start(Server([*targets, hidden], [HERE, HERE]).serve)
     assert len(addresses) == 2
-    lines = await discovered(await connect(addresses[1]))
-    where = [f"TargetAddress={host}:{port},1" for host, port in reversed(addresses)]
-    assert lines == [f"TargetName={NAME}0", *where, f"TargetName={NAME}1", *where]
+    for own, other in (addresses, addresses[::-1]):
+        where = [f"TargetAddress={host}:{port},1" for host, port in (own, other)]
+        lines = await discovered(await connect(own))
+        assert lines == [f"TargetName={NAME}0", *where, f"TargetName={NAME}1", *where]
     for n, status in enumerate([0, 0, 0x0202, 0x0203]):
         peer = await connect(addresses[0])
         assert await peer.log_in(f"{NAME}{n}") == status
