@@ -81,6 +81,22 @@ def test_a_command_that_was_kept_goes_on_behind_the_others():
     assert through(numbers, ScsiCommand(cmd_sn=7)).cmd_sn == 7
 
 
+def test_what_the_target_says_before_it_knows_of_such_a_command_counts_it_all_the_same():
+    numbers = logged_in(5)
+    kept = [ScsiCommand(cmd_sn=5), ScsiCommand(cmd_sn=6)]
+    for each in kept:
+        numbers.heard(each)
+        numbers.kept(each)
+    through(numbers, ScsiCommand(cmd_sn=7))
+    for each in kept:
+        numbers.returned(each)
+        numbers.inward(each)
+    assert [each.cmd_sn for each in kept] == [6, 7]
+    for said in (6, 7, 8):
+        answer = passed(numbers, ScsiResponse(stat_sn=said - 5, exp_cmd_sn=said))
+        assert answer.exp_cmd_sn == 8
+
+
 def test_what_the_scenario_says_unasked_moves_statuses_only_if_it_has_one():
     numbers = logged_in(stat_sn=9)
     assert own(numbers, NopIn(ttt=1)).stat_sn == 10

@@ -137,8 +137,9 @@ class Link(Relay):
         for name, value in changes.items():
             setattr(pdu, name, value)
         if from_initiator(pdu.opcode):
-            self.numbers.returned(pdu)
-            await self._send_inward(copy(pdu))
+            onward = copy(pdu)
+            self.numbers.returned(onward)
+            await self._send_inward(onward)
         else:
             await self.say(pdu)
 

@@ -50,6 +50,9 @@ class Numbers:
     """What ExpCmdSN will be when it comes."""
     _commands: int = 0
     """By how much CmdSN is ahead of what the target was told."""
+    _returned: list[int] = attrs.field(factory=list)
+    """The CmdSN, as the target was told, of requests that went on late, and of which it does not
+    know yet: until then its ExpCmdSN is behind by one more."""
 
     # What comes from the initiator.
 
@@ -75,6 +78,7 @@ class Numbers:
         if is_numbered(pdu):
             self._commands -= 1
             pdu.cmd_sn = add(self.exp_cmd_sn, -1)
+            self._returned.append(add(pdu.cmd_sn, -self._commands))
 
     def unheard(self, pdu: Any) -> None:
         """A request that was kept counts as if it had not come: its CmdSN is open again."""
@@ -110,7 +114,9 @@ class Numbers:
         if not isinstance(pdu, DataIn) or pdu.has_status:
             pdu.stat_sn = add(pdu.stat_sn, self._statuses)
         if not isinstance(pdu, LoginResponse) or not pdu.status_class:
-            pdu.exp_cmd_sn = later(self._acknowledged, add(pdu.exp_cmd_sn, self._commands))
+            self._returned = [each for each in self._returned if not less(each, pdu.exp_cmd_sn)]
+            ahead = self._commands + len(self._returned)
+            pdu.exp_cmd_sn = later(self._acknowledged, add(pdu.exp_cmd_sn, ahead))
             window = later(self.max_cmd_sn, add(pdu.max_cmd_sn, self._commands))
             pdu.max_cmd_sn = self._granted(window)
 
