@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -40,6 +41,14 @@ def test_only_what_was_put_to_the_test_to_its_end_passes():
     assert outcome().verdict is Verdict.NOT_EXERCISED
     assert outcome(said(Level.MUST), interrupted="it left").verdict is Verdict.INCONCLUSIVE
     assert outcome(interrupted="our fault", faulty=True).verdict is Verdict.INCONCLUSIVE
+
+
+def test_what_is_judged_by_is_the_rule_that_was_broken_worst_or_that_of_the_scenario():
+    broken = outcome(said(Level.NOTE, "odd"), said(Level.MUST, "bad"))
+    assert broken.rule == Rule("7143-7.7-1", Level.MUST)
+    rule = Rule("7143-6.2-6")
+    scenario: Any = SimpleNamespace(rule=rule)
+    assert Outcome(scenario=scenario, remarks=[said(Level.MUST)]).rule is rule
 
 
 def test_without_a_breach_it_says_what_stopped_it_or_what_was_noted():

@@ -38,7 +38,12 @@ def test_what_is_expected_is_all_verdicts_and_why_something_is_broken(report: Re
     assert found["initiator"] == {"name": "somebody"}
     assert found["results"] == [
         {"id": "LG-01", "verdict": "pass"},
-        {"id": "NP-01", "verdict": "FAIL", "section": "11.18", "why": "the answer has the tag 0x8"},
+        {
+            "id": "NP-01",
+            "verdict": "FAIL",
+            "section": "11.18.2",
+            "why": "the answer has the tag 0x8",
+        },
         {"id": "NP-02", "verdict": "not-exercised"},
     ]
     assert len(found["monitors"]) == 44
@@ -67,7 +72,7 @@ def test_initiators_stand_side_by_side(report: Report):
     assert lines[0] == "| group | one | two |"
     assert "| NP | 1 FAIL, 1 not-exercised | 1 FAIL, 1 not-exercised |" in lines
     assert counted(found["results"]) == "1 pass, 1 FAIL, 1 not-exercised"
-    assert "- NP-01 (11.18): the answer has the tag 0x8" in list(failures(found))
+    assert "- NP-01 (11.18.2): the answer has the tag 0x8" in list(failures(found))
     assert not list(failures(found, Verdict.WARN))
 
 

@@ -10,7 +10,7 @@ from trioscsi.conformance.bench.ladder import Line
 from trioscsi.conformance.bench.play import Evidence
 from trioscsi.conformance.bench.scenario import Scenario
 from trioscsi.conformance.drivers.driver import Ending
-from trioscsi.conformance.verdicts import Finding, Level, Result, Verdict
+from trioscsi.conformance.verdicts import Finding, Level, Result, Rule, Verdict
 
 
 @attrs.frozen(kw_only=True)
@@ -50,6 +50,12 @@ class Outcome:
         if not self.remarks:
             return Verdict.INCONCLUSIVE if self.faulty else Verdict.NOT_EXERCISED
         return Verdict.INCONCLUSIVE if self.interrupted else Verdict.PASS
+
+    @property
+    def rule(self) -> Rule:
+        """What the verdict is about: the rule that was broken, or that of the scenario."""
+        broken = self.breaches
+        return broken[0].remark.rule if broken else self.scenario.rule
 
     @property
     def says(self) -> str:

@@ -78,12 +78,12 @@ def _overview(report: Report) -> Iterator[str]:
 
 
 def _scenario(outcome: Outcome) -> Iterator[str]:
-    scenario, verdict = outcome.scenario, outcome.verdict
+    scenario, verdict, judged = outcome.scenario, outcome.verdict, outcome.rule
     open_ = " open" if verdict is Verdict.FAIL else ""
     yield (
         f'<details class="item {verdict.lower()}" id="{scenario.id}"{open_}><summary>'
         f'<b>{scenario.id}</b> <span class="verdict">{_t(verdict)}</span> {_t(scenario.says)}'
-        f" <small>{scenario.level.name}, section {_t(scenario.section)}</small></summary>"
+        f" <small>{judged.level.name}, section {_t(judged.section)}</small></summary>"
     )
     yield f"<p>{_STIMULUS[scenario.stimulus]} The initiator was made to {_t(scenario.drive)}.</p>"
     if outcome.breaches:

@@ -23,7 +23,7 @@ def progress(outcome: Outcome, width: int | None = None) -> str:
     """What is said of a scenario when it is over, in a line of at most so many characters."""
     scenario = outcome.scenario
     says = scenario.says if outcome.verdict is Verdict.PASS else f"{scenario.says} [{outcome.says}]"
-    line = row(scenario.id, outcome.verdict, scenario.section, says)
+    line = row(scenario.id, outcome.verdict, outcome.rule.section, says)
     return line if width is None or len(line) <= width else line[: width - 3] + "..."
 
 
@@ -32,7 +32,7 @@ def lines(report: Report) -> Iterator[str]:
     for outcome in report.outcomes:
         if outcome.verdict in _SHOWN:
             yield ""
-            yield row(outcome.scenario.id, outcome.verdict, outcome.scenario.section, "")
+            yield row(outcome.scenario.id, outcome.verdict, outcome.rule.section, "")
             yield f"  expected  {outcome.scenario.says}"
             for each in outcome.breaches:
                 rule = each.remark.rule
