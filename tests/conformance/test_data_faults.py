@@ -226,3 +226,9 @@ def test_data_that_answer_an_r2t_without_a_tag_did_not_come_unasked():
     talk.r2t(command, 1000, ttt=NO_TASK)
     talk.data(command, 1000, ttt=NO_TASK)
     assert "M-13" not in talk.failing()
+
+
+def test_an_r2t_for_another_unit_than_that_of_its_command_has_no_lun_to_be_copied():
+    talk, command = asked()
+    talk.data(talk.r2t(command, 1000, lun=1), 1000, lun=command.lun)
+    assert talk.result("M-17").verdict is Verdict.PASS

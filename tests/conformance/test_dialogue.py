@@ -80,6 +80,22 @@ def test_results_are_those_of_answers_declarations_and_what_needs_no_answer():
     assert (end.default_time2wait, end.max_connections) == (2, 4)
 
 
+def test_who_answers_both_lengths_of_bursts_answers_for_their_rule():
+    dialogue = Dialogue()
+    lengths = [("MaxBurstLength", "1024"), ("FirstBurstLength", "2048")]
+    dialogue.hear(FIRST, lengths, LOGIN)
+    dialogue.hear(SECOND, lengths, LOGIN)
+    end = dialogue.settle()
+    assert (end.max_burst_length, end.first_burst_length) == (1024, 2048)
+
+
+def test_an_answer_that_was_not_in_the_list_is_no_result():
+    dialogue = Dialogue()
+    dialogue.hear(FIRST, [("HeaderDigest", "None")], LOGIN)
+    dialogue.hear(SECOND, [("HeaderDigest", "CRC32C")], LOGIN)
+    assert dialogue.settle() == Parameters()
+
+
 def test_a_value_that_cannot_be_is_a_fault_and_no_result():
     dialogue = Dialogue()
     (said,) = dialogue.hear(FIRST, [("MaxRecvDataSegmentLength", "1")], LOGIN)

@@ -23,6 +23,7 @@ from trioscsi.pdu import (
     TextRequest,
     encode,
 )
+from trioscsi.protocol.view import NOWHERE
 from trioscsi.serial import add
 
 FAULTS = Faults()
@@ -359,6 +360,22 @@ def test_the_number_of_a_rejected_request_may_be_used_again():
     talk.numbers["cmd_sn"] = rejected.cmd_sn + 2
     talk.ask(ScsiCommand)
     assert talk.failing() == set()
+
+
+def test_a_ping_whose_answer_was_rejected_is_answered_again():
+    talk = Talk().log_in()
+    talk.answer(NopIn, counts=False, ttt=1)
+    rejected = talk.ask(NopOut, immediate=True, itt=NO_TASK, ttt=1)
+    talk.answer(Reject, reason=6, data=rejected.pack(0, 0))
+    talk.ask(NopOut, immediate=True, itt=NO_TASK, ttt=1)
+    assert talk.result("M-22").verdict is Verdict.PASS
+
+
+def test_a_ping_for_a_unit_that_cannot_be_has_no_lun_to_be_copied():
+    talk = Talk().log_in()
+    talk.answer(NopIn, counts=False, ttt=1, lun=NOWHERE)
+    talk.ask(NopOut, immediate=True, itt=NO_TASK, ttt=1)
+    assert talk.result("M-22").verdict is Verdict.PASS
 
 
 def test_a_request_whose_connection_is_gone_may_be_sent_again_on_another():

@@ -77,7 +77,9 @@ class Dialogue:
             key = KEYS.get(name)
             if key is not None and value is not None and RULES[key.kind].decided(value):
                 self._results |= result(key, value)
-        return self.so_far.constrained()
+        found = self.so_far
+        # Whoever answers both lengths answers for their rule as well (sections 6.2 and 13.14).
+        return found if self._results.keys() >= _BURSTS else found.constrained()
 
     def _hear(self, side: Side, name: str, value: str, stage: Stage) -> Said:
         key = KEYS.get(name)
@@ -122,7 +124,7 @@ class Dialogue:
                     self._results |= _declared(key, parsed, side)
             case Role.ANSWER:
                 self._settled.add(said.name)
-                if key is not None and key.kind in RULES and parsed is not None and _single(parsed):
+                if key is not None and key.kind in RULES and _counts(said):
                     self._results |= result(key, parsed)
             case _:
                 pass
@@ -133,9 +135,12 @@ def _declared(key: Key, value: Any, side: Side) -> dict[str, Any]:
     return {} if key.repeatable else result(key, value, side)
 
 
-def _single(parsed: Any) -> bool:
-    """Whether an answer is one value: a list of several is none (section 6.2.1)."""
-    return not isinstance(parsed, tuple) or len(parsed) == 1
+def _counts(said: Said) -> bool:
+    """Whether an answer is a result: out of a list that is one value that was in it (6.2.1)."""
+    if not isinstance(said.parsed, tuple):
+        return said.parsed is not None
+    return len(said.parsed) == 1 and (said.proposed is None or said.parsed[0] in said.proposed)
 
 
+_BURSTS = frozenset({"first_burst_length", "max_burst_length"})
 _REPORTED = frozenset({"TargetName", "TargetAddress"})

@@ -378,6 +378,8 @@ def _reject(record: Record, connection: Connection, seen: Seen, pdu: Reject) -> 
     session = connection.session
     if session is not None and hasattr(rejected, "cmd_sn"):
         session.retriable.append((rejected.itt, rejected.cmd_sn))
+    if cls is NopOut and rejected.ttt != NO_TASK and len(connection.pings) < ENDED_KEPT:
+        connection.pings[rejected.ttt] = rejected.lun
     if cls is TextRequest:
         connection.text, connection.unanswered = None, 0
         connection.asked_for_part = False

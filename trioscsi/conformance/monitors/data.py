@@ -161,7 +161,9 @@ def transfer_tag(scene: Scene, pdu: DataOut) -> Remarks:
     burst = task.r2ts.get(pdu.ttt)
     yield TTT_COPIED.holds(burst is not None, f"no R2T with tag {pdu.ttt:#x} is to be answered")
     if burst is not None:
-        yield TTT_COPIED.holds(pdu.lun == burst.lun, "the LUN is not that of the R2T")
+        # An R2T for another unit than that of its command has no LUN to be copied (4.2.5.3).
+        kept = pdu.lun in (burst.lun, task.pdu.lun)
+        yield TTT_COPIED.holds(kept, "the LUN is not that of the R2T")
 
 
 @watch("M-18", "Data segments are whole words but for the last.", DataOut)

@@ -18,6 +18,7 @@ from trioscsi.pdu import (
     TaskFunction,
     TaskManagementRequest,
 )
+from trioscsi.protocol.view import NOWHERE
 
 MONITORS = Monitors()
 watch = MONITORS.watch
@@ -67,7 +68,7 @@ def ping_answer(scene: Scene, pdu: NopOut) -> Remarks:
         return
     lun = scene.connection.pings.get(pdu.ttt)
     yield ANSWER_COPIES_TAG.holds(lun is not None, f"no NOP-In with tag {pdu.ttt:#x} waits")
-    if lun is not None:
+    if lun is not None and lun != NOWHERE:
         yield ANSWER_COPIES_LUN.holds(pdu.lun == lun, "the LUN is not that of the NOP-In")
 
 

@@ -10,6 +10,7 @@ from trioscsi.conformance.bench.words import ping
 from trioscsi.conformance.drivers.driver import How
 from trioscsi.conformance.verdicts import Level, Rule
 from trioscsi.pdu import NO_TASK, NopIn, NopOut, ScsiCommand
+from trioscsi.protocol.view import NOWHERE
 
 SCENARIOS = Scenarios()
 scenario = SCENARIOS.scenario
@@ -21,9 +22,6 @@ _SAME_LUN = Rule("7143-11.18.2-2")
 _IMMEDIATE = Rule("7143-11.18.1-1")
 _FORMAT = Rule("7143-7.7-1")
 _FAILURE = Rule("7143-7.14-1", Level.NOTE)
-
-_NOWHERE = 2**64 - 1
-"""A LUN field that addresses nothing."""
 
 
 async def _idle(play: Play) -> Link:
@@ -178,7 +176,7 @@ async def both_tags(play: Play) -> None:
 )
 async def ping_from_nowhere(play: Play) -> None:
     link = await _idle(play)
-    await link.say(ping(ttt=5, lun=_NOWHERE))
+    await link.say(ping(ttt=5, lun=NOWHERE))
     await play.expect_drop(link, "the session goes on", 3)
 
 
