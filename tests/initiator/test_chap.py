@@ -5,6 +5,7 @@ import pytest
 from tests.initiator.credentials import ME, YOU, credentials, locked_gate, unpredictable
 from tests.initiator.pair import Pair, Script, intent, reading
 from tests.protocol.peer import Gate
+from tests.requirements import requirement
 from trioscsi.errors import PeerError
 from trioscsi.initiator.chap import Chap
 from trioscsi.initiator.deviations import Deviation
@@ -102,6 +103,7 @@ def test_a_wrong_proof_or_the_name_of_another_fails():
             chap.receive([("CHAP_N", name), ("CHAP_R", proof)])
 
 
+@requirement("7143-12.1.3-4", "7143-12.1.3-5")
 @pytest.mark.parametrize(
     "keys",
     [

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.requirements import requirement
 from trioscsi.errors import PeerError
 from trioscsi.text.codec import decode, encode
 from trioscsi.text.key import Irrelevance, Kind, SessionType, Side, Stage, Use
@@ -441,6 +442,7 @@ def test_two_sides_that_need_a_digest_agree_on_it():
 # --- What this side says by itself
 
 
+@requirement("7143-13.26.1-1")
 def test_a_target_only_declares():
     negotiation = target(
         target_alias="disk", target_portal_group_tag=0, node_architecture="trioscsi/1"

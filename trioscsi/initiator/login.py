@@ -115,7 +115,8 @@ class Login:
         if self._parts:
             self._hear_in_long_request(pdu)
             return
-        pairs = self._collector.add(pdu.data, pdu.continue_)
+        # What ends a stage is over, whatever its C bit: _check lets none with both through.
+        pairs = self._collector.add(pdu.data, pdu.continue_ and not pdu.transit)
         if pairs is None:
             self._do(self._machine.text_goes_on())
             return

@@ -93,9 +93,8 @@ def take_data_in(task: Task, pdu: DataIn, parameters: Parameters, rules: Rules) 
     start = pdu.buffer_offset
     end = start + len(pdu.data)
     if task.numbers.has(pdu.data_sn):
-        again = f"DataSN {pdu.data_sn} came again"
         if not rules.keep(Rule.DATA_ONCE):
-            raise PeerError(again, section="7.9")
+            task.buffer[start:end] = pdu.data
         return False
     gap, level = distance(task.data_sn, pdu.data_sn), parameters.error_recovery_level
     reason = f"DataSN {pdu.data_sn} came, {task.data_sn} was due"

@@ -8,6 +8,7 @@ from tests.conformance.playing import played
 from trioscsi.conformance import Rule, Verdict
 from trioscsi.conformance.bench.link import Link
 from trioscsi.conformance.bench.logins import (
+    answering,
     demand_end,
     each_login,
     expect_use,
@@ -62,6 +63,18 @@ def test_that_a_proposal_is_answered_is_judged():
     assert outcome_of(act).verdict is Verdict.PASS
     outcome = outcome_of(act, deviation=MUTANTS["keys-unanswered"])
     assert outcome.says == f"{KEY} is not answered"
+
+
+@pytest.mark.parametrize(
+    ("name", "rule"),
+    [
+        (KEY, "7143-6.2.2-3"),
+        ("MaxBurstLength", "7143-6.2.2-3"),
+        ("TaskReporting", "7143-6.2.1-1"),
+    ],
+)
+def test_lists_are_answered_by_a_rule_of_their_own(name: str, rule: str):
+    assert answering(name) == Rule(rule)
 
 
 def test_a_login_is_held_in_its_security_negotiation():

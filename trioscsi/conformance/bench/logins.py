@@ -30,7 +30,8 @@ from trioscsi.pdu import (
     TaskManagementRequest,
     TextRequest,
 )
-from trioscsi.text import Pair, Side, Stage, encode
+from trioscsi.text import KEYS, Pair, Side, Stage, encode
+from trioscsi.text.key import Kind
 
 T = TypeVar("T")
 Keys = Mapping[str, str | None]
@@ -38,6 +39,7 @@ Keys = Mapping[str, str | None]
 _USES = (ScsiCommand, TextRequest, LogoutRequest, NopOut, TaskManagementRequest)
 _NOTHING: Keys = {}
 _ANSWERED = Rule("7143-6.2.2-3")
+_LIST_ANSWERED = Rule("7143-6.2.1-1")
 _PATIENCE = 4
 """Exchanges without a T bit."""
 
@@ -71,7 +73,7 @@ class Held:
     async def answered(self, name: str, value: str) -> str:
         """What a proposal is answered with; that it is answered is judged by the way."""
         answer = (await self.propose({name: value})).get(name, "")
-        self.play.check(answer, f"{name} is not answered", _ANSWERED)
+        self.play.check(answer, f"{name} is not answered", answering(name))
         return answer
 
     async def hear(
@@ -204,6 +206,12 @@ async def refuse(link: Link, request: LoginRequest, status: int, keys: Iterable[
         status_detail=status & 0xFF,
         data=encode(keys),
     )
+
+
+def answering(name: str) -> Rule:
+    """The rule that a proposal of this key is answered."""
+    key = KEYS.get(name)
+    return _LIST_ANSWERED if key is not None and key.kind is Kind.LIST else _ANSWERED
 
 
 def said(link: Link) -> list[Pair]:

@@ -61,9 +61,19 @@ async def _log_in_often(driver: Partner, where: Where) -> None:
 
 
 async def _log_in_beside(driver: Partner, where: Where) -> None:
-    async with driver.connect(where) as first, driver.connect(where) as second:
-        await first.inquiry()
-        await second.inquiry()
+    """Two logins, of which none waits for the other; the sessions end together."""
+    both: list[trio.Event] = [trio.Event(), trio.Event()]
+
+    async def one(mine: trio.Event) -> None:
+        async with driver.connect(where) as session:
+            await session.inquiry()
+            mine.set()
+            for each in both:
+                await each.wait()
+
+    async with trio.open_nursery() as nursery:
+        for mine in both:
+            nursery.start_soon(one, mine)
 
 
 async def _discover(driver: Partner, where: Where) -> str:
@@ -243,10 +253,7 @@ async def _query(driver: Partner, where: Where) -> None:
 async def _recover(driver: Partner, where: Where) -> None:
     async with driver.connect(where, _WITH_PINGS, recover=Policy(patience=60)) as session:
         await session.read_capacity()
-        end = trio.current_time() + _LONG
-        while trio.current_time() < end:
-            await write_and_read(session, 0, 32)
-            await trio.sleep(0.5)
+        await _keep_using(session, 0, trio.current_time() + _LONG)
 
 
 async def _use_connections(driver: Partner, where: Where) -> None:

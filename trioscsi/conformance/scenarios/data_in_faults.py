@@ -17,7 +17,7 @@ _SEGMENT = Rule("7143-11.7.1-1", Level.NOTE)
 _MISSING = Rule("7143-7.9-1")
 _IN_ORDER = Rule("7143-13.19-1", Level.NOTE)
 _WITHIN = Rule("7143-11.7.6-1", Level.NOTE)
-_FORMAT = Rule("7143-7.7-1")
+_FORMAT = Rule("7143-7.7-1", Level.NOTE)
 _TAGS = Rule("7143-4.2.5.3-1")
 
 

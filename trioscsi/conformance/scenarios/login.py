@@ -7,6 +7,7 @@ from typing import Any
 from trioscsi.conformance.bench.link import Left
 from trioscsi.conformance.bench.logins import (
     Held,
+    answering,
     expect_use,
     hold,
     pairs_of,
@@ -163,7 +164,7 @@ async def proposal_of_the_target(play: Play) -> None:
     key = KEYS[name]
     value = _PROPOSALS.get(name, key.default or "")
     answers = await held.propose({name: value})
-    if play.check(name in answers, f"{name} is not answered"):
+    if play.check(name in answers, f"{name} is not answered", answering(name)):
         admitted = RULES[key.kind].admits(parse(key, value), parse(key, answers[name]))
         play.check(admitted, f"{name}={answers[name]} answers {value}", _ADMITTED)
     await held.finish()

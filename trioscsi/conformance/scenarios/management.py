@@ -29,6 +29,7 @@ scenario = SCENARIOS.scenario
 _REF_CMD_SN = Rule("7143-11.5.5-1")
 _REF_TAG = Rule("7143-11.5.4-1")
 _ANSWERS_R2TS = Rule("7143-11.5.1-3")
+_ANSWERS_TAGS = Rule("7143-4.2.3.3-7")
 _HEADER = Rule("7143-11.5.2-1")
 _SILENT = Rule("7143-4.2.3.4-1")
 _DISCARDED = Rule("7143-4.2.3.3-1")
@@ -137,7 +138,7 @@ async def _writing(play: Play, function: TaskFunction) -> tuple[Link, ScsiComman
     return link, command, request
 
 
-async def _expect_answer(play: Play, link: Link, command: ScsiCommand) -> None:
+async def _expect_answer(play: Play, link: Link, command: ScsiCommand, rule: Rule) -> None:
     """An R2T that comes after the function, and before its response, is answered."""
     await link.say(r2t(command, 0, 1024, ttt=_TTT))
     data = await play.expect(
@@ -145,11 +146,12 @@ async def _expect_answer(play: Play, link: Link, command: ScsiCommand) -> None:
         DataOut,
         where=lambda pdu: pdu.ttt == _TTT,
         breach="a transfer tag of an affected task is not answered",
+        rule=rule,
         despite_logout=True,
     )
     while not data.final:
-        data = await play.expect(link, DataOut, breach="the sequence does not end")
-    play.check(True, "")
+        data = await play.expect(link, DataOut, breach="the sequence does not end", rule=rule)
+    play.check(True, "", rule)
 
 
 @scenario(
@@ -159,6 +161,7 @@ async def _expect_answer(play: Play, link: Link, command: ScsiCommand) -> None:
     Drive.RESET,
     target=SOLICITED,
     mutants=("management-reset-tag", "management-silent"),
+    also=(_ANSWERS_TAGS,),
     unh=("FFP 19.4.1",),
 )
 async def unit_reset(play: Play) -> None:
@@ -166,7 +169,7 @@ async def unit_reset(play: Play) -> None:
     play.check(request.referenced_task_tag == NO_TASK, "it names a task")
     play.check(request.lun == command.lun, "it names another unit")
     if link.parameters.task_reporting != "FastAbort":
-        await _expect_answer(play, link, command)
+        await _expect_answer(play, link, command, _ANSWERS_TAGS)
     await link.answer(request)
     ending = await play.ending()
     play.check(ending.how is not How.HUNG, "the aborted command is waited for", _ENDS)
@@ -183,7 +186,7 @@ async def unit_reset(play: Play) -> None:
 )
 async def task_set(play: Play) -> None:
     link, command, request = await _writing(play, TaskFunction.ABORT_TASK_SET)
-    await _expect_answer(play, link, command)
+    await _expect_answer(play, link, command, _ANSWERS_R2TS)
     await link.answer(request)
 
 

@@ -16,7 +16,7 @@ from trioscsi.conformance.bench.logins import (
 from trioscsi.conformance.bench.play import NotExercised, Play
 from trioscsi.conformance.bench.scenario import Ability, Drive, Scenarios, Stimulus
 from trioscsi.conformance.bench.traffic import alter_logins
-from trioscsi.conformance.verdicts import Rule
+from trioscsi.conformance.verdicts import Level, Rule
 from trioscsi.pdu import TextRequest
 from trioscsi.text import KEYS, Parameters, encode
 from trioscsi.text.rules import IRRELEVANT, NOT_UNDERSTOOD, REJECT
@@ -27,15 +27,15 @@ scenario = SCENARIOS.scenario
 _UNDERSTOOD = Rule("7143-6.2-9")
 _IRRELEVANT = Rule("7143-6.2-10")
 _REJECTED = Rule("7143-6.2-11")
-_CONSTANTS = Rule("7143-6.2-4")
+_CONSTANTS = Rule("7143-6.2-4", Level.NOTE)
 _PROPOSED = Rule("7143-6.2.1-3")
 _FIRST = Rule("7143-6.2.1-2")
-_FAILED = Rule("7143-7.12-1")
-_ADMITTED = Rule("7143-6.2.2-4")
+_FAILED = Rule("7143-7.12-1", Level.NOTE)
+_ADMITTED = Rule("7143-6.2.2-4", Level.NOTE)
 _ANSWERED = Rule("7143-6.2.2-3")
 _DECIDED = Rule("7143-6.2.2-5")
 _LEADING = Rule("7143-13-1")
-_BURSTS = Rule("7143-13.14-1")
+_BURSTS = Rule("7143-13.14-1", Level.NOTE)
 _ONE_R2T = Rule("7143-13.19-2")
 
 _FIRST_BURST, _MAX_BURST = 131_072, 65_536

@@ -186,7 +186,9 @@ async def r2t_sn(play: Play) -> None:
     await found.link.say(asked)
     silent = await stays_silent(found.link, found.is_mine)
     play.check(silent, "an R2T that comes twice is answered twice", _DUPLICATES)
-    if not play.check(found.link.is_open, "an R2T that comes twice ends the session", _DUPLICATES):
+    if not found.link.is_open:
+        # Session recovery is allowed upon all errors (section 7.1.4.4).
+        play.inform(False, "an R2T that comes twice ends the session")
         return
     found.r2t_sn += 1
     asked = await found.ask(512, 512)

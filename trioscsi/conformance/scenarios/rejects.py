@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from trioscsi.conformance.bench.link import Left, Link, Silence
-from trioscsi.conformance.bench.play import Play
+from trioscsi.conformance.bench.play import NotExercised, Play
 from trioscsi.conformance.bench.scenario import Drive, Scenarios, Stimulus
 from trioscsi.conformance.bench.words import ping, r2t, reject
 from trioscsi.conformance.bench.writings import writes_blocks
@@ -18,6 +20,8 @@ from trioscsi.pdu import (
     Reject,
     RejectReason,
     ScsiCommand,
+    TaskFunction,
+    TaskManagementRequest,
 )
 from trioscsi.pdu.sense import join
 
@@ -25,7 +29,7 @@ SCENARIOS = Scenarios()
 scenario = SCENARIOS.scenario
 
 _PLUGGED = Rule("7143-7.3-1")
-_WAITS = Rule("7143-7.3-2")
+_WAITS = Rule("7143-7.3-2", Level.NOTE)
 _LOGS_OUT = Rule("7143-11.9.1-1")
 _RESET = Rule("7143-11.17.1-2")
 _SEEN = Rule("7143-4.2.2.2-1")
@@ -33,35 +37,49 @@ _LOGGED = Rule("7143-7.3-2", Level.NOTE)
 
 _NEGOTIATION_RESET = 0x0B
 _MARK = 0x7E57
+_PATIENCE = 30.0
+"""Seconds: an initiator may abort a command that was rejected when its time is over (7.11)."""
 _ABORTED = bytes.fromhex("70000b000000000a00000000470500000000")
 """ABORTED COMMAND with 47h/05h, as data have come that were not expected (section 11.4.7.2)."""
 
 
-async def _expect_plugged(play: Play, link: Link, cmd_sn: int) -> None:
-    """The CmdSN of a rejected command comes again, or the session is given up."""
+async def _expect_plugged(play: Play, link: Link, command: ScsiCommand) -> None:
+    """The CmdSN of a rejected command comes again, it is aborted, or the session is given up.
+
+    Who does nothing more has no use for the session, and for that CmdSN.
+    """
+    cmd_sn, before = command.cmd_sn, link.count
+
+    def plugs(pdu: Any) -> bool:
+        if isinstance(pdu, TaskManagementRequest) and pdu.function == TaskFunction.ABORT_TASK:
+            return bool(pdu.referenced_task_tag == command.itt)
+        return not pdu.immediate and bool(pdu.cmd_sn == cmd_sn)
+
     try:
         again = await link.take(
-            ScsiCommand,
-            NopOut,
-            LogoutRequest,
-            where=lambda pdu: not pdu.immediate and pdu.cmd_sn == cmd_sn,
-            within=8,
+            ScsiCommand, NopOut, LogoutRequest, TaskManagementRequest, where=plugs, within=_PATIENCE
         )
     except Left:
         play.check(True, "")
         return
     except Silence:
-        play.check(link.has_logged_out, f"CmdSN {cmd_sn} does not come again")
+        if not any(_is_numbered(pdu) for pdu in link.since(before)):
+            raise NotExercised("it has nothing more to do") from None
+        play.check(False, f"CmdSN {cmd_sn} does not come again")
         return
     play.check(True, "")
     await link.forward(again)
+
+
+def _is_numbered(pdu: Any) -> bool:
+    return hasattr(pdu, "cmd_sn") and not pdu.immediate
 
 
 @scenario(
     "RJ-01",
     "The CmdSN of a command that was rejected is used again, or the session ends.",
     _PLUGGED,
-    Drive.MIXED,
+    Drive.RECOVER,
     mutants=("reject-gap",),
 )
 async def command_is_rejected(play: Play) -> None:
@@ -70,14 +88,14 @@ async def command_is_rejected(play: Play) -> None:
         await link.see(ScsiCommand)
     command = await link.take(ScsiCommand)
     await link.refuse(command, RejectReason.INVALID_PDU_FIELD)
-    await _expect_plugged(play, link, command.cmd_sn)
+    await _expect_plugged(play, link, command)
 
 
 @scenario(
     "RJ-02",
     "A command whose immediate data were damaged is sent again, or its CmdSN is used otherwise.",
     _PLUGGED,
-    Drive.MIXED,
+    Drive.RECOVER,
     target={"immediate_data": True},
     mutants=("reject-gap",),
 )
@@ -85,7 +103,7 @@ async def immediate_data_are_damaged(play: Play) -> None:
     link = await play.session()
     command = await link.take(ScsiCommand, where=lambda pdu: len(pdu.data) > 0)
     await link.refuse(command, RejectReason.DATA_DIGEST_ERROR)
-    await _expect_plugged(play, link, command.cmd_sn)
+    await _expect_plugged(play, link, command)
 
 
 @scenario(

@@ -22,7 +22,7 @@ scenario = SCENARIOS.scenario
 
 _UNDERFLOW = Rule("7143-11.4.5.1-3", Level.NOTE)
 _UNFLAGGED = Rule("7143-11.4.5.1-4")
-_BOTH = Rule("7143-11.4.1-2")
+_BOTH = Rule("7143-11.4.1-2", Level.NOTE)
 _LONGER_LIST = Rule("7143-11.4.5.3-1", Level.NOTE)
 
 _FAILS = "a read fails"

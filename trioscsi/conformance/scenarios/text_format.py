@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from trioscsi.conformance.bench.link import Link
-from trioscsi.conformance.bench.logins import each_login, expect_use, hold
+from trioscsi.conformance.bench.link import Left, Link, Silence
+from trioscsi.conformance.bench.logins import Held, each_login, expect_use, hold
 from trioscsi.conformance.bench.play import NotExercised, Play
 from trioscsi.conformance.bench.scenario import Ability, Drive, Scenarios, Stimulus
 from trioscsi.conformance.bench.traffic import alter_logins
 from trioscsi.conformance.drivers.driver import Ending, How
 from trioscsi.conformance.verdicts import Level, Rule
+from trioscsi.pdu import LoginRequest
 from trioscsi.text import encode
 from trioscsi.text.rules import NOT_UNDERSTOOD
 
@@ -74,19 +75,22 @@ async def unknown_public_key(play: Play) -> None:
 
 @scenario(
     "NG-13",
-    "A boolean in another case is not taken for Yes.",
+    "A boolean in another case is not taken for No.",
     _AS_PRINTED,
-    Drive.SMALL_WRITE,
+    Drive.WRITE,
     stimulus=Stimulus.BREACH,
+    limits={"segment": _SHORT},
+    initiator={"initial_r2t": False},
     mutants=("keys-any-case",),
     unh=("Login 13.3",),
 )
 async def boolean_in_another_case(play: Play) -> None:
+    # Without an answer that counts the default is Yes: what follows unasked is taken from "no".
     traffic = alter_logins(
-        play, lambda said: {"ImmediateData": "yes"} if said.get("ImmediateData") == "Yes" else None
+        play, lambda said: {"InitialR2T": "no"} if said.get("InitialR2T") == "No" else None
     )
     await traffic.watch()
-    traffic.check(not traffic.immediate, "there is immediate data")
+    traffic.check(traffic.burst <= traffic.immediate, "data follow unasked")
 
 
 @scenario(
@@ -112,6 +116,22 @@ async def hexadecimal_numbers(play: Play) -> None:
     play.check(ending.how in (How.DONE, How.UNKNOWN), f"it cannot use the session ({ending})")
     play.check(traffic.segment <= _SHORT, f"a segment of {traffic.segment} bytes")
     play.check(traffic.burst <= _SHORT, f"{traffic.burst} bytes unasked")
+
+
+async def _after_unknown_key(play: Play) -> Held:
+    """The second login of an initiator that bears a key which it does not know in its first.
+
+    NotExercised otherwise: NG-01 is about that.
+    """
+    held = await hold(play)
+    await held.say({_PRIVATE: "1"}, transit=False)
+    try:
+        held.request = await held.link.take(LoginRequest, within=5)
+    except (Left, Silence):
+        raise NotExercised("a key that it does not know ends its login") from None
+    await held.finish()
+    play.leave(held.link)
+    return await hold(play)
 
 
 _BAD_TEXTS = (b"X-com.example.a=1", b"\0\0", b"=1\0", b"X-com.example.a\0", b"\xff\xfe=1\0")
@@ -147,11 +167,11 @@ async def bad_text(play: Play) -> None:
     "NG-16",
     "There is room for a text of 8192 bytes.",
     _ROOM,
-    Drive.LOGIN,
+    Drive.LOGINS,
     mutants=("key-short-memory",),
 )
 async def long_text(play: Play) -> None:
-    held = await hold(play)
+    held = await _after_unknown_key(play)
     text = bytes(held.response.data)
     names = {f"{_PRIVATE}.{number:02}" for number in range(_KEYS)}
     share, more = divmod(_TEXT - len(text), _KEYS)
@@ -183,12 +203,12 @@ async def long_items(play: Play) -> None:
     "NG-18",
     "A key may have 63 characters, and a value 255 bytes.",
     _LENGTHS,
-    Drive.LOGIN,
+    Drive.LOGINS,
     mutants=("key-short-names",),
 )
 async def longest_key(play: Play) -> None:
     name = _PRIVATE.ljust(_KEY, "n")
-    held = await hold(play)
+    held = await _after_unknown_key(play)
     answers = await held.propose({name: "v" * _VALUE}, "the key ends the login")
     cut = [each for each in answers if each != name and name.startswith(each)]
     play.check(not cut, f"{', '.join(cut)} is answered instead")

@@ -37,7 +37,7 @@ MUTANTS: tuple[Deviation, ...] = (
     row("r2t-beyond", "11.8.4", "answers an R2T for data that there is not", Rule.R2T_END),
     row("any-lun", "4.2.5.3", "answers an R2T for another unit", Rule.SAME_LUN),
     row("data-missed", "7.9", "goes on though data are missing", Rule.DATA_GAP),
-    row("data-again", "7.9", "takes data that come twice for an error", Rule.DATA_ONCE),
+    row("data-again", "7.9", "takes the data of a Data-In that comes twice", Rule.DATA_ONCE),
     row("data-uncounted", "11.4.8", "does not look how many Data-In there were", Rule.DATA_COUNT),
     row("data-beside", "13.18", "takes data beside their place", Rule.DATA_ORDER),
     row("data-beyond", "11.7.6", "takes data beyond what it expects", Rule.DATA_END),

@@ -45,7 +45,7 @@ MUTANTS: tuple[Deviation, ...] = (
     row("login-any-stage", "6.3", "takes a response for another stage", Rule.SAME_STAGE),
     row("login-led-on", "11.13.6", "moves on though it has not asked to", Rule.ASKED_TRANSIT),
     row("login-led-astray", "6.3", "moves on though the target names another stage", Rule.NEXT_STAGE),
-    row("login-continues", "11.13.7", "takes T and C together", Rule.TRANSIT_OR_CONTINUE),
+    row("login-continues", "11.13.7", "takes a part of a text with T for the whole", Rule.TRANSIT_OR_CONTINUE),
     row("login-counts-not", "6.3", "takes two responses to one request", Rule.ONE_RESPONSE),
     row("login-unsettled", "6.3", "leaves a stage with keys that want an answer", Rule.SETTLED_TRANSIT),
     row("login-stays", "11.13.5", "goes on after a refusal", Rule.REFUSAL_ENDS),
