@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import tomllib
 from importlib import import_module
 from pathlib import Path
@@ -12,7 +13,8 @@ from trioscsi.conformance.bench.selftest import Trial
 from trioscsi.conformance.scenarios import SCENARIOS
 from trioscsi.initiator.mutants import MUTANTS
 
-REQUIREMENTS = Path(__file__).parents[3] / "specs" / "requirements.toml"
+SPECS = Path(__file__).parents[3] / "specs"
+REQUIREMENTS, DEVIATIONS = SPECS / "requirements.toml", SPECS / "deviations.md"
 
 WITHOUT_MUTANT = {
     "DG-03": "our framer does not go on after a header that is damaged",
@@ -77,3 +79,14 @@ def test_whatever_can_be_failed_is_failed_by_a_mutant():
         if scenario.level is not Level.NOTE and not scenario.mutants
     }
     assert spared == WITHOUT_MUTANT.keys() | BEYOND_US.keys()
+
+
+def test_what_is_said_of_a_stimulus_is_what_the_scenario_says():
+    section = DEVIATIONS.read_text().split("### What a stimulus is")[1].split("###")[0]
+    told = re.findall(r"^\| ([A-Z].*?) \| ([VFX]) \|", section, re.MULTILINE)
+    for names, letter in told:
+        first, *others = re.findall(r"[A-Z]{2}-\d\d", names)
+        ids = [each for each in SCENARIOS if first <= each <= others[0]] if " to " in names else []
+        for name in ids or [first, *others]:
+            assert SCENARIOS[name].stimulus.value == letter, name
+    assert len(told) == 9

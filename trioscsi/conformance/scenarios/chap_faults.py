@@ -236,6 +236,7 @@ async def without_authentication(play: Play) -> None:
     _FAILED,
     Drive.LOGIN,
     needs=[Ability.CHAP],
+    stimulus=Stimulus.BREACH,
     mutants=("chap-rejected",),
 )
 async def methods_rejected(play: Play) -> None:

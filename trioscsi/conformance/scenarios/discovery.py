@@ -8,7 +8,7 @@ from trioscsi.conformance.bench.logins import (
     said,
 )
 from trioscsi.conformance.bench.play import Play
-from trioscsi.conformance.bench.scenario import Drive, Scenarios, Stimulus
+from trioscsi.conformance.bench.scenario import Drive, Scenarios
 from trioscsi.conformance.verdicts import Rule
 from trioscsi.pdu import (
     NO_TASK,
@@ -68,7 +68,6 @@ async def discovery_only(play: Play) -> None:
     _DISCOVERY_LEVEL,
     Drive.DISCOVERY,
     initiator={"reticent": frozenset({"ErrorRecoveryLevel"})},
-    stimulus=Stimulus.BREACH,
     mutants=("discovery-level",),
 )
 async def error_recovery_in_discovery(play: Play) -> None:

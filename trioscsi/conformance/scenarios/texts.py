@@ -213,6 +213,7 @@ async def final_with_a_tag(play: Play) -> None:
     "A negotiation whose request is rejected has failed, and no more than that.",
     _FAILED,
     Drive.DISCOVERY,
+    stimulus=Stimulus.BREACH,
     mutants=("reject-ignored",),
 )
 async def rejected(play: Play) -> None:
