@@ -292,9 +292,11 @@ class Framer:
             data_start += DIGEST_LENGTH
             if available >= data_start - start:
                 self._check_header(data_start)
-        end = data_end = data_start + data_length + (-data_length & 3)
-        if self.data_digest and data_length:
-            end += DIGEST_LENGTH
+        end = data_end = data_start
+        if data_length:
+            end = data_end = data_start + data_length + (-data_length & 3)
+            if self.data_digest:
+                end += DIGEST_LENGTH
         if available < end - start:
             if data_length < _LARGE or end - data_start > data_length or self._ahs_length:
                 return self._keep(end - start)

@@ -13,7 +13,6 @@ from trioscsi.protocol.tasks import OVER, Task
 if TYPE_CHECKING:
     from trioscsi.protocol.session import Session
 
-_GOOD = 0
 _TASK_ABORTED = 0x40
 _RFC_7144 = 2
 _SMALL = 16_384
@@ -70,16 +69,15 @@ class Answers:
     ) -> None:
         self._session.forget(task)
         expected_in, expected_out = task.expected_in, task.expected_out
-        bidirectional = expected_in and expected_out
         residual = len(data) if transferred is None else transferred
         residual -= expected_out or expected_in
         data_sn = task.data_sn
         if data and expected_in:
-            if status == _GOOD and not sense and not bidirectional:
+            if not (status or sense or expected_out):
                 self._send_data(task, data, residual)
                 return
             self._send_data(task, data, None)
-        response = self._good
+        response, bidirectional = self._good, expected_in and expected_out
         if status or sense or residual or bidirectional:
             response = ScsiResponse(status=status, overflow=residual > 0, underflow=residual < 0)
             response.status_qualifier = self._qualifiers.pop(task, 0)
@@ -104,26 +102,28 @@ class Answers:
             data = self._copy(data)
         segment = parameters.initiator_max_recv_data_segment_length
         burst = parameters.max_burst_length
-        end = task.expected_in
+        end, offset = task.expected_in, 0
         if len(data) != end:
             end = min(end, len(data))
             data = memoryview(data)[:end]
-        offset = 0
-        while end - offset > segment or offset % burst + end - offset > burst:
-            stop = offset + min(segment, burst - offset % burst)
-            self._send_part(task, memoryview(data)[offset:stop], offset, final=not stop % burst)
-            offset = stop
-        if offset:
-            data = memoryview(data)[offset:]
+        if end > segment or end > burst:
+            view = memoryview(data)
+            while end - offset > segment or offset % burst + end - offset > burst:
+                stop = offset + min(segment, burst - offset % burst)
+                self._send_part(task, view[offset:stop], offset, final=not stop % burst)
+                offset = stop
+            data = view[offset:]
         if residual is None:
             self._send_part(task, data, offset, final=True)
             return
         pdu = self._last_data_in
-        pdu.itt, pdu.data_sn, pdu.buffer_offset = task.itt, task.data_sn, offset
-        pdu.overflow, pdu.underflow = residual > 0, residual < 0
-        pdu.residual_count = abs(residual)
+        if residual:
+            pdu = DataIn(final=True, has_status=True, overflow=residual > 0, underflow=residual < 0)
+            pdu.residual_count = abs(residual)
+        pdu.itt = task.itt
+        pdu.data_sn = task.data_sn
+        pdu.buffer_offset = offset
         pdu.data = data
-        task.data_sn += 1
         connection.send_status(pdu)
         pdu.data = b""  # whose buffer it was may want it back
 

@@ -97,7 +97,8 @@ class Conversation:
         self._remarks = 0
         self._in_turn = False
         self._poked = trio.Event()
-        self._drained = trio.Event()
+        self._drained: trio.Event | None = None
+        """Set when the peer has read enough, if the reader waits for that."""
         self._timer = trio.CancelScope()
         self._waiting: deque[tuple[Task, Plan]] = deque()
         self._work = trio.Event()
@@ -189,6 +190,7 @@ class Conversation:
                 while self._has_much_to_read() and not connection.closed:
                     self._drained = trio.Event()
                     await self._drained.wait()
+                self._drained = None
                 if connection.closed:
                     break
                 self._held_back = trio.Event()
@@ -318,7 +320,7 @@ class Conversation:
             connection.receive(come)
         pdus = self._limits.turn_pdus
         if self._reactor.crowded:
-            pdus = max(pdus // 2, 1)
+            pdus = max(pdus // 4, 1)
         while connection.pump(now, pdus) == pdus:
             if not connection.framer.pauses:
                 self._buffer = buffer
@@ -395,15 +397,13 @@ class Conversation:
             self._held_back.set()
 
     def _handle_events(self) -> None:
+        session = self.connection.session
+        if session is None:
+            return
         performer = self._performer
         if performer is None:
-            session = self.connection.session
-            if session is None:
-                return
             performer = self._performer = self._performer_of(session.node)
             performer.executors[self.connection] = self
-        session = self.connection.session
-        assert session is not None
         performer.attend(session.node)
 
     def _has_much_to_read(self) -> bool:
@@ -417,10 +417,12 @@ class Conversation:
             self._outbox.send()
         except OSError as error:
             self._broke(error)
-        if not self._has_much_to_read():
+        if self._has_much_to_read():
+            return
+        if self._drained is not None:
             self._drained.set()
-            if self._waiting:
-                self._work.set()
+        if self._waiting:
+            self._work.set()
 
     def _lose(self, reason: str) -> None:
         self._outbox.clear()

@@ -90,7 +90,8 @@ class SteppedConversation(Conversation):
                 self.connection.deadlines.postpone(trio.current_time() - stopped)
                 self._may_pass = True
                 self._passed.set()
-                self._drained.set()
+                if self._drained is not None:
+                    self._drained.set()
 
     async def _keep_time(self) -> None:
         while True:
