@@ -11,8 +11,8 @@ import attrs
 from tests.interop.restarts import Restarts
 from tests.interop.writer import Writer
 from trioscsi.pdu import DataIn
-from trioscsi.scsi import transport_id
-from trioscsi.scsi.persistent_order import PARAMETER_LIST
+from trioscsi.scsi.reservations import transport_id
+from trioscsi.scsi.reservations.persistent_order import PARAMETER_LIST
 
 ROUNDS = 200
 LONGEST = 0.06

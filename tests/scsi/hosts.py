@@ -6,10 +6,10 @@ from typing import Any
 
 import attrs
 
-from tests.scsi.blocks import Blocks
+from tests.scsi.store import Blocks
 from trioscsi.scsi import AdditionalSense, Done, LogicalUnit, Nexus, Outcome, ScsiTarget
-from trioscsi.scsi.persistent_order import MOVE_PARAMETER_LIST, PARAMETER_LIST
-from trioscsi.scsi.registrations import Registrant, Registrations
+from trioscsi.scsi.reservations.persistent_order import MOVE_PARAMETER_LIST, PARAMETER_LIST
+from trioscsi.scsi.reservations.registrations import Registrant, Registrations
 
 NAME = "iqn.2026-11.example:disk"
 REGISTER, RESERVE, RELEASE, CLEAR, PREEMPT, PREEMPT_AND_ABORT, IGNORE, MOVE, REPLACE = range(9)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trioscsi.scsi import AdditionalSense, Failed, Nexus, Plan, Reply, absent
-from trioscsi.scsi.inquiry import STANDARD
+from trioscsi.scsi.inquiry.command import STANDARD
 from trioscsi.scsi.sense import LOGICAL_UNIT_NOT_SUPPORTED, invalid_field
 
 

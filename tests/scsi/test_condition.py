@@ -15,7 +15,7 @@ from trioscsi.scsi import (
     SenseKey,
 )
 from trioscsi.scsi.disk import DISK
-from trioscsi.scsi.mode_pages import INFORMATIONAL_EXCEPTIONS_CONTROL
+from trioscsi.scsi.modes.pages import INFORMATIONAL_EXCEPTIONS_CONTROL
 from trioscsi.scsi.sense import NO_SENSE, START_REQUIRED, unit_attention
 
 Ask = Callable[[str], Plan]

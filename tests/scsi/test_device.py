@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.scsi.blocks import Blocks
 from tests.scsi.cdbs import plain
+from tests.scsi.store import Blocks
 from trioscsi.errors import UsageError
 from trioscsi.scsi import (
     AdditionalSense,

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.scsi.blocks import Blocks
+from tests.scsi.store import Blocks
 from trioscsi.errors import BackendError, UsageError
 from trioscsi.scsi import (
     AdditionalSense,

@@ -3,7 +3,7 @@ from __future__ import annotations
 import attrs
 import pytest
 
-from tests.scsi.blocks import Blocks
+from tests.scsi.store import Blocks
 from trioscsi.errors import BackendError
 from trioscsi.scsi import (
     Done,
@@ -16,7 +16,7 @@ from trioscsi.scsi import (
     Refusal,
     Storage,
 )
-from trioscsi.scsi.cache import Flush
+from trioscsi.scsi.blocks.cache import Flush
 from trioscsi.scsi.immediate import Immediate
 from trioscsi.scsi.sense import (
     WRITE_PROTECTED,

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.scsi.blocks import Blocks
+from tests.scsi.store import Blocks
 from trioscsi.scsi import AdditionalSense, Done, Failed, LogicalUnit, Nexus, Plan, Read, Reply
-from trioscsi.scsi.cache import Flush
+from trioscsi.scsi.blocks.cache import Flush
 from trioscsi.scsi.immediate import Immediate
 from trioscsi.scsi.power import PowerCondition, power_conditions
 from trioscsi.scsi.sense import START_REQUIRED, Sense, SenseKey, invalid_field

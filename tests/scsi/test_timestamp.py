@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.scsi.blocks import Blocks
+from tests.scsi.store import Blocks
 from trioscsi.scsi import (
     AdditionalSense,
     Done,
@@ -14,7 +14,7 @@ from trioscsi.scsi import (
     Reply,
     ScsiTarget,
 )
-from trioscsi.scsi.mode_pages import CONTROL_EXTENSION
+from trioscsi.scsi.modes.pages import CONTROL_EXTENSION
 from trioscsi.scsi.sense import PARAMETER_LIST_LENGTH_ERROR, invalid_field, invalid_parameter
 from trioscsi.scsi.timestamp import REPORTED, Origin
 

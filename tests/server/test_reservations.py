@@ -11,7 +11,8 @@ import pytest
 from tests.server.conftest import Build
 from tests.server.peer import BLOCK, OTHER_ISID, Peer, read10, write10
 from trioscsi import MemoryDisk, UsageError
-from trioscsi.scsi import Status, transport_id
+from trioscsi.scsi import Status
+from trioscsi.scsi.reservations import transport_id
 
 REGISTER, RESERVE, IGNORE, REPLACE_LOST = 0, 1, 6, 8
 EXCLUSIVE_ACCESS = 3

@@ -21,7 +21,7 @@ from trioscsi.scsi import (
     Sense,
     SenseKey,
 )
-from trioscsi.scsi.mode_pages import CACHING
+from trioscsi.scsi.modes.pages import CACHING
 from trioscsi.server.jobs import Jobs
 from trioscsi.server.keeper import Keeper
 from trioscsi.server.storage import Unit, UnitStorage

@@ -42,7 +42,7 @@ from trioscsi import (
 )
 from trioscsi.pdu import AsyncEvent, AsyncMessage, LoginStatus, TextRequest, TextResponse
 from trioscsi.scsi import AdditionalSense
-from trioscsi.scsi.mode_pages import LOGICAL_BLOCK_PROVISIONING
+from trioscsi.scsi.modes.pages import LOGICAL_BLOCK_PROVISIONING
 from trioscsi.server.listener import format_address
 
 HERE = "127.0.0.1:0"

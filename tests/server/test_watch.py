@@ -9,7 +9,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from trioscsi import BackendError, MemoryDisk, PatternDisk, Thin
 from trioscsi.backends import Space
 from trioscsi.scsi import AdditionalSense, LogicalUnit, Nexus, ScsiTarget
-from trioscsi.scsi.mode_pages import LOGICAL_BLOCK_PROVISIONING
+from trioscsi.scsi.modes.pages import LOGICAL_BLOCK_PROVISIONING
 from trioscsi.server.storage import Unit
 from trioscsi.server.watch import SpaceWatch
 

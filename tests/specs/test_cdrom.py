@@ -6,8 +6,8 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from trioscsi.scsi import discs, tray
-from trioscsi.scsi.cdrom import CDROM
+from trioscsi.scsi.cdrom import discs, tray
+from trioscsi.scsi.cdrom.drive import CDROM
 from trioscsi.scsi.command import Command
 from trioscsi.scsi.disk import DISK
 from trioscsi.scsi.layout import Layout

@@ -11,11 +11,12 @@ import attrs
 import pytest
 
 from tests.scsi.hosts import IGNORE, MOVE, REGISTER, RESERVE, Host, House
-from trioscsi.scsi import Done, Failed, persistent_in, persistent_order, transport_id
+from trioscsi.scsi import Done, Failed
 from trioscsi.scsi.disk import DISK
 from trioscsi.scsi.layout import Layout
-from trioscsi.scsi.registrations import Type
-from trioscsi.scsi.reservations import CONFLICT
+from trioscsi.scsi.reservations import persistent_in, persistent_order, transport_id
+from trioscsi.scsi.reservations.registrations import Type
+from trioscsi.scsi.reservations.state import CONFLICT
 from trioscsi.scsi.sense import RESERVATIONS_LOST
 
 TABLE: dict[str, Any] = tomllib.loads(

@@ -12,33 +12,24 @@ from trioscsi.scsi import (
     AdditionalSense,
     LogicalUnit,
     SenseKey,
-    abilities,
-    buffers,
-    capacity,
-    defects,
-    designation,
-    diagnostics,
-    formatting,
-    history,
     identifying,
-    inquiry,
-    log,
-    log_pages,
-    mode_pages,
-    modes,
     ports,
     power,
-    provisioning,
-    referrals,
-    sanitize,
-    self_test,
     supported,
     timestamp,
 )
 from trioscsi.scsi import sense as sense_data
-from trioscsi.scsi import vpd as pages
+from trioscsi.scsi.blocks import capacity, defects, provisioning, referrals
 from trioscsi.scsi.disk import DISK
+from trioscsi.scsi.inquiry import abilities, designation
+from trioscsi.scsi.inquiry import command as inquiry
+from trioscsi.scsi.inquiry import vpd as pages
 from trioscsi.scsi.layout import Layout
+from trioscsi.scsi.logs import page as log
+from trioscsi.scsi.logs import pages as log_pages
+from trioscsi.scsi.modes import pages as mode_pages
+from trioscsi.scsi.modes import sense as modes
+from trioscsi.scsi.upkeep import buffers, diagnostics, formatting, history, sanitize, self_test
 from trioscsi.teaching import opcodes
 
 SPECS = Path(__file__).parents[2] / "specs" / "scsi"

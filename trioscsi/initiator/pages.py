@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from trioscsi.scsi import vpd
-from trioscsi.scsi.abilities import EXTENDED_INQUIRY_PAGE
-from trioscsi.scsi.designation import DESIGNATOR
+from trioscsi.scsi.blocks.referrals import REFERRALS_PAGE
 from trioscsi.scsi.disk import DISK
-from trioscsi.scsi.inquiry import STANDARD
+from trioscsi.scsi.inquiry import vpd
+from trioscsi.scsi.inquiry.abilities import EXTENDED_INQUIRY_PAGE
+from trioscsi.scsi.inquiry.command import STANDARD
+from trioscsi.scsi.inquiry.designation import DESIGNATOR
 from trioscsi.scsi.layout import Layout
 from trioscsi.scsi.power import POWER_CONDITION_PAGE
-from trioscsi.scsi.referrals import REFERRALS_PAGE
 from trioscsi.scsi.sense import AdditionalSense, SenseKey
 from trioscsi.scsi.supported import COMMAND_DESCRIPTOR, TIMEOUTS_DESCRIPTOR
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from trioscsi.scsi.cdb import WIRE_LENGTH, whole
 from trioscsi.scsi.condition import REQUEST_SENSE
-from trioscsi.scsi.inquiry import INQUIRY, inquiry_of_nothing
+from trioscsi.scsi.inquiry.command import INQUIRY, inquiry_of_nothing
 from trioscsi.scsi.plan import Failed, Refusal, Reply
 from trioscsi.scsi.sense import LOGICAL_UNIT_NOT_SUPPORTED
 from trioscsi.scsi.supported import REPORT_LUNS, luns

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from trioscsi.scsi.cdb import WIRE_LENGTH, Cdb, cdb_layout
 from trioscsi.scsi.command import Access, Command, decoded
 from trioscsi.scsi.layout import bits, span
-from trioscsi.scsi.mode_pages import ON_REQUEST
+from trioscsi.scsi.modes.pages import ON_REQUEST
 from trioscsi.scsi.plan import Done, Failed, Reply
 from trioscsi.scsi.sense import AdditionalSense, Sense, SenseKey
 

@@ -8,38 +8,39 @@ import attrs
 
 from trioscsi import lun
 from trioscsi.errors import UsageError
-from trioscsi.scsi import identity, overhaul, vpd
-from trioscsi.scsi.buffers import Buffers
+from trioscsi.scsi.blocks.thresholds import Thresholds
 from trioscsi.scsi.cdb import WIRE_LENGTH, whole
+from trioscsi.scsi.cdrom.tray import Tray
 from trioscsi.scsi.command import GUARDED, Concern
 from trioscsi.scsi.copy.operation import Operations
 from trioscsi.scsi.copy.token import Tokens
-from trioscsi.scsi.counters import Counters
-from trioscsi.scsi.diagnostics import Diagnostics
 from trioscsi.scsi.disk import DISK
-from trioscsi.scsi.history import History
 from trioscsi.scsi.identifying import NAME as IDENTIFYING
 from trioscsi.scsi.identifying import Identifying
-from trioscsi.scsi.log import Log
-from trioscsi.scsi.mode_pages import DISK_PAGES
-from trioscsi.scsi.mode_state import Modes
+from trioscsi.scsi.inquiry import identity, vpd
+from trioscsi.scsi.logs.counters import Counters
+from trioscsi.scsi.logs.page import Log
+from trioscsi.scsi.modes.pages import DISK_PAGES
+from trioscsi.scsi.modes.state import Modes
 from trioscsi.scsi.plan import Failed, Refusal, Status
 from trioscsi.scsi.ports import PortGroups
 from trioscsi.scsi.power import PowerCondition, not_ready, wake
 from trioscsi.scsi.removal import Removal
-from trioscsi.scsi.reservations import Reservations
-from trioscsi.scsi.self_test import SelfTests
+from trioscsi.scsi.reservations.state import Reservations
 from trioscsi.scsi.sense import AdditionalSense, out_of_range
-from trioscsi.scsi.thresholds import Thresholds
 from trioscsi.scsi.timestamp import Timestamp
-from trioscsi.scsi.tray import Tray
+from trioscsi.scsi.upkeep import overhaul
+from trioscsi.scsi.upkeep.buffers import Buffers
+from trioscsi.scsi.upkeep.diagnostics import Diagnostics
+from trioscsi.scsi.upkeep.history import History
+from trioscsi.scsi.upkeep.self_test import SelfTests
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
     from trioscsi.scsi.cdb import Bytes
     from trioscsi.scsi.command import CommandSet, Guard, Perform
-    from trioscsi.scsi.mode_page import Key, ModePage
+    from trioscsi.scsi.modes.page import Key, ModePage
     from trioscsi.scsi.nexus import Nexus
     from trioscsi.scsi.plan import Plan
     from trioscsi.scsi.sense import Sense

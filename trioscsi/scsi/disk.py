@@ -2,41 +2,29 @@
 
 from __future__ import annotations
 
-from trioscsi.scsi import (
+from trioscsi.scsi import condition, identifying, ports, power, removal, supported, timestamp
+from trioscsi.scsi.blocks import (
     atomic,
-    background,
-    buffers,
     cache,
     capacity,
     compare,
-    condition,
     defects,
-    diagnostics,
-    formatting,
-    identifying,
-    inquiry,
-    logs,
-    mode_select,
-    modes,
     orwrite,
-    persistent_in,
-    persistent_out,
-    ports,
-    power,
     prefetch,
     provisioning,
     referrals,
-    removal,
-    reserve,
     same,
-    sanitize,
-    supported,
-    timestamp,
     transfer,
     verify,
 )
 from trioscsi.scsi.command import CommandSet
 from trioscsi.scsi.copy import extended, offload, results
+from trioscsi.scsi.inquiry import command as inquiry
+from trioscsi.scsi.logs import commands as logs
+from trioscsi.scsi.modes import select as mode_select
+from trioscsi.scsi.modes import sense as mode_sense
+from trioscsi.scsi.reservations import persistent_in, persistent_out, reserve
+from trioscsi.scsi.upkeep import background, buffers, diagnostics, formatting, sanitize
 
 DISK = CommandSet(
     (
@@ -55,7 +43,7 @@ DISK = CommandSet(
         *inquiry.COMMANDS,
         *logs.COMMANDS,
         *mode_select.COMMANDS,
-        *modes.COMMANDS,
+        *mode_sense.COMMANDS,
         *offload.COMMANDS,
         *orwrite.COMMANDS,
         *persistent_in.COMMANDS,

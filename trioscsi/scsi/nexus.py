@@ -7,7 +7,7 @@ from typing import Protocol
 
 import attrs
 
-from trioscsi.scsi import transport_id
+from trioscsi.scsi.reservations import transport_id
 from trioscsi.scsi.sense import AdditionalSense, Overflow, Sense, unit_attention
 
 DEPTH = 16

@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 from typing import TYPE_CHECKING
 
-from trioscsi.scsi.cache import flush
+from trioscsi.scsi.blocks.cache import flush
 from trioscsi.scsi.cdb import Cdb, cdb_layout
 from trioscsi.scsi.command import Access, Command, decoded
 from trioscsi.scsi.layout import bits, layout, span

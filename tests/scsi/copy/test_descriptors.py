@@ -8,7 +8,7 @@ from tests.scsi.copy.world import World, blocks, name, some, verify
 from trioscsi.scsi import AdditionalSense, FieldPointer, LogicalUnit, Refusal
 from trioscsi.scsi.copy import bounds
 from trioscsi.scsi.copy.descriptors import Kind, parse_segments, parse_targets
-from trioscsi.scsi.designation import designators
+from trioscsi.scsi.inquiry.designation import designators
 from trioscsi.scsi.plan import Failed
 from trioscsi.scsi.sense import (
     PARAMETER_LIST_LENGTH_ERROR,

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.scsi.blocks import at_once
 from tests.scsi.copy.world import World
+from tests.scsi.store import at_once
 from trioscsi.errors import BackendError, OutOfSpace
 from trioscsi.scsi.copy import bounds
 from trioscsi.scsi.copy.mover import Place, Trouble, move

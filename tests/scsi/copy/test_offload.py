@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.scsi.blocks import Blocks, at_once
 from tests.scsi.copy.world import World, out, populate, receive, write_using
+from tests.scsi.store import Blocks, at_once
 from trioscsi.scsi import Done, Failed, Outcome, Receive, Refused, Reply, Status
 from trioscsi.scsi.copy import bounds
 from trioscsi.scsi.copy.offload import PopulateToken

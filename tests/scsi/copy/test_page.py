@@ -14,7 +14,7 @@ from trioscsi.scsi.copy.page import (
     ROD_TOKEN_FEATURES,
     ROD_TYPE,
 )
-from trioscsi.scsi.inquiry import STANDARD
+from trioscsi.scsi.inquiry.command import STANDARD
 
 
 def descriptors(world: World, lun: int = 0) -> Iterator[tuple[int, bytes]]:

@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable
 import attrs
 import pytest
 
-from tests.scsi.blocks import at_once
 from tests.scsi.copy.world import World
+from tests.scsi.store import at_once
 from trioscsi.errors import BackendError
 from trioscsi.scsi import Done, Failed, Outcome, Refusal, Refused, Status, Storage
 from trioscsi.scsi.copy.operation import (

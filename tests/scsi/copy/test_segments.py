@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.scsi.blocks import at_once
 from tests.scsi.copy.world import World, blocks, lid1, name, receive, some, verify
+from tests.scsi.store import at_once
 from trioscsi.scsi import (
     AdditionalSense,
     Done,

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.scsi.blocks import at_once
 from tests.scsi.copy.world import World
+from tests.scsi.store import at_once
 from trioscsi.scsi import Failed, Refusal, Sense
 from trioscsi.scsi.copy import bounds
 from trioscsi.scsi.copy.token import (
@@ -21,7 +21,7 @@ from trioscsi.scsi.copy.token import (
     find,
     is_zero,
 )
-from trioscsi.scsi.designation import designators, target_designator
+from trioscsi.scsi.inquiry.designation import designators, target_designator
 
 TIMEOUT = 100
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-from tests.scsi.blocks import Blocks
+from tests.scsi.store import Blocks
 from trioscsi.scsi import LogicalUnit, Nexus, Outcome, Plan, ScsiTarget
 from trioscsi.scsi.copy.descriptors import (
     BLOCK_TO_BLOCK,
@@ -21,7 +21,7 @@ from trioscsi.scsi.copy.descriptors import (
 )
 from trioscsi.scsi.copy.offload import POPULATE_LIST, RANGE, WRITE_LIST
 from trioscsi.scsi.copy.parameters import LID1, LID4
-from trioscsi.scsi.designation import designators
+from trioscsi.scsi.inquiry.designation import designators
 from trioscsi.scsi.nexus import Everything, View
 
 NAME = "iqn.2026-11.example:disk"

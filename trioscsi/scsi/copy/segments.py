@@ -10,7 +10,7 @@ from trioscsi.scsi.command import objection
 from trioscsi.scsi.copy import bounds
 from trioscsi.scsi.copy.descriptors import THIS_UNIT, Kind, Segment
 from trioscsi.scsi.copy.mover import Place, Trouble, move
-from trioscsi.scsi.designation import designators
+from trioscsi.scsi.inquiry.designation import designators
 from trioscsi.scsi.plan import Failed, Refusal, Refused, Status
 from trioscsi.scsi.sense import (
     WRITE_PROTECTED,

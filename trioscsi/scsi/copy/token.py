@@ -14,7 +14,7 @@ import attrs
 
 from trioscsi.scsi.copy import bounds
 from trioscsi.scsi.copy.descriptors import IDENTIFICATION, TARGET_DESCRIPTOR
-from trioscsi.scsi.designation import designators, target_designator
+from trioscsi.scsi.inquiry.designation import designators, target_designator
 from trioscsi.scsi.layout import bits, layout, span
 from trioscsi.scsi.plan import Refusal
 from trioscsi.scsi.sense import AdditionalSense, Sense, SenseKey

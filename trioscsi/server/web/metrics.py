@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import attrs
 
 if TYPE_CHECKING:
-    from trioscsi.scsi.counters import Counters
+    from trioscsi.scsi.logs.counters import Counters
     from trioscsi.server.server import Server
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"

@@ -1,0 +1,1 @@
+"""A CD-ROM (MMC-6): ``drive``: the unit; ``discs``, ``tray``: the commands that it alone has."""
