@@ -96,6 +96,14 @@ def test_an_answer_that_was_not_in_the_list_is_no_result():
     assert dialogue.settle() == Parameters()
 
 
+def test_whoever_cannot_read_an_answer_may_go_by_its_own_proposal():
+    dialogue = Dialogue()
+    dialogue.hear(FIRST, [("InitialR2T", "No"), ("HeaderDigest", "CRC32C,None")], LOGIN)
+    dialogue.hear(SECOND, [("InitialR2T", "no"), ("HeaderDigest", "")], LOGIN)
+    end = dialogue.settle()
+    assert (end.initial_r2t, end.header_digest) == (False, False)
+
+
 def test_a_value_that_cannot_be_is_a_fault_and_no_result():
     dialogue = Dialogue()
     (said,) = dialogue.hear(FIRST, [("MaxRecvDataSegmentLength", "1")], LOGIN)

@@ -126,6 +126,9 @@ class Dialogue:
                 self._settled.add(said.name)
                 if key is not None and key.kind in RULES and _counts(said):
                     self._results |= result(key, parsed)
+                elif key is not None and said.fault is not None and _is_one(said.proposed):
+                    # Nothing says what becomes of it: its receiver may go by what it has said.
+                    self._results |= result(key, said.proposed)
             case _:
                 pass
 
@@ -133,6 +136,11 @@ class Dialogue:
 def _declared(key: Key, value: Any, side: Side) -> dict[str, Any]:
     # Addresses come in any number, and no rule depends on them.
     return {} if key.repeatable else result(key, value, side)
+
+
+def _is_one(value: Any) -> bool:
+    """Whether a proposal is a value of its own, and no list to choose from."""
+    return value is not None and not isinstance(value, tuple)
 
 
 def _counts(said: Said) -> bool:

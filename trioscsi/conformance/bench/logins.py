@@ -72,8 +72,9 @@ class Held:
 
     async def answered(self, name: str, value: str) -> str:
         """What a proposal is answered with; that it is answered is judged by the way."""
-        answer = (await self.propose({name: value})).get(name, "")
-        self.play.check(answer, f"{name} is not answered", answering(name))
+        rule = answering(name)
+        answer = (await self.propose({name: value}, rule=rule)).get(name, "")
+        self.play.check(answer, f"{name} is not answered", rule)
         return answer
 
     async def hear(

@@ -163,7 +163,7 @@ async def proposal_of_the_target(play: Play) -> None:
     name = await held.unsaid(*_OPERATIONAL_KEYS)
     key = KEYS[name]
     value = _PROPOSALS.get(name, key.default or "")
-    answers = await held.propose({name: value})
+    answers = await held.propose({name: value}, rule=answering(name))
     if play.check(name in answers, f"{name} is not answered", answering(name)):
         admitted = RULES[key.kind].admits(parse(key, value), parse(key, answers[name]))
         play.check(admitted, f"{name}={answers[name]} answers {value}", _ADMITTED)
@@ -183,7 +183,7 @@ async def _in_parts(held: Held, places: list[int]) -> None:
     if not held.request.transit:
         await held.hear()
         await held.finish()
-    await expect_use(play, link, "a response in parts ends the login")
+    await expect_use(play, link, "a response in parts ends the login", _CUT)
 
 
 @scenario(

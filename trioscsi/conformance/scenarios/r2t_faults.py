@@ -140,8 +140,8 @@ async def r2t_of_another_unit(play: Play) -> None:
 async def r2t_for_no_write(play: Play) -> None:
     found = await writing(play)
     link, unknown = found.link, found.command.itt ^ 0x1000
-    await found.ask(0, 512, itt=unknown)
-    silent = await stays_silent(link, lambda pdu: pdu.itt == unknown)
+    asked = await found.ask(0, 512, itt=unknown)
+    silent = await stays_silent(link, lambda pdu: pdu.itt == unknown or pdu.ttt == asked.ttt)
     play.check(silent, "an R2T with an unknown tag is answered")
     if not link.is_open:
         return

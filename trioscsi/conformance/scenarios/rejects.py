@@ -6,6 +6,7 @@ from typing import Any
 
 from trioscsi.conformance.bench.link import Left, Link, Silence
 from trioscsi.conformance.bench.play import NotExercised, Play
+from trioscsi.conformance.bench.readings import reads_blocks
 from trioscsi.conformance.bench.scenario import Drive, Scenarios, Stimulus
 from trioscsi.conformance.bench.words import ping, r2t, reject
 from trioscsi.conformance.bench.writings import writes_blocks
@@ -37,7 +38,7 @@ _LOGGED = Rule("7143-7.3-2", Level.NOTE)
 
 _NEGOTIATION_RESET = 0x0B
 _MARK = 0x7E57
-_PATIENCE = 30.0
+_PATIENCE = 40.0
 """Seconds: an initiator may abort a command that was rejected when its time is over (7.11)."""
 _ABORTED = bytes.fromhex("70000b000000000a00000000470500000000")
 """ABORTED COMMAND with 47h/05h, as data have come that were not expected (section 11.4.7.2)."""
@@ -84,9 +85,8 @@ def _is_numbered(pdu: Any) -> bool:
 )
 async def command_is_rejected(play: Play) -> None:
     link = await play.session()
-    for _ in range(3):
-        await link.see(ScsiCommand)
-    command = await link.take(ScsiCommand)
+    await link.run_for(3)  # who looks at a new disk has more patience than its users
+    command = await link.take(ScsiCommand, where=reads_blocks)
     await link.refuse(command, RejectReason.INVALID_PDU_FIELD)
     await _expect_plugged(play, link, command)
 

@@ -29,9 +29,17 @@ record_it() {
     known=yes
 }
 
+# 6: while all records were read, that of another drive was removed; then it may have logged in, and
+# be told that it has (15).
 log_in() {
     record_it
-    $record --login 2>&1 || fail "iscsiadm ended with $?: the login has failed"
+    for try in 1 2 3; do
+        $record --login 2>&1 && return
+        status=$?
+        [ $status = 15 ] && [ $try != 1 ] && return
+        [ $status = 6 ] || break
+    done
+    fail "iscsiadm ended with $status: the login has failed"
 }
 
 log_out() {
