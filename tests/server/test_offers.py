@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from tests.requirements import requirement
 from trioscsi import Limits, UsageError
 from trioscsi.server.authentication import authentication
 from trioscsi.server.offers import make_offer
@@ -21,6 +22,7 @@ def test_with_a_proof_chap_is_the_only_method() -> None:
     assert make_offer(Limits(), proof).auth_methods == ("CHAP",)
 
 
+@requirement("7143-10.7-1")
 def test_fences_are_agreed_to_where_there_is_one_connection() -> None:
     one, several = make_offer(Limits(), None), make_offer(Limits(), None, max_connections=2)
     assert one.task_reporting == ("FastAbort", "ResponseFence", "RFC3720")
@@ -33,11 +35,13 @@ def test_fences_are_agreed_to_where_there_is_one_connection() -> None:
         ({"colour": "red", "size": 5}, "no setting colour, size"),
         ({"auth_methods": ("None",)}, "no setting auth_methods"),
         ({"target_portal_group_tag": 2}, "no setting target_portal_group_tag"),
+        ({"error_recovery_level": 1}, "no setting error_recovery_level"),
         ({"max_burst_length": 5}, "max_burst_length"),
         ({"max_connections": 2, "task_reporting": ("FastAbort", "RFC3720")}, "not fenced"),
         ({"first_burst_length": 2**20, "max_burst_length": 2**19}, "FirstBurstLength"),
     ],
 )
+@requirement("7143-7.1.5-3")
 def test_what_cannot_be_offered_is_a_usage_error(settings: dict[str, Any], reason: str) -> None:
     with pytest.raises(UsageError, match=reason):
         make_offer(Limits(), None, **settings)

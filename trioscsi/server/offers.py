@@ -13,12 +13,13 @@ from trioscsi.text import Offer
 
 _SET_ELSEWHERE = {
     "auth_methods",
+    "error_recovery_level",
     "max_recv_data_segment_length",
     "target_portal_group_tag",
     "reticent",
 }
-"""What follows from limits, from CHAP, and from the portal that a peer came through; and what is
-of no use to a target, which proposes next to nothing."""
+"""What follows from limits, from CHAP, and from the portal that a peer came through; what is of no
+use to a target, which proposes next to nothing; and a level of error recovery that it has not."""
 
 _RFC_7144 = 2
 """The iSCSIProtocolLevel that has its task management functions."""

@@ -340,7 +340,6 @@ async def first_burst_too_long(play: Play) -> None:
     stimulus=Stimulus.BREACH,
     needs=[Ability.LEVEL_1],
     initiator={"error_recovery_level": 1},
-    target={"error_recovery_level": 1},
     mutants=("keys-any-value",),
 )
 async def several_r2ts(play: Play) -> None:

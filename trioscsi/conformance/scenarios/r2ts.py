@@ -12,6 +12,7 @@ from trioscsi.conformance.bench.bursts import (
     judge_order,
     settle,
 )
+from trioscsi.conformance.bench.levels import session_at
 from trioscsi.conformance.bench.play import NotExercised, Play
 from trioscsi.conformance.bench.readings import gather
 from trioscsi.conformance.bench.scenario import Ability, Drive, Scenarios
@@ -20,10 +21,12 @@ from trioscsi.conformance.bench.writings import (
     TTT,
     Writing,
     stays_silent,
+    unsolicited,
     writes_blocks,
     writing,
 )
 from trioscsi.conformance.verdicts import Level, Rule
+from trioscsi.pdu import ScsiCommand
 
 SCENARIOS = Scenarios()
 scenario = SCENARIOS.scenario
@@ -185,15 +188,17 @@ async def late_r2t(play: Play) -> None:
     ANSWERED,
     Drive.WRITE,
     needs=(Ability.LEVEL_1,),
-    target={**SOLICITED, "error_recovery_level": 1},
+    target=SOLICITED,
     initiator={"error_recovery_level": 1},
     mutants=("r2t-back-ignored",),
 )
 async def recovery_r2t(play: Play) -> None:
-    found = await writing(play, 1024)
-    if not found.link.parameters.error_recovery_level:
-        await settle(found)
-        raise NotExercised("it does not agree to error recovery level 1")
+    link = await session_at(play, 1)
+    command = await link.take(
+        ScsiCommand,
+        where=lambda pdu: writes_blocks(pdu) and pdu.expected_data_transfer_length >= 1024,
+    )
+    found = await unsolicited(link, command)
     await ask_burst(play, found, 0, 1024)
     await ask_burst(play, found, 512, 512)
     await goes_on(play, found)
