@@ -91,6 +91,10 @@ def login(one, other, stages=(SECURITY, OPERATIONAL)):
         ("RDMAExtensions", "Yes", "NotUnderstood"),
     ],
 )
+@requirement("7143-6.2.1-4")
+@requirement("7143-6.2.1-5")
+@requirement("7143-6.2.2-6")
+@requirement("7143-6.2.2-7")
 def test_each_proposal_has_its_answer(name, value, answer):
     assert target().receive([(name, value)], OPERATIONAL) == [(name, answer)]
 
@@ -283,6 +287,7 @@ ILLEGAL_STAGES = [
 @pytest.mark.parametrize(
     ("key", "stage"), ILLEGAL_STAGES, ids=lambda value: getattr(value, "name", value)
 )
+@requirement("7143-12-1")
 def test_a_key_in_the_wrong_stage_is_an_error(key, stage):
     with pytest.raises(PeerError, match="in stage"):
         target().receive([(key.name, "1")], stage)
@@ -477,8 +482,11 @@ def test_an_initiator_proposes_its_whole_offer():
     } | {"SessionType", "MaxRecvDataSegmentLength"}
 
 
-def test_task_reporting_is_not_proposed_without_response_fence():
-    assert "TaskReporting" not in dict(initiator().propose(OPERATIONAL))
+@pytest.mark.parametrize("values", [("RFC3720",), ("FastAbort", "ResponseFence")])
+@requirement("7143-13.23-1")
+def test_task_reporting_is_not_proposed_without_what_everybody_has_to_know(values):
+    negotiation = initiator(task_reporting=values)
+    assert "TaskReporting" not in dict(negotiation.propose(OPERATIONAL))
 
 
 def test_redirects_name_several_addresses():

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.requirements import requirement
 from trioscsi.errors import UsageError
 from trioscsi.text.keys import KEYS
 from trioscsi.text.offer import Offer
@@ -33,8 +34,10 @@ def test_a_number_out_of_the_range_of_its_key_cannot_be_offered(name):
         {"target_portal_group_tag": 65_536},
         {"target_alias": "a\0b"},
         {"initiator_name": "a" * 256},
+        {"node_architecture": "a" * 256},
     ],
 )
+@requirement("7143-13.26.1-2")
 def test_what_the_rfc_does_not_know_cannot_be_offered(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         Offer(**wrong)

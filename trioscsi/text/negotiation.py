@@ -38,6 +38,9 @@ _IN_DISCOVERY: Mapping[str, Any] = {
     "ErrorRecoveryLevel": 0,
 }
 
+_REPORTING = {"RFC3720", "ResponseFence"}
+"""What whoever proposes TaskReporting has to offer (section 13.23)."""
+
 
 @attrs.define
 class Negotiation:
@@ -268,8 +271,7 @@ class Negotiation:
             return False
         if self.states[key.name] is not KeyState.UNTOUCHED or self._irrelevant(key):
             return False
-        if key.name == "TaskReporting" and "ResponseFence" not in self.offer.task_reporting:
-            # Whoever proposes the key has to include it (section 13.23).
+        if key.name == "TaskReporting" and not set(self.offer.task_reporting) >= _REPORTING:
             return False
         return self.side is Side.INITIATOR or self._insists(key)
 

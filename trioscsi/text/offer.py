@@ -73,7 +73,7 @@ class Offer:
     task_reporting: tuple[str, ...] = attrs.field(
         default=("RFC3720",), validator=_some_of("RFC3720", "ResponseFence", "FastAbort")
     )
-    """An initiator proposes them if they include ResponseFence (section 13.23)."""
+    """An initiator proposes them if they include RFC3720 and ResponseFence (section 13.23)."""
     protocol_level: int = _number("iSCSIProtocolLevel", 1)
     reticent: frozenset[str] = frozenset()
     """Keys that this side does not propose, and answers if the other does."""
