@@ -165,8 +165,10 @@ def test_secrets_of_less_than_96_bits_are_only_used_where_nobody_can_listen():
     assert protected.receive(challenge())
 
 
+@requirement("7143-6.3.2-3")
 def test_a_target_that_rejects_all_methods_is_left():
     script = Script(intent(credentials=credentials()))
     script.answer_login(b"AuthMethod=Reject\0", transit=False, nsg=0)
     (failure,) = script.happened(LoginFailed)
     assert "rejects all methods" in failure.reason
+    assert script.connection.closed

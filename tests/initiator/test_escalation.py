@@ -31,6 +31,7 @@ def late(**fields: Any) -> tuple[Script, Any, TaskManagementRequest]:
     return script, task, abort
 
 
+@requirement("7143-7.11-3")
 def test_a_command_that_is_not_answered_is_aborted():
     script, task, abort = late()
     assert (abort.function, abort.immediate) == (TaskFunction.ABORT_TASK, True)
@@ -43,6 +44,7 @@ def test_a_command_that_is_not_answered_is_aborted():
     assert not script.connection.closed
 
 
+@requirement("7143-4.2.3.3-2")
 def test_an_answer_in_the_last_moment_counts():
     script, task, abort = late()
     script.say(ScsiResponse(itt=task.itt, status=8))

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from tests.initiator.careful import Careful
 from tests.initiator.pair import intent, reading, writing
+from tests.requirements import requirement
 from trioscsi.initiator.events import ConnectionWanted, SessionFailed
 from trioscsi.limits import Limits
 from trioscsi.pdu import DataIn, ReadyToTransfer, ScsiCommand, ScsiResponse
@@ -62,6 +63,7 @@ MOVES = st.tuples(
 @pytest.mark.parametrize(("level", "connections"), [(1, 1), (1, 2), (2, 1), (2, 3)])
 @given(moves=st.lists(MOVES, max_size=12), losses=st.lists(st.booleans(), max_size=60))
 @settings(deadline=None, max_examples=60)
+@requirement("7143-7.1.5-3")
 def test_nothing_that_is_lost_is_lost_for_good(
     level: int, connections: int, moves: list[tuple[str, int, int]], losses: list[bool]
 ):

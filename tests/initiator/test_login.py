@@ -14,16 +14,22 @@ from trioscsi.initiator.events import LoggedIn, LoginFailed, Redirected
 from trioscsi.limits import Limits
 from trioscsi.pdu import LoginRequest, LoginStatus, NopIn
 from trioscsi.protocol import Redirection
-from trioscsi.text import Offer, Stage
+from trioscsi.text import Offer, Stage, decode
 from trioscsi.text import encode as encode_text
 
 LONG = tuple((f"X-com.example.{'k' * 40}.{place:03}", "v" * 100) for place in range(60))
 
 
+@requirement("7143-6.3-13")
+@requirement("7143-6.3.3-2")
+@requirement("7143-13.4-1")
 def test_a_login_through_both_stages():
     pair = Pair(Gate(), intent(first_stage=Stage.SECURITY))
     assert [type(event) for event in pair.events] == [LoggedIn]
-    assert [pdu.csg for pdu in pair.sent(LoginRequest)] == [0, 1]
+    requests = pair.sent(LoginRequest)
+    assert [(pdu.csg, pdu.transit) for pdu in requests] == [(0, True), (1, True)]
+    said = [name for pdu in requests for name, _ in decode(bytes(pdu.data))]
+    assert (said.count("InitiatorName"), said.count("TargetName")) == (1, 1)
     assert pair.session.tsih
     assert pair.connection.parameters == pair.wire.target.parameters
 
@@ -42,6 +48,13 @@ def test_what_was_said_is_kept():
     said = {(each.side, each.name): each.value for each in pair.connection.said}
     assert said["initiator", "TargetName"] == TARGET
     assert said["target", "TargetPortalGroupTag"] == "1"
+
+
+@requirement("7143-13.7-1")
+def test_an_initiator_says_what_it_is_called():
+    pair = Pair(Gate(), intent(initiator_alias="The laptop"))
+    said = {(each.side, each.name): each.value for each in pair.connection.said}
+    assert said["initiator", "InitiatorAlias"] == "The laptop"
 
 
 def test_a_long_text_goes_in_several_requests():

@@ -4,6 +4,7 @@ import pytest
 
 from tests.initiator.pair import Pair, logged_in, reading
 from tests.protocol.peer import Gate
+from tests.requirements import requirement
 from trioscsi.initiator.deviations import Deviation, Rule
 from trioscsi.initiator.events import ConnectionLost, SessionEnded, SessionFailed
 from trioscsi.initiator.requests import Ping
@@ -22,6 +23,7 @@ SESSION, CONNECTION = LogoutReason.CLOSE_SESSION, LogoutReason.CLOSE_CONNECTION
 
 
 @pytest.mark.parametrize("reason", [SESSION, CONNECTION])
+@requirement("7143-11.14-2")
 def test_a_logout_ends_the_session(reason: LogoutReason):
     pair = Pair(Gate())
     wish = pair.session.log_out(pair.connection, reason)
@@ -83,6 +85,8 @@ def test_a_closed_window_does_not_hold_the_logout_up():
     assert request.immediate
 
 
+@requirement("7143-11.9.1-2")
+@requirement("7143-11.9.1-8")
 def test_a_target_that_asks_for_a_logout_gets_it_when_commands_have_ended():
     script = logged_in()
     task = reading(0, 4)

@@ -4,6 +4,7 @@ import pytest
 
 from tests.initiator.pair import Pair, intent, logged_in, reading, writing
 from tests.protocol.peer import Gate
+from tests.requirements import requirement
 from trioscsi.initiator.requests import Management
 from trioscsi.pdu import (
     NO_TASK,
@@ -56,6 +57,8 @@ def test_many_tasks_are_ended(function: TaskFunction):
         assert function is F.I_T_NEXUS_RESET, asked
 
 
+@requirement("7144-4.1-1")
+@requirement("7144-6.3-1")
 def test_functions_of_the_later_standard_need_its_level():
     script = logged_in()
     wish = Management(function=F.QUERY_TASK_SET, immediate=True)
@@ -84,6 +87,8 @@ def test_what_comes_for_an_aborted_task_is_discarded():
 
 
 @pytest.mark.parametrize("function", list(F))
+@requirement("7144-6.3-3")
+@requirement("7144-6.3.2-1")
 def test_each_function_says_what_it_is_about(function: TaskFunction):
     script = logged_in(intent(protocol_level=2), b"iSCSIProtocolLevel=2\0")
     task = reading(0, 4, lun=1 << 48)
@@ -112,6 +117,15 @@ def test_other_answers_leave_the_tasks_alone():
     assert not task.over
 
 
+@requirement("7144-6.4.2-1")
+def test_functions_that_ask_may_succeed():
+    script = logged_in(intent(protocol_level=2), b"iSCSIProtocolLevel=2\0")
+    wish = Management(function=F.QUERY_TASK_SET, immediate=True)
+    (pdu,) = script.request(wish)
+    script.say(TaskManagementResponse(itt=pdu.itt, response=TaskResult.SUCCEEDED))
+    assert (wish.over, wish.lost, wish.result) == (True, "", TaskResult.SUCCEEDED)
+
+
 def test_an_answer_of_no_known_kind_is_kept_as_it_is():
     script = logged_in(intent(protocol_level=2), b"iSCSIProtocolLevel=2\0")
     wish = Management(function=F.QUERY_TASK_SET, immediate=True)
@@ -131,6 +145,8 @@ def test_a_task_that_the_target_does_not_know_is_over():
 
 
 @pytest.mark.parametrize("reporting", ["RFC3720", "FastAbort"])
+@requirement("7143-4.2.3.4-2")
+@requirement("7143-11.5.1-11")
 def test_r2ts_are_answered_until_the_function_has_ended_unless_aborts_are_fast(reporting: str):
     script = logged_in(
         intent(
@@ -142,9 +158,11 @@ def test_r2ts_are_answered_until_the_function_has_ended_unless_aborts_are_fast(r
     )
     task = writing(0, bytes(100))
     (command,) = script.request(task)
-    script.request(Management(function=F.ABORT_TASK_SET, immediate=True))
+    (abort,) = script.request(Management(function=F.ABORT_TASK_SET, immediate=True))
     r2t = ReadyToTransfer(itt=command.itt, ttt=5, desired_data_transfer_length=100)
     assert len(script.say(r2t)) == (1 if reporting == "RFC3720" else 0)
+    script.say(TaskManagementResponse(itt=abort.itt))
+    assert task.lost == "aborted"
 
 
 def test_an_answer_to_nothing_is_discarded():

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from tests.initiator.pair import Pair, intent, logged_in, reading
 from tests.protocol.peer import Gate
+from tests.requirements import requirement
 from trioscsi.initiator.events import ConnectionLost, Noticed, SessionFailed
 from trioscsi.initiator.requests import TextWish
 from trioscsi.pdu import (
@@ -16,6 +17,7 @@ from trioscsi.pdu import (
 )
 
 
+@requirement("7143-11.9.1-6")
 def test_scsi_events_and_those_of_vendors_are_the_callers():
     script = logged_in()
     for event in (AsyncEvent.SCSI_EVENT, 200, 255):
@@ -26,6 +28,7 @@ def test_scsi_events_and_those_of_vendors_are_the_callers():
     assert not script.connection.closed
 
 
+@requirement("7143-7.1.4.3-3")
 def test_a_connection_that_is_dropped_ends_with_its_commands():
     script = logged_in()
     task = reading(0, 4)
@@ -42,6 +45,7 @@ def test_the_drop_of_another_connection_concerns_that_one():
     assert not script.connection.closed
 
 
+@requirement("7143-7.14-3")
 def test_a_session_that_is_dropped_ends():
     pair = Pair(Gate())
     pair.wire.target.drop_session("the test wants it")

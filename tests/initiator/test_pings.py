@@ -4,12 +4,14 @@ import pytest
 
 from tests.initiator.pair import Pair, logged_in
 from tests.protocol.peer import Gate
+from tests.requirements import requirement
 from trioscsi.initiator.events import SessionFailed
 from trioscsi.initiator.requests import Ping
 from trioscsi.limits import Limits
 from trioscsi.pdu import NO_TASK, NopIn, NopOut
 
 
+@requirement("7143-11.18.1-2")
 def test_a_ping_comes_back_with_its_data():
     pair = Pair(Gate())
     for immediate in (True, False):
@@ -17,6 +19,7 @@ def test_a_ping_comes_back_with_its_data():
         assert (ping.answer, ping.lost) == (b"hello", "")
 
 
+@requirement("7143-11.18.1-2")
 def test_a_ping_of_the_targets_is_answered_with_its_tag_and_its_lun():
     script = logged_in()
     (answer,) = script.say(NopIn(ttt=0x55, lun=1 << 48))

@@ -57,6 +57,8 @@ def asked(script: Script, task: Any) -> Any:
     return task
 
 
+@requirement("7143-11.16-2")
+@requirement("7143-11.16.4-2")
 def test_data_that_are_missing_are_asked_for_and_put_in_their_place():
     script = at_level_1()
     task = asked(script, reading(0, 16))
@@ -70,6 +72,7 @@ def test_data_that_are_missing_are_asked_for_and_put_in_their_place():
     assert not script.connection.closed
 
 
+@requirement("7143-11.16.5-3")
 def test_data_that_only_the_status_tells_of_are_asked_for():
     script = at_level_1()
     task = asked(script, reading(0, 8))
@@ -79,6 +82,7 @@ def test_data_that_only_the_status_tells_of_are_asked_for():
     assert sent[0].ttt == NO_TASK
 
 
+@requirement("7143-11.16.1-1")
 def test_a_status_whose_data_are_missing_is_not_acknowledged():
     script = at_level_1()
     task, other = asked(script, reading(0, 8)), asked(script, reading(0, 0))
@@ -136,6 +140,7 @@ def test_a_good_status_is_not_believed_if_data_are_lost(early: bool):
 
 
 @requirement("7143-11.16.4-1")
+@requirement("7143-11.16-2")
 def test_statuses_that_are_missing_are_asked_for():
     script = at_level_1()
     first, second = asked(script, reading(0, 0)), asked(script, reading(0, 0))
@@ -166,6 +171,7 @@ def test_pdus_that_are_no_status_tell_which_is_the_next(hint: Any):
     assert snacks(sent) == [(SnackType.STATUS, NO_TASK, due, 2)]
 
 
+@requirement("7143-7.1.4.3-2")
 def test_statuses_that_do_not_come_end_the_connection():
     script = at_level_1()
     script.stat_sn += 1
@@ -206,6 +212,7 @@ def test_damaged_data_are_asked_for():
     assert not script.connection.closed
 
 
+@requirement("7143-7.8-8")
 def test_a_damaged_response_is_asked_for_as_if_it_had_not_come():
     script = at_level_1(b"DataDigest=CRC32C\0", data_digests=("CRC32C",))
     task = asked(script, reading(0, 0))
@@ -217,6 +224,7 @@ def test_a_damaged_response_is_asked_for_as_if_it_had_not_come():
 
 @requirement("7143-11.7.2-2")
 @requirement("7143-11.16.5-1")
+@requirement("7143-11.16-2")
 def test_data_are_not_acknowledged_while_some_are_missing():
     script = at_level_1()
     task = asked(script, reading(0, 12, lun=1 << 48))
@@ -227,24 +235,31 @@ def test_data_are_not_acknowledged_while_some_are_missing():
     assert (snack.beg_run, snack.run_length) == (2, 0)
 
 
-def shorter_segments(script: Script) -> None:
-    """The initiator takes shorter segments from here on."""
-    object.__setattr__(script.session.intent.offer, "max_recv_data_segment_length", 512)
+def other_segments(script: Script, length: int) -> None:
+    """The initiator takes segments of this length from here on."""
+    object.__setattr__(script.session.intent.offer, "max_recv_data_segment_length", length)
     (request,) = script.request(TextWish(negotiates=True))
     script.say(TextResponse(itt=request.itt))
 
 
 @requirement("7143-11.16.6-1")
 @requirement("7143-11.16.7-1")
+@requirement("7143-11.16-2")
+@requirement("7143-11.16.5-2")
 def test_data_that_were_cut_for_another_length_are_asked_for_all_together():
     script = at_level_1()
     task = asked(script, reading(0, 16))
     script.say(data_in(task, 0, acknowledge=True, ttt=5, final=True))
     script.say(data_in(task, 1))
-    shorter_segments(script)
+    other_segments(script, 512)
     (snack,) = script.say(data_in(task, 3))
     assert (snack.type, snack.itt, snack.beg_run, snack.run_length) == (3, task.itt, 0, 0)
     assert snack.snack_tag not in (0, NO_TASK)
+    other_segments(script, 1024)
+    assert script.say(data_in(task, 3)) == [], "it may be on its way"
+    old, (snack,) = snack, script.pass_time(5)
+    assert (snack.type, snack.itt) == (old.type, old.itt)
+    assert snack.snack_tag not in (0, NO_TASK, old.snack_tag)
     first = script.stat_sn
     script.say(response(task, exp_data_sn=4))
     assert not task.over, "this status is about the data of before"
@@ -270,6 +285,14 @@ def test_an_r2t_that_is_missing_is_asked_for_and_the_others_are_answered():
     (data_out,) = script.say(late)
     assert (data_out.ttt, data_out.buffer_offset) == (6, 100)
     assert script.say(late) == []
+
+
+@requirement("7143-7.1.4.1-1")
+def test_an_r2t_is_not_missed_because_time_has_passed():
+    script = at_level_1(b"ImmediateData=No\0")
+    asked(script, writing(0, bytes(200)))
+    for _ in range(100):
+        assert script.pass_time(6) == []
 
 
 def test_a_recovery_r2t_is_answered():

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from tests.initiator.pair import intent, reading, writing
 from tests.initiator.scripts import Talk, scripted
+from tests.requirements import requirement
 from trioscsi.initiator.events import (
     ConnectionLost,
     ConnectionWanted,
@@ -28,6 +29,7 @@ from trioscsi.pdu import (
     ReadyToTransfer,
     ScsiCommand,
     ScsiResponse,
+    SnackRequest,
     TaskFunction,
     TaskManagementRequest,
     TaskManagementResponse,
@@ -51,6 +53,7 @@ def acknowledge(one: Talk, *tasks: Any) -> None:
 # One connection, level 2.
 
 
+@requirement("7143-11.14-6")
 def test_a_lost_connection_is_replaced_by_one_with_the_same_cid_and_tsih():
     one = talk(2, reconnects=True)
     first = one.ends[0].connection
@@ -67,6 +70,8 @@ def test_a_lost_connection_is_replaced_by_one_with_the_same_cid_and_tsih():
     assert one.session.connections == [end.connection]
 
 
+@requirement("7143-7.1.4.3-1")
+@requirement("7143-11.5.6-4")
 def test_commands_that_the_target_has_are_reassigned():
     one = talk(2, reconnects=True)
     task = one.do(reading(0, 12, lun=1 << 48))
@@ -84,6 +89,20 @@ def test_commands_that_the_target_has_are_reassigned():
     end.say(DataIn(itt=task.itt, data=b"11112222", data_sn=1, buffer_offset=4))
     end.say(ScsiResponse(itt=task.itt, exp_data_sn=2))
     assert (task.data_in, task.status, task.lost) == (b"000011112222", 0, "")
+
+
+@requirement("7143-7.2.2-7")
+def test_behind_a_reassignment_no_data_of_before_are_asked_for():
+    one = talk(2, reconnects=True)
+    task = one.do(reading(0, 16))
+    acknowledge(one, task)
+    one.ends[0].say(DataIn(itt=task.itt, data=b"0000"))
+    one.ends[0].cut("cut")
+    end = one.reconnect()
+    (request,) = end.hear()
+    end.say(TaskManagementResponse(itt=request.itt))
+    (snack,) = end.say(DataIn(itt=task.itt, data=b"3333", data_sn=3, buffer_offset=12))
+    assert (snack.itt, snack.beg_run, snack.run_length) == (task.itt, request.exp_data_sn, 2)
 
 
 def test_a_write_that_is_reassigned_gives_all_data_that_are_asked_for():
@@ -156,6 +175,7 @@ def test_a_command_that_cannot_be_reassigned_is_lost(response: int):
     assert not end.connection.closed
 
 
+@requirement("7143-7.5-2")
 def test_a_connection_that_nobody_brings_back_ends_the_session():
     one = talk(2, reconnects=True)
     task = one.do(reading(0, 4))
@@ -244,6 +264,17 @@ def test_a_command_that_is_dropped_meanwhile_is_not_asked_for():
 # Several connections.
 
 
+@requirement("7143-4.2.5.1-4")
+@pytest.mark.parametrize("number", [0, 1])
+def test_what_is_missing_is_asked_for_on_the_connection_of_its_command(number: int):
+    one = talk(1, 2)
+    task = one.do(reading(0, 8), number)
+    late = DataIn(itt=task.itt, data=b"1111", data_sn=1, buffer_offset=4)
+    (snack,) = one.ends[number].say(late)
+    assert (type(snack), snack.itt) == (SnackRequest, task.itt)
+    assert one.ends[1 - number].hear() == []
+
+
 def recovery_logout(one: Talk) -> LogoutRequest:
     """The first connection is lost; the Logout Request that the second sends for it."""
     one.ends[0].cut("cut")
@@ -255,6 +286,7 @@ def recovery_logout(one: Talk) -> LogoutRequest:
 
 
 @pytest.mark.parametrize(("level", "reason"), [(1, 1), (2, 2)])
+@requirement("7143-11.14-6")
 def test_another_connection_logs_the_lost_one_out_after_time2wait(level: int, reason: int):
     one = talk(level, 2)
     request = recovery_logout(one)
@@ -265,6 +297,7 @@ def test_another_connection_logs_the_lost_one_out_after_time2wait(level: int, re
     assert not one.happened(SessionFailed)
 
 
+@requirement("7143-7.1.4.3-1")
 def test_at_level_2_its_commands_go_on_by_the_other_after_the_time_that_the_target_wants():
     one = talk(2, 2)
     task = one.do(reading(0, 4), 0)

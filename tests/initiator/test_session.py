@@ -4,12 +4,13 @@ import pytest
 
 from tests.initiator.pair import Pair, Script, intent, logged_in, reading
 from tests.protocol.peer import Gate
+from tests.requirements import requirement
 from trioscsi.errors import UsageError
 from trioscsi.initiator.deviations import Deviation, Rule
 from trioscsi.initiator.events import SessionEnded, SessionFailed
-from trioscsi.initiator.requests import Task
+from trioscsi.initiator.requests import Management, Task
 from trioscsi.limits import Limits
-from trioscsi.pdu import LogoutReason, NopIn, ScsiCommand, ScsiResponse
+from trioscsi.pdu import LogoutReason, NopIn, ScsiCommand, ScsiResponse, TaskFunction
 from trioscsi.text import Offer
 
 
@@ -117,6 +118,16 @@ def test_several_connections_share_numbers_and_tags():
     assert len({pdu.cmd_sn for pdu in sent}) == 4
     assert len({pdu.itt for pdu in sent}) == 4
     assert {wire.initiator.cid for wire in pair.wires} == {1, 2}
+
+
+@requirement("7144-6.3-4")
+def test_a_task_is_asked_about_by_its_connection():
+    pair = several()
+    pair.gate.disk.lazy = True
+    for wire in pair.wires:
+        task = pair.do(reading(0, 4), wire)
+        asked = pair.do(Management(function=TaskFunction.QUERY_TASK, about=task, immediate=True))
+        assert asked.connection is wire.initiator
 
 
 def test_one_of_several_connections_may_be_logged_out():

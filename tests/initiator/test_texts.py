@@ -4,10 +4,12 @@ import pytest
 
 from tests.initiator.pair import Pair, intent, logged_in
 from tests.protocol.peer import TARGET, Gate
+from tests.requirements import requirement
 from trioscsi.initiator.requests import LogoutWish, TextWish
 from trioscsi.limits import Limits
 from trioscsi.pdu import (
     NO_TASK,
+    LoginRequest,
     LogoutReason,
     NopIn,
     Reject,
@@ -21,12 +23,20 @@ ALL = [("SendTargets", "All")]
 MANY = [(f"iqn.2025-12.local.test:{place:03}", ["192.0.2.1:3260,1"]) for place in range(90)]
 
 
+@requirement("7143-6.4-2")
+@requirement("7143-13.21-1")
+@requirement("7143-C-4")
 def test_targets_are_asked_for():
     pair = Pair(Gate(), intent(discovery=True))
     wish = pair.do(TextWish(pairs=ALL))
     assert wish.answer == [("TargetName", TARGET), ("TargetAddress", "192.0.2.1:3260,1")]
+    logins = [bytes(pdu.data) for pdu in pair.sent(LoginRequest)]
+    assert b"SessionType=Discovery\0" in logins[0]
+    assert not any(b"SendTargets" in said for said in logins)
+    assert [pdu.final for pdu in pair.sent(TextRequest)] == [True]
 
 
+@requirement("7143-6.4-3")
 def test_a_long_answer_is_collected():
     gate = Gate()
     gate.known = MANY
@@ -35,7 +45,9 @@ def test_a_long_answer_is_collected():
     assert [value for name, value in wish.answer if name == "TargetName"] == [
         name for name, _ in MANY
     ]
-    assert len(pair.sent(TextRequest)) > 5
+    requests = pair.sent(TextRequest)
+    assert len(requests) > 5
+    assert all(pdu.final for pdu in requests)
 
 
 def test_a_long_request_goes_in_parts():
@@ -89,6 +101,7 @@ def test_a_response_that_breaks_a_rule_ends_the_session(fields):
     "data",
     [b"no null", b"TargetName\0", b"MaxConnections=2\0", b"X-a.b=1\0X-a.b=1\0", b"X-a.b=1\0"],
 )
+@requirement("7143-6.4-6")
 def test_a_negotiation_that_fails_changes_nothing_else(data: bytes):
     script = logged_in()
     parameters = script.connection.parameters

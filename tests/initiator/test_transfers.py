@@ -6,6 +6,7 @@ import pytest
 
 from tests.initiator.pair import Pair, intent, logged_in, reading, writing
 from tests.protocol.peer import BOTH, FAIL, Gate, cdb
+from tests.requirements import requirement
 from trioscsi.initiator.requests import Task
 from trioscsi.initiator.rules import Rule, Rules
 from trioscsi.initiator.transfers import unsolicited
@@ -27,6 +28,7 @@ def keys(**changed: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("immediate", [False, True])
 @pytest.mark.parametrize("initial_r2t", [False, True])
+@requirement("7143-4.2.5.2-5")
 def test_data_goes_as_it_was_agreed(immediate: bool, initial_r2t: bool):
     offer = keys(immediate_data=immediate, initial_r2t=initial_r2t)
     pair = Pair(Gate(Offer(**offer)), intent(**offer))
@@ -87,6 +89,17 @@ def test_sense_comes_with_its_status():
     pair = Pair(Gate())
     task = pair.do(Task(cdb=cdb(FAIL, 0, 0)))
     assert (task.status, task.sense) == (2, b"no")
+
+
+@requirement("7144-5.2.2-1")
+def test_sense_and_a_qualifier_may_come_with_any_status():
+    script = logged_in(intent(protocol_level=2), b"iSCSIProtocolLevel=2\0")
+    for status in (0, 8, 0x28):
+        task = reading(0, 0)
+        (command,) = script.request(task)
+        fields = {"status": status, "status_qualifier": 5, "data": b"\0\2so"}
+        script.say(ScsiResponse(itt=command.itt, **fields))
+        assert (task.status, task.sense, task.status_qualifier) == (status, b"so", 5)
 
 
 def test_many_commands_at_once():
@@ -187,6 +200,7 @@ def test_an_r2t_that_breaks_a_rule_ends_the_session(fields: dict[str, Any]):
     assert script.connection.closed
 
 
+@requirement("7143-11.8-7")
 def test_an_r2t_is_answered_with_its_tag_and_its_lun():
     script = logged_in(intent(initial_r2t=True, immediate_data=False), b"ImmediateData=No\0")
     task = writing(0, bytes(range(200)), lun=1 << 48)

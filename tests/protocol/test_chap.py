@@ -132,6 +132,15 @@ def test_the_algorithm_is_the_best_that_both_know(offered: str, chosen: str):
     assert door.keys["CHAP_A"] == chosen
 
 
+@pytest.mark.parametrize("secret", [bytes(range(240, 256)), bytes(16), b"\xff" * 16])
+@requirement("7143-9.2.1-6")
+def test_a_secret_may_be_any_128_bits(secret: bytes):
+    account = Account("alice", Secret(secret))
+    door = guard(accounts=(account,))
+    door.begin()
+    assert door.say(door.proof(account), transit=True) is LoginStatus.SUCCESS
+
+
 @requirement("7143-12.1.3-9")
 def test_weak_algorithms_can_be_forbidden():
     door = guard(algorithms=(8, 7))

@@ -26,7 +26,7 @@ from tests.protocol.peer import (
 )
 from tests.requirements import requirement
 from trioscsi.limits import Limits
-from trioscsi.pdu import LoginRequest, LoginStatus, NopOut, ScsiCommand
+from trioscsi.pdu import LoginRequest, LoginStatus, NopOut, ScsiCommand, SnackRequest
 from trioscsi.protocol import Redirection
 from trioscsi.text import Offer, decode
 from trioscsi.text import encode as encode_text
@@ -66,6 +66,7 @@ def test_a_login_may_go_straight_to_full_feature_phase():
     assert peer.connection.full_feature
 
 
+@requirement("7143-6.3-15")
 def test_a_login_may_go_through_both_stages_and_stay_in_each():
     peer = connect(Gate())
     first = ask(peer, leading_keys(AuthMethod="None"), csg=SECURITY, nsg=0, transit=False)
@@ -252,9 +253,10 @@ def test_what_names_a_login_may_not_change(field: str, value: object):
     assert refused(peer, ask(peer, **{field: value})) is LoginStatus.INITIATOR_ERROR
 
 
-@pytest.mark.parametrize("pdu", [ScsiCommand(), NopOut()])
+@pytest.mark.parametrize("pdu", [ScsiCommand(), NopOut(), SnackRequest()])
 @requirement("7143-4.2.4-7")
 @requirement("7143-11.13.5-7")
+@requirement("7143-7.1.4-1")
 def test_no_other_pdu_has_a_place_in_a_login(pdu: Any):
     peer = connect(Gate())
     ask(peer, leading_keys(), transit=False)

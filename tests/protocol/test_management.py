@@ -527,6 +527,7 @@ def _units(monkeypatch: pytest.MonkeyPatch):
 )
 @requirement("7143-11.5.1-5")
 @requirement("7143-11.5.1-8")
+@requirement("7144-4.1-1")
 def test_what_is_not_supported_is_said_so(function: int, expected: TaskResult):
     assert result(open_peer(), function) is expected
 

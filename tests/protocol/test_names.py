@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.requirements import requirement
 from trioscsi.errors import UsageError
 from trioscsi.protocol.names import MAXIMUM_LENGTH, normalise
 
@@ -15,10 +16,12 @@ from trioscsi.protocol.names import MAXIMUM_LENGTH, normalise
         "iqn.2001-04.com.example:storage.disk2:sys1",
         "iqn.2001-04.com.example:b\u00fcro",
         "eui.02004567a425678d",
+        "iqn.2001-04.com.example:" + "x" * (MAXIMUM_LENGTH - 24),
         "naa.52004567ba64678d",
         "naa.62004567ba64678d0123456789abcdef",
     ],
 )
+@requirement("7143-4.2.7.1-1")
 def test_names_of_each_type_are_names(name: str):
     assert normalise(name) == name
 

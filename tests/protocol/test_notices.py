@@ -170,6 +170,7 @@ def test_a_connection_that_is_lost_is_told_by_another_of_its_session():
     assert window.max_cmd_sn == notice.max_cmd_sn + 1
 
 
+@requirement("7143-7.14-3")
 def test_of_a_session_that_is_dropped_no_single_connection_is_told():
     gate = Gate(Offer(max_connections=2))
     first = login(gate, keys={"MaxConnections": "2"})

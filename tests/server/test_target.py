@@ -248,6 +248,7 @@ async def test_a_target_without_initiators_stops_at_once(
         assert sock.connect_ex(address) == errno.ECONNREFUSED
 
 
+@requirement("7143-4.2.6-1")
 async def test_a_target_stops_when_its_initiators_have_logged_out(
     nursery: trio.Nursery, connect: Connect, patient_clock: MockClock
 ) -> None:

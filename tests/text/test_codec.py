@@ -6,6 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from tests.requirements import requirement
 from trioscsi.errors import PeerError
 from trioscsi.limits import Limits
 from trioscsi.text.codec import (
@@ -70,6 +71,7 @@ def test_key_names_of_the_rfcs_are_understood(name):
         ("Größe=1\0".encode(), "not a key name"),
     ],
 )
+@requirement("7143-6.1-10")
 def test_malformed_text_is_refused(text, reason):
     with pytest.raises(PeerError, match=reason) as caught:
         collect(text)
@@ -202,8 +204,10 @@ def test_malformed_binary_values_are_refused(value):
 
 
 @given(st.binary(min_size=1, max_size=80), st.booleans())
+@requirement("7143-6.1-9")
 def test_binary_values_survive_the_round_trip(data, base64):
     value = encode_binary(data, base64=base64)
+    assert value[:2] in ("0x", "0b")
     assert decode_binary(value, len(data)) == data
     with pytest.raises(PeerError, match=f"more than {len(data) - 1} bytes"):
         decode_binary(value, len(data) - 1)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.requirements import requirement
 from trioscsi.errors import PeerError
 from trioscsi.text.key import Kind, SessionType, Syntax
 from trioscsi.text.keys import KEYS
@@ -112,6 +113,7 @@ def test_a_value_becomes_what_its_syntax_stands_for(name, value, parsed):
         ("CHAP_I", "256"),
     ],
 )
+@requirement("7143-13.26.1-2")
 def test_a_value_that_its_key_cannot_have_is_refused(name, value):
     with pytest.raises(PeerError):
         parse(KEYS[name], value)
