@@ -16,9 +16,10 @@ from typing import Any, NoReturn, TypeVar
 
 import attrs
 
+from trioscsi.conformance.bench.cast import DriverEnded
 from trioscsi.conformance.bench.faults import saying
 from trioscsi.conformance.bench.link import Left, Link, Silence
-from trioscsi.conformance.bench.play import DriverEnded, NotExercised, Play, Stop
+from trioscsi.conformance.bench.play import NotExercised, Play, Stop
 from trioscsi.conformance.bench.words import answer_to
 from trioscsi.conformance.verdicts import Rule
 from trioscsi.pdu import (

@@ -12,10 +12,11 @@ import trio
 from trioscsi.backends import MemoryDisk
 from trioscsi.capture import Spool
 from trioscsi.conformance.bench.captures import Captured
+from trioscsi.conformance.bench.cast import DriverEnded
 from trioscsi.conformance.bench.ladder import Ladder, Watchers
 from trioscsi.conformance.bench.link import Left, Link, Silence
 from trioscsi.conformance.bench.outcome import Outcome
-from trioscsi.conformance.bench.play import PATTERN, DriverEnded, NotExercised, Play, Stop
+from trioscsi.conformance.bench.play import PATTERN, NotExercised, Play, Stop
 from trioscsi.conformance.bench.scenario import Ability, Drive, Scenario, Stimulus
 from trioscsi.conformance.drivers.driver import Driver, Ending, How, Where
 from trioscsi.conformance.judge import Judge

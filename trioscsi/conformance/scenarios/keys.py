@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
+from trioscsi.conformance.bench.cast import DriverEnded
 from trioscsi.conformance.bench.link import Link, Silence
 from trioscsi.conformance.bench.logins import (
     demand_end,
@@ -12,7 +13,7 @@ from trioscsi.conformance.bench.logins import (
     hold,
     said,
 )
-from trioscsi.conformance.bench.play import DriverEnded, NotExercised, Play
+from trioscsi.conformance.bench.play import NotExercised, Play
 from trioscsi.conformance.bench.scenario import Ability, Drive, Scenarios, Stimulus
 from trioscsi.conformance.bench.traffic import Traffic, alter_logins
 from trioscsi.conformance.verdicts import Level, Rule

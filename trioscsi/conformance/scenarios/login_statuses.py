@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import errno
 
+from trioscsi.conformance.bench.cast import DriverEnded
 from trioscsi.conformance.bench.link import Left, Link, Silence
 from trioscsi.conformance.bench.logins import demand_end, each_login, expect_use, pairs_of, refuse
-from trioscsi.conformance.bench.play import DriverEnded, NotExercised, Play
+from trioscsi.conformance.bench.play import NotExercised, Play
 from trioscsi.conformance.bench.scenario import Ability, Drive, Scenarios, Stimulus
 from trioscsi.conformance.verdicts import Level, Rule
 from trioscsi.pdu import LoginRequest, LoginResponse, LoginStatus

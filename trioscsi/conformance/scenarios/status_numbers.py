@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from trioscsi.conformance.bench.cast import DriverEnded
 from trioscsi.conformance.bench.link import Left, Link, Silence
-from trioscsi.conformance.bench.play import DriverEnded, NotExercised, Play
+from trioscsi.conformance.bench.play import NotExercised, Play
 from trioscsi.conformance.bench.readings import next_reading, reading
 from trioscsi.conformance.bench.scenario import Drive, Scenarios, Stimulus
 from trioscsi.conformance.bench.statuses import UNIT_ATTENTION, fixed
