@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.conformance.talk import INITIATOR, Talk
-from trioscsi.conformance import Verdict, notes
+from trioscsi.conformance import Verdict, record
 from trioscsi.conformance.record import ENDED_KEPT, Phase
 from trioscsi.pdu import (
     LogoutRequest,
@@ -20,12 +20,12 @@ from trioscsi.pdu import (
 
 
 def test_tags_are_remembered_up_to_a_bound(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(notes, "TAGS_KEPT", 100)
+    monkeypatch.setattr(record, "TAGS_KEPT", 100)
     talk = Talk().log_in()
-    for number in range(notes.TAGS_KEPT + 5):
+    for number in range(record.TAGS_KEPT + 5):
         talk.ask(NopOut, itt=number)
     (session,) = talk.judge.record.sessions.values()
-    assert len(session.tags) == notes.TAGS_KEPT
+    assert len(session.tags) == record.TAGS_KEPT
 
 
 def test_tasks_that_have_ended_and_pings_are_remembered_up_to_a_bound():

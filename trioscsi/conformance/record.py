@@ -126,6 +126,11 @@ class Session:
     """Whether the initiator broke a rule that the record relies on: what the target owes to its
     commands is not certain any more."""
 
+    def begin(self, request: Request) -> None:
+        """A request is under way; of those beyond the bound nothing is known."""
+        if len(self.tags) < TAGS_KEPT:
+            self.tags[request.pdu.itt] = request
+
     def tasks(self, lun: int | None = None) -> list[Task]:
         """The SCSI commands under way, at one unit or at all."""
         return [
