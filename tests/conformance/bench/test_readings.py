@@ -60,6 +60,14 @@ def test_a_last_piece_may_have_the_status():
     assert found.status(5, status=8).exp_data_sn == 5
 
 
+def test_a_piece_may_ask_to_be_acknowledged():
+    found = read(bytes(8))
+    (pdu,) = found.cut()
+    found.command.lun = 3 << 48
+    found.ask(pdu, 5)
+    assert (pdu.acknowledge, pdu.ttt, pdu.lun) == (True, 5, 3 << 48)
+
+
 def test_what_was_taken_can_be_said_again():
     async def act(play: Play) -> None:
         found = await reading(play, where=reads_blocks)

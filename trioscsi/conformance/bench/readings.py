@@ -61,6 +61,10 @@ class Reading:
         size = max(len(self.data) // count & ~3, 4)
         return self.cut(*[size] * (count - 1))
 
+    def ask(self, pdu: DataIn, ttt: int) -> None:
+        """Have the initiator acknowledge a Data-In, and all before it (section 11.7.2)."""
+        pdu.acknowledge, pdu.ttt, pdu.lun = True, ttt, self.command.lun
+
     def with_status(self, pdu: DataIn) -> DataIn:
         """A last Data-In that ends the command as well."""
         response = self.response

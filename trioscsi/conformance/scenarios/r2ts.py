@@ -13,9 +13,10 @@ from trioscsi.conformance.bench.bursts import (
     settle,
 )
 from trioscsi.conformance.bench.levels import session_at
+from trioscsi.conformance.bench.losses import LEVEL_1
 from trioscsi.conformance.bench.play import NotExercised, Play
 from trioscsi.conformance.bench.readings import gather
-from trioscsi.conformance.bench.scenario import Ability, Drive, Scenarios
+from trioscsi.conformance.bench.scenario import Drive, Scenarios
 from trioscsi.conformance.bench.statuses import failed
 from trioscsi.conformance.bench.writings import (
     TTT,
@@ -187,10 +188,9 @@ async def late_r2t(play: Play) -> None:
     "Data that an R2T asks for once more are sent again.",
     ANSWERED,
     Drive.WRITE,
-    needs=(Ability.LEVEL_1,),
     target=SOLICITED,
-    initiator={"error_recovery_level": 1},
     mutants=("r2t-back-ignored",),
+    **LEVEL_1,
 )
 async def recovery_r2t(play: Play) -> None:
     link = await session_at(play, 1)
