@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trioscsi.initiator import pages
-from trioscsi.scsi.sense import INVALID_COMMAND_OPERATION_CODE
+from trioscsi.scsi.complaints import INVALID_COMMAND_OPERATION_CODE
 
 
 def test_standard_inquiry_data():

@@ -4,7 +4,8 @@ import pytest
 
 from trioscsi.errors import CommandFailed
 from trioscsi.initiator.results import Answer
-from trioscsi.scsi.sense import INVALID_COMMAND_OPERATION_CODE, AdditionalSense, unit_attention
+from trioscsi.scsi.complaints import INVALID_COMMAND_OPERATION_CODE, unit_attention
+from trioscsi.scsi.sense import AdditionalSense
 
 
 def test_the_data_of_a_command_that_has_succeeded():

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trioscsi.scsi import AdditionalSense, Failed, Nexus, Plan, Reply, absent
+from trioscsi.scsi.complaints import LOGICAL_UNIT_NOT_SUPPORTED, invalid_field
 from trioscsi.scsi.inquiry.command import STANDARD
-from trioscsi.scsi.sense import LOGICAL_UNIT_NOT_SUPPORTED, invalid_field
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from tests.scsi.cdbs import plain
 from trioscsi.scsi import Failed, LogicalUnit, Nexus, Plan, Read
 from trioscsi.scsi.cdb import cdb_layout, cdb_layout_32, is_preempt_and_abort, naca, whole
+from trioscsi.scsi.complaints import invalid_field
 from trioscsi.scsi.disk import DISK
 from trioscsi.scsi.layout import bits, span
 from trioscsi.scsi.plan import Refusal
-from trioscsi.scsi.sense import invalid_field
 
 LAYOUT = cdb_layout(10, {"protect": bits(1, 7, 5)}, service_action=bits(1, 4, 0), length=span(7, 8))
 UNIT = LogicalUnit(

@@ -8,8 +8,8 @@ import pytest
 from trioscsi.scsi import Done, Failed, LogicalUnit, Nexus, Plan
 from trioscsi.scsi.cdb import Bytes, Cdb, cdb_layout
 from trioscsi.scsi.command import Access, Command, CommandSet, Concern, Guard, decoded
+from trioscsi.scsi.complaints import INVALID_COMMAND_OPERATION_CODE, START_REQUIRED, invalid_field
 from trioscsi.scsi.layout import bits, span
-from trioscsi.scsi.sense import INVALID_COMMAND_OPERATION_CODE, START_REQUIRED, invalid_field
 
 
 @decoded

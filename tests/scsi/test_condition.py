@@ -14,9 +14,9 @@ from trioscsi.scsi import (
     Sense,
     SenseKey,
 )
+from trioscsi.scsi.complaints import NO_SENSE, START_REQUIRED, unit_attention
 from trioscsi.scsi.disk import DISK
 from trioscsi.scsi.modes.pages import INFORMATIONAL_EXCEPTIONS_CONTROL
-from trioscsi.scsi.sense import NO_SENSE, START_REQUIRED, unit_attention
 
 Ask = Callable[[str], Plan]
 

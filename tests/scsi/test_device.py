@@ -25,8 +25,8 @@ from trioscsi.scsi import (
     Sense,
     Write,
 )
+from trioscsi.scsi.complaints import unit_attention
 from trioscsi.scsi.disk import DISK
-from trioscsi.scsi.sense import unit_attention
 
 PLANS = (Done, Met, Reply, Failed, Refused, Read, Write, Receive, Procedure)
 ENDS = (Done, Met, Reply, Failed, Refused)

@@ -14,8 +14,8 @@ from trioscsi.scsi import (
     Reply,
     ScsiTarget,
 )
+from trioscsi.scsi.complaints import invalid_field, invalid_parameter
 from trioscsi.scsi.identifying import IDENTIFIER, TEXT, WHICH_THERE_ARE
-from trioscsi.scsi.sense import invalid_field, invalid_parameter
 
 NAME = "iqn.2026-11.example:disk"
 

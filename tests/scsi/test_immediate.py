@@ -17,15 +17,15 @@ from trioscsi.scsi import (
     Storage,
 )
 from trioscsi.scsi.blocks.cache import Flush
-from trioscsi.scsi.immediate import Immediate
-from trioscsi.scsi.sense import (
+from trioscsi.scsi.complaints import (
     WRITE_PROTECTED,
-    Sense,
     deferred,
     out_of_range,
     unrecovered_read,
     write_error,
 )
+from trioscsi.scsi.immediate import Immediate
+from trioscsi.scsi.sense import Sense
 
 READY = bytes(6)
 

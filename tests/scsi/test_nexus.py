@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trioscsi.scsi import AdditionalSense, Nexus, Sense, SenseKey
+from trioscsi.scsi.complaints import deferred, unit_attention, write_error
 from trioscsi.scsi.nexus import DEPTH
-from trioscsi.scsi.sense import Overflow, deferred, unit_attention, write_error
+from trioscsi.scsi.sense import Overflow
 
 POWER_ON = AdditionalSense.POWER_ON_RESET_OR_BUS_DEVICE_RESET_OCCURRED
 RESET = AdditionalSense.BUS_DEVICE_RESET_FUNCTION_OCCURRED

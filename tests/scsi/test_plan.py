@@ -14,8 +14,8 @@ from trioscsi.scsi import (
     Status,
     Write,
 )
+from trioscsi.scsi.complaints import WRITE_PROTECTED
 from trioscsi.scsi.plan import Refusal, only_block
-from trioscsi.scsi.sense import WRITE_PROTECTED
 
 
 @pytest.mark.parametrize(

@@ -22,17 +22,16 @@ from trioscsi.scsi import (
     ScsiTarget,
 )
 from trioscsi.scsi.command import VARIABLE_LENGTH, Command
-from trioscsi.scsi.disk import DISK
-from trioscsi.scsi.ports import Cause, PortGroups
-from trioscsi.scsi.sense import (
+from trioscsi.scsi.complaints import (
     PARAMETER_LIST_LENGTH_ERROR,
     PORT_IN_STANDBY,
-    Sense,
-    SenseKey,
     invalid_field,
     invalid_parameter,
     unit_attention,
 )
+from trioscsi.scsi.disk import DISK
+from trioscsi.scsi.ports import Cause, PortGroups
+from trioscsi.scsi.sense import Sense, SenseKey
 
 NAME = "iqn.2026-11.example:disk"
 ALUA = tomllib.loads(

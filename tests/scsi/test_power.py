@@ -7,9 +7,10 @@ import pytest
 from tests.scsi.store import Blocks
 from trioscsi.scsi import AdditionalSense, Done, Failed, LogicalUnit, Nexus, Plan, Read, Reply
 from trioscsi.scsi.blocks.cache import Flush
+from trioscsi.scsi.complaints import START_REQUIRED, invalid_field
 from trioscsi.scsi.immediate import Immediate
 from trioscsi.scsi.power import PowerCondition, power_conditions
-from trioscsi.scsi.sense import START_REQUIRED, Sense, SenseKey, invalid_field
+from trioscsi.scsi.sense import Sense, SenseKey
 
 Ask = Callable[[str], Plan]
 READY, SENSE, READ = "00", "03 00 0000 ff 00", "28 00 00000000 00 0001 00"

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from trioscsi.scsi import Done, Failed, LogicalUnit, Nexus, Plan
-from trioscsi.scsi.sense import invalid_field
+from trioscsi.scsi.complaints import invalid_field
 
 Ask = Callable[[str], Plan]
 PREVENT, ALLOW = "1e 000000 01", "1e 000000 00"

@@ -1,21 +1,11 @@
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trioscsi.errors import OutOfSpace
 from trioscsi.scsi import AdditionalSense, FieldPointer, Sense, SenseKey
-from trioscsi.scsi import sense as sense_data
-from trioscsi.scsi.sense import (
-    FIXED,
-    Forwarded,
-    Overflow,
-    Progress,
-    RetryCount,
-    out_of_range,
-    storage_failure,
-)
+from trioscsi.scsi.complaints import out_of_range
+from trioscsi.scsi.sense import FIXED, Forwarded, Overflow, Progress, RetryCount
 
 specifics = st.one_of(
     st.none(),
@@ -105,44 +95,6 @@ def test_descriptor_sense_decodes_back_whole(sense: Sense) -> None:
     check_specific(found.get(0x02, bytes(6))[2:5], sense)
     assert found.get(0x03, bytes(2))[1] == sense.unit_code
     assert found.get(0x05, bytes(2))[1] == (0x20 if sense.ili else 0)
-
-
-def test_an_invalid_field_is_encoded_as_the_standard_draws_it() -> None:
-    data = sense_data.invalid_field(1, 7).encode()
-    assert data.hex(" ") == "70 00 05 00 00 00 00 0a 00 00 00 00 24 00 00 cf 00 01"
-
-
-def test_a_field_of_a_parameter_list_is_not_one_of_the_cdb() -> None:
-    data = sense_data.invalid_parameter(4).encode()
-    assert data.hex(" ") == "70 00 05 00 00 00 00 0a 00 00 00 00 26 00 00 80 00 04"
-
-
-@pytest.mark.parametrize(
-    ("sense", "key", "code", "information"),
-    [
-        (sense_data.out_of_range(8), SenseKey.ILLEGAL_REQUEST, 0x2100, 8),
-        (sense_data.unrecovered_read(8), SenseKey.MEDIUM_ERROR, 0x1100, 8),
-        (sense_data.write_error(8), SenseKey.MEDIUM_ERROR, 0x0C00, 8),
-        (sense_data.write_error(), SenseKey.MEDIUM_ERROR, 0x0C00, None),
-        (sense_data.miscompare(8), SenseKey.MISCOMPARE, 0x1D00, 8),
-        (
-            sense_data.unit_attention(AdditionalSense.CAPACITY_DATA_HAS_CHANGED),
-            SenseKey.UNIT_ATTENTION,
-            0x2A09,
-            None,
-        ),
-    ],
-)
-def test_each_complaint_has_its_key_and_code(
-    sense: Sense, key: SenseKey, code: int, information: int | None
-) -> None:
-    assert sense == Sense(key, code, information)
-    assert (sense.asc, sense.ascq) == divmod(code, 256)
-
-
-def test_storage_that_is_full_is_no_error_of_the_medium() -> None:
-    sense = storage_failure(OutOfSpace("full"), reading=False)
-    assert (sense.key, sense.code) == (SenseKey.DATA_PROTECT, 0x2707)
 
 
 def test_what_a_copy_source_or_destination_said_is_forwarded() -> None:

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from trioscsi.scsi import AdditionalSense, Done, Failed, LogicalUnit, Nexus, Plan, Reply
 from trioscsi.scsi.command import CommandSet
+from trioscsi.scsi.complaints import INVALID_COMMAND_OPERATION_CODE, invalid_field
 from trioscsi.scsi.disk import DISK
-from trioscsi.scsi.sense import INVALID_COMMAND_OPERATION_CODE, invalid_field
 from trioscsi.scsi.supported import COMMAND_DESCRIPTOR, ONE_COMMAND
 
 Ask = Callable[[str], Plan]

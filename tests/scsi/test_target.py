@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from trioscsi.errors import UsageError
 from trioscsi.scsi import AdditionalSense, Done, Failed, LogicalUnit, Nexus, Reply, ScsiTarget
-from trioscsi.scsi.sense import LOGICAL_UNIT_NOT_SUPPORTED, unit_attention
+from trioscsi.scsi.complaints import LOGICAL_UNIT_NOT_SUPPORTED, unit_attention
 
 NAME = "iqn.2026-11.example:disk"
 READY, LUNS = bytes(6), bytes.fromhex("a0 00 00 000000 00000100 00 00")

@@ -14,8 +14,8 @@ from trioscsi.scsi import (
     Reply,
     ScsiTarget,
 )
+from trioscsi.scsi.complaints import PARAMETER_LIST_LENGTH_ERROR, invalid_field, invalid_parameter
 from trioscsi.scsi.modes.pages import CONTROL_EXTENSION
-from trioscsi.scsi.sense import PARAMETER_LIST_LENGTH_ERROR, invalid_field, invalid_parameter
 from trioscsi.scsi.timestamp import REPORTED, Origin
 
 NAME = "iqn.2026-11.example:disk"

@@ -52,7 +52,7 @@ from trioscsi.scsi import (
     Status,
     Storage,
 )
-from trioscsi.scsi.sense import WRITE_PROTECTED
+from trioscsi.scsi.complaints import WRITE_PROTECTED
 
 IMMEDIATELY = b"\x35\x02" + bytes(8)
 INQUIRY = bytes.fromhex("12 00 00 0060 00")

@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from trioscsi.pdu import TaskAttribute
 from trioscsi.scsi import Failed, LogicalUnit, Refused, Status
-from trioscsi.scsi.sense import INVALID_MESSAGE, invalid_data_out
+from trioscsi.scsi.complaints import INVALID_MESSAGE, invalid_data_out
 from trioscsi.server.task_set import Member, TaskSet
 
 UNTAGGED, SIMPLE, ORDERED, HEAD, ACA = TaskAttribute

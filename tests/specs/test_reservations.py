@@ -12,12 +12,12 @@ import pytest
 
 from tests.scsi.hosts import IGNORE, MOVE, REGISTER, RESERVE, Host, House
 from trioscsi.scsi import Done, Failed
+from trioscsi.scsi.complaints import RESERVATIONS_LOST
 from trioscsi.scsi.disk import DISK
 from trioscsi.scsi.layout import Layout
 from trioscsi.scsi.reservations import persistent_in, persistent_order, transport_id
 from trioscsi.scsi.reservations.registrations import Type
 from trioscsi.scsi.reservations.state import CONFLICT
-from trioscsi.scsi.sense import RESERVATIONS_LOST
 
 TABLE: dict[str, Any] = tomllib.loads(
     (Path(__file__).parents[2] / "specs" / "scsi" / "reservations.toml").read_text()

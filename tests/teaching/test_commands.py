@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trioscsi.scsi import AdditionalSense, FieldPointer, Sense, SenseKey
+from trioscsi.scsi.complaints import invalid_field
 from trioscsi.scsi.disk import DISK
-from trioscsi.scsi.sense import Progress, invalid_field
+from trioscsi.scsi.sense import Progress
 from trioscsi.teaching.commands import explain_cdb, explain_sense, marked, pointed_at, sense_key
 
 

@@ -27,7 +27,7 @@ from trioscsi.pdu import (
     encode,
 )
 from trioscsi.pdu.sense import join
-from trioscsi.scsi.sense import invalid_field
+from trioscsi.scsi.complaints import invalid_field
 from trioscsi.teaching.explanation import Ladder, explain_cut, printable, table
 from trioscsi.teaching.splitting import Digests, Splitter
 

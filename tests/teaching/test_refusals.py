@@ -23,7 +23,7 @@ from trioscsi.pdu import (
 )
 from trioscsi.pdu.sense import join
 from trioscsi.scsi import AdditionalSense, Sense, SenseKey
-from trioscsi.scsi.sense import invalid_field
+from trioscsi.scsi.complaints import invalid_field
 from trioscsi.teaching.broken_rules import LOGIN
 from trioscsi.teaching.fields import explain
 from trioscsi.teaching.refusals import Refused, lines, refusal

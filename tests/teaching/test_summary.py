@@ -22,7 +22,7 @@ from trioscsi.pdu import (
     encode,
 )
 from trioscsi.pdu.sense import join
-from trioscsi.scsi.sense import invalid_field
+from trioscsi.scsi.complaints import invalid_field
 from trioscsi.teaching.fields import explain, title_of
 from trioscsi.teaching.splitting import Cut
 from trioscsi.teaching.summary import headline, numbers, summary

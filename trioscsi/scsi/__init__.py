@@ -10,7 +10,8 @@ General layout:
   more commands, of one module each; ``absent``: those to a LUN that addresses nothing.
 - ``immediate``: commands that are answered before they are done.
 - ``storage``: what commands of several steps are performed on.
-- ``layout``: records of bit fields; ``cdb``: those that are CDBs; ``sense``: those that complain.
+- ``layout``: records of bit fields; ``cdb``: those that are CDBs; ``sense``: those that complain;
+  ``complaints``: of what.
 - ``nexus``: what an initiator has not been told yet.
 """
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from trioscsi.scsi.cdb import WIRE_LENGTH, whole
+from trioscsi.scsi.complaints import LOGICAL_UNIT_NOT_SUPPORTED
 from trioscsi.scsi.condition import REQUEST_SENSE
 from trioscsi.scsi.inquiry.command import INQUIRY, inquiry_of_nothing
 from trioscsi.scsi.plan import Failed, Refusal, Reply
-from trioscsi.scsi.sense import LOGICAL_UNIT_NOT_SUPPORTED
 from trioscsi.scsi.supported import REPORT_LUNS, luns
 
 if TYPE_CHECKING:

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from trioscsi.scsi.complaints import invalid_field
 from trioscsi.scsi.layout import Field, Layout, bits, span
 from trioscsi.scsi.plan import Refusal
-from trioscsi.scsi.sense import invalid_field
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

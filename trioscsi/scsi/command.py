@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from trioscsi.scsi.complaints import INVALID_COMMAND_OPERATION_CODE, invalid_field
 from trioscsi.scsi.plan import Failed, Refusal
-from trioscsi.scsi.sense import INVALID_COMMAND_OPERATION_CODE, invalid_field
 
 if TYPE_CHECKING:
     from trioscsi.scsi.cdb import Bytes, Cdb, CdbLayout

@@ -12,6 +12,7 @@ from trioscsi.scsi.blocks.thresholds import Thresholds
 from trioscsi.scsi.cdb import WIRE_LENGTH, whole
 from trioscsi.scsi.cdrom.tray import Tray
 from trioscsi.scsi.command import GUARDED, Concern
+from trioscsi.scsi.complaints import out_of_range
 from trioscsi.scsi.copy.operation import Operations
 from trioscsi.scsi.copy.token import Tokens
 from trioscsi.scsi.disk import DISK
@@ -27,7 +28,7 @@ from trioscsi.scsi.ports import PortGroups
 from trioscsi.scsi.power import PowerCondition, not_ready, wake
 from trioscsi.scsi.removal import Removal
 from trioscsi.scsi.reservations.state import Reservations
-from trioscsi.scsi.sense import AdditionalSense, out_of_range
+from trioscsi.scsi.sense import AdditionalSense
 from trioscsi.scsi.timestamp import Timestamp
 from trioscsi.scsi.upkeep import overhaul
 from trioscsi.scsi.upkeep.buffers import Buffers

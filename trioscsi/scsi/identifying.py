@@ -13,9 +13,10 @@ import attrs
 from trioscsi.errors import BackendError
 from trioscsi.scsi.cdb import Cdb, cdb_layout
 from trioscsi.scsi.command import Access, Command, decoded
+from trioscsi.scsi.complaints import invalid_parameter
 from trioscsi.scsi.layout import bits, layout, span
 from trioscsi.scsi.plan import Done, Procedure, Receive, Refusal, Reply
-from trioscsi.scsi.sense import AdditionalSense, invalid_parameter
+from trioscsi.scsi.sense import AdditionalSense
 
 if TYPE_CHECKING:
     from trioscsi.scsi.device import LogicalUnit

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import attrs
 
 from trioscsi.errors import BackendError
+from trioscsi.scsi.complaints import deferred, storage_failure
 from trioscsi.scsi.plan import Done, Failed, Procedure, Refusal, only_block
-from trioscsi.scsi.sense import deferred, storage_failure
 
 if TYPE_CHECKING:
     from trioscsi.scsi.device import LogicalUnit

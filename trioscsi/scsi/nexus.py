@@ -7,8 +7,9 @@ from typing import Protocol
 
 import attrs
 
+from trioscsi.scsi.complaints import unit_attention
 from trioscsi.scsi.reservations import transport_id
-from trioscsi.scsi.sense import AdditionalSense, Overflow, Sense, unit_attention
+from trioscsi.scsi.sense import AdditionalSense, Overflow, Sense
 
 DEPTH = 16
 """What is kept for one nexus and one unit until it is reported; beyond it, only that there was

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 import attrs
 
-from trioscsi.scsi.sense import Sense, invalid_data_out
+from trioscsi.scsi.complaints import invalid_data_out
+from trioscsi.scsi.sense import Sense
 
 if TYPE_CHECKING:
     from trioscsi.scsi.storage import Storage

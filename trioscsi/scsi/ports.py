@@ -15,15 +15,15 @@ import attrs
 from trioscsi.errors import UsageError
 from trioscsi.scsi.cdb import Cdb, cdb_layout
 from trioscsi.scsi.command import Access, Command, decoded
-from trioscsi.scsi.layout import bits, layout, span
-from trioscsi.scsi.plan import Done, Failed, Receive, Refusal, Reply
-from trioscsi.scsi.sense import (
+from trioscsi.scsi.complaints import (
     IN_ACCESS_STATE_TRANSITION,
     PARAMETER_LIST_LENGTH_ERROR,
     PORT_IN_STANDBY,
     PORT_UNAVAILABLE,
     invalid_parameter,
 )
+from trioscsi.scsi.layout import bits, layout, span
+from trioscsi.scsi.plan import Done, Failed, Receive, Refusal, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 from trioscsi.scsi.blocks.cache import flush
 from trioscsi.scsi.cdb import Cdb, cdb_layout
 from trioscsi.scsi.command import Access, Command, decoded
+from trioscsi.scsi.complaints import START_REQUIRED
 from trioscsi.scsi.layout import bits, layout, span
 from trioscsi.scsi.plan import Done, Failed
-from trioscsi.scsi.sense import START_REQUIRED, AdditionalSense
+from trioscsi.scsi.sense import AdditionalSense
 
 if TYPE_CHECKING:
     from trioscsi.scsi.cdb import Bytes

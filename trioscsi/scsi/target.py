@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from trioscsi.errors import UsageError
 from trioscsi.scsi import absent, ports
 from trioscsi.scsi.command import Access, Concern
+from trioscsi.scsi.complaints import WRITE_PROTECTED
 from trioscsi.scsi.device import to_nobody
 from trioscsi.scsi.plan import Failed
 from trioscsi.scsi.ports import Cause, PortGroups
-from trioscsi.scsi.sense import WRITE_PROTECTED, AdditionalSense
+from trioscsi.scsi.sense import AdditionalSense
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -9,9 +9,10 @@ import attrs
 
 from trioscsi.scsi.cdb import Cdb, cdb_layout
 from trioscsi.scsi.command import Access, Command, decoded
+from trioscsi.scsi.complaints import PARAMETER_LIST_LENGTH_ERROR, invalid_parameter
 from trioscsi.scsi.layout import bits, layout, span
 from trioscsi.scsi.plan import Done, Receive, Refusal, Reply
-from trioscsi.scsi.sense import PARAMETER_LIST_LENGTH_ERROR, AdditionalSense, invalid_parameter
+from trioscsi.scsi.sense import AdditionalSense
 
 if TYPE_CHECKING:
     from trioscsi.scsi.device import LogicalUnit

@@ -9,7 +9,7 @@ import trio
 
 from trioscsi.errors import UsageError
 from trioscsi.scsi import AdditionalSense, Failed, Plan, Write
-from trioscsi.scsi.sense import out_of_range, unit_attention
+from trioscsi.scsi.complaints import out_of_range, unit_attention
 
 if TYPE_CHECKING:
     from trioscsi.backends import BlockDevice

@@ -56,8 +56,8 @@ from trioscsi.scsi import (
     Write,
 )
 from trioscsi.scsi.blocks.transfer import whole_blocks
+from trioscsi.scsi.complaints import storage_failure
 from trioscsi.scsi.plan import only_block
-from trioscsi.scsi.sense import storage_failure
 from trioscsi.server.jobs import Jobs
 from trioscsi.server.keeper import Keeper
 from trioscsi.server.storage import Unit, UnitStorage

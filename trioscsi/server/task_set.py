@@ -32,7 +32,7 @@ from trioscsi.pdu import TaskAttribute
 from trioscsi.protocol import Session, Task
 from trioscsi.scsi import Failed, LogicalUnit, Plan, Refused, Status
 from trioscsi.scsi.cdb import is_preempt_and_abort, naca
-from trioscsi.scsi.sense import INVALID_MESSAGE, invalid_data_out
+from trioscsi.scsi.complaints import INVALID_MESSAGE, invalid_data_out
 
 _WAITING = (machine.ARRIVED.name, machine.DORMANT.name)
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from tests.scsi.store import Blocks
 from trioscsi.scsi import Done, Failed, LogicalUnit, Nexus, Plan
 from trioscsi.scsi.blocks.atomic import WriteAtomic
-from trioscsi.scsi.sense import (
+from trioscsi.scsi.complaints import (
     INVALID_COMMAND_OPERATION_CODE,
     WRITE_PROTECTED,
     invalid_field,

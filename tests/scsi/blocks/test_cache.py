@@ -7,8 +7,8 @@ import pytest
 from tests.scsi.store import Blocks
 from trioscsi.scsi import Done, Failed, LogicalUnit, Nexus, Plan
 from trioscsi.scsi.blocks.cache import Flush
+from trioscsi.scsi.complaints import out_of_range
 from trioscsi.scsi.immediate import Immediate
-from trioscsi.scsi.sense import out_of_range
 
 Ask = Callable[[str], Plan]
 

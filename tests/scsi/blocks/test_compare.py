@@ -7,7 +7,7 @@ import pytest
 from tests.scsi.store import Blocks
 from trioscsi.scsi import Done, Failed, LogicalUnit, Nexus, Plan
 from trioscsi.scsi.blocks.compare import CompareAndWrite
-from trioscsi.scsi.sense import WRITE_PROTECTED, invalid_field, miscompare, out_of_range
+from trioscsi.scsi.complaints import WRITE_PROTECTED, invalid_field, miscompare, out_of_range
 
 Ask = Callable[[str], Plan]
 

@@ -10,7 +10,7 @@ from tests.scsi.store import Blocks
 from trioscsi.errors import BackendError
 from trioscsi.scsi import Done, Failed, LogicalUnit, Nexus, Plan, Receive, Reply
 from trioscsi.scsi.blocks.defects import Reassign
-from trioscsi.scsi.sense import (
+from trioscsi.scsi.complaints import (
     PARAMETER_LIST_LENGTH_ERROR,
     WRITE_PROTECTED,
     invalid_field,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.scsi.store import Blocks
 from trioscsi.scsi import Done, Failed, LogicalUnit, Nexus, Plan
 from trioscsi.scsi.blocks.orwrite import OrWrite, either
-from trioscsi.scsi.sense import WRITE_PROTECTED, invalid_field, out_of_range
+from trioscsi.scsi.complaints import WRITE_PROTECTED, invalid_field, out_of_range
 
 Ask = Callable[[str], Plan]
 

@@ -8,7 +8,7 @@ from tests.scsi.store import Blocks
 from trioscsi.errors import BackendError
 from trioscsi.scsi import Done, Failed, LogicalUnit, Met, Nexus, Plan
 from trioscsi.scsi.blocks.prefetch import Prefetch
-from trioscsi.scsi.sense import invalid_field, out_of_range
+from trioscsi.scsi.complaints import invalid_field, out_of_range
 
 Ask = Callable[[str], Plan]
 

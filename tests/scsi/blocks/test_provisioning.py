@@ -10,7 +10,7 @@ from tests.scsi.store import Blocks, Run
 from trioscsi.errors import BackendError
 from trioscsi.scsi import Done, Failed, LogicalUnit, Nexus, Outcome, Plan, Receive, Reply
 from trioscsi.scsi.blocks.provisioning import LBA_STATUS_DESCRIPTOR, LBA_STATUS_HEADER, Unmap
-from trioscsi.scsi.sense import (
+from trioscsi.scsi.complaints import (
     INVALID_COMMAND_OPERATION_CODE,
     PARAMETER_LIST_LENGTH_ERROR,
     WRITE_PROTECTED,

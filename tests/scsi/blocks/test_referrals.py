@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from trioscsi.scsi import Failed, LogicalUnit, Nexus, Plan, Reply, ScsiTarget
+from trioscsi.scsi.complaints import out_of_range
 from trioscsi.scsi.ports import AccessState
-from trioscsi.scsi.sense import out_of_range
 
 Ask = Callable[[str], Plan]
 NAME = "iqn.2026-11.example:disk"

@@ -6,7 +6,7 @@ import pytest
 
 from trioscsi.scsi import Failed, LogicalUnit, Nexus, Plan, Read, Write
 from trioscsi.scsi.blocks.transfer import whole_blocks
-from trioscsi.scsi.sense import WRITE_PROTECTED, invalid_field, out_of_range
+from trioscsi.scsi.complaints import WRITE_PROTECTED, invalid_field, out_of_range
 
 Ask = Callable[[str], Plan]
 

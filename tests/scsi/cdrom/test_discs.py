@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from trioscsi.scsi import CdRom, Failed, Nexus, Plan, Reply
 from trioscsi.scsi.cdrom.discs import CD_CAPACITY
-from trioscsi.scsi.sense import invalid_field
+from trioscsi.scsi.complaints import invalid_field
 
 NAME = "iqn.2026-11.example:disk"
 

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from trioscsi.scsi import CdRom, Done, Failed, Nexus, Plan, Read, Reply, ScsiTarget
 from trioscsi.scsi.cdrom.drive import CDROM
+from trioscsi.scsi.complaints import INVALID_COMMAND_OPERATION_CODE, invalid_field, out_of_range
 from trioscsi.scsi.inquiry.command import STANDARD
-from trioscsi.scsi.sense import INVALID_COMMAND_OPERATION_CODE, invalid_field, out_of_range
 
 NAME = "iqn.2026-11.example:disk"
 

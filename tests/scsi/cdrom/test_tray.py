@@ -14,7 +14,7 @@ from trioscsi.scsi import (
     ScsiTarget,
 )
 from trioscsi.scsi.cdrom.tray import NO_MEDIUM, REMOVAL_PREVENTED
-from trioscsi.scsi.sense import invalid_field
+from trioscsi.scsi.complaints import invalid_field
 
 NAME = "iqn.2026-11.example:disk"
 READY, EJECT, LOAD = "00", "1b 00 0000 02 00", "1b 00 0000 03 00"

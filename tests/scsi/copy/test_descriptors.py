@@ -6,16 +6,12 @@ from hypothesis import strategies as st
 
 from tests.scsi.copy.world import World, blocks, name, some, verify
 from trioscsi.scsi import AdditionalSense, FieldPointer, LogicalUnit, Refusal
+from trioscsi.scsi.complaints import PARAMETER_LIST_LENGTH_ERROR, invalid_parameter
 from trioscsi.scsi.copy import bounds
 from trioscsi.scsi.copy.descriptors import Kind, parse_segments, parse_targets
 from trioscsi.scsi.inquiry.designation import designators
 from trioscsi.scsi.plan import Failed
-from trioscsi.scsi.sense import (
-    PARAMETER_LIST_LENGTH_ERROR,
-    Sense,
-    SenseKey,
-    invalid_parameter,
-)
+from trioscsi.scsi.sense import Sense, SenseKey
 
 TARGETS, SEGMENTS = (
     AdditionalSense.UNSUPPORTED_TARGET_DESCRIPTOR_TYPE_CODE,

@@ -17,10 +17,10 @@ from trioscsi.scsi import (
     SenseKey,
     Status,
 )
+from trioscsi.scsi.complaints import PARAMETER_LIST_LENGTH_ERROR, invalid_field, invalid_parameter
 from trioscsi.scsi.copy import bounds
 from trioscsi.scsi.copy.extended import ExtendedCopy
 from trioscsi.scsi.copy.parameters import parse_lid1, parse_lid4
-from trioscsi.scsi.sense import PARAMETER_LIST_LENGTH_ERROR, invalid_field, invalid_parameter
 
 
 def test_a_copy_is_made_from_its_parameter_list(world: World) -> None:

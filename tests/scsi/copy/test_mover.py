@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from tests.scsi.copy.world import World
 from tests.scsi.store import at_once
 from trioscsi.errors import BackendError, OutOfSpace
+from trioscsi.scsi.complaints import SPACE_ALLOCATION_FAILED, unrecovered_read, write_error
 from trioscsi.scsi.copy import bounds
 from trioscsi.scsi.copy.mover import Place, Trouble, move
-from trioscsi.scsi.sense import SPACE_ALLOCATION_FAILED, unrecovered_read, write_error
 
 ROOM = 24 * 4096
 """The bytes of each unit that the property uses."""

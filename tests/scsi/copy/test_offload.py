@@ -9,6 +9,14 @@ from hypothesis import strategies as st
 from tests.scsi.copy.world import World, out, populate, receive, write_using
 from tests.scsi.store import Blocks, at_once
 from trioscsi.scsi import Done, Failed, Outcome, Receive, Refused, Reply, Status
+from trioscsi.scsi.complaints import (
+    PARAMETER_LIST_LENGTH_ERROR,
+    WRITE_PROTECTED,
+    invalid_parameter,
+    out_of_range,
+    unrecovered_read,
+    write_error,
+)
 from trioscsi.scsi.copy import bounds
 from trioscsi.scsi.copy.offload import PopulateToken
 from trioscsi.scsi.copy.results import STATUS_LID4
@@ -20,14 +28,6 @@ from trioscsi.scsi.copy.token import (
     UNKNOWN,
     Range,
     RodType,
-)
-from trioscsi.scsi.sense import (
-    PARAMETER_LIST_LENGTH_ERROR,
-    WRITE_PROTECTED,
-    invalid_parameter,
-    out_of_range,
-    unrecovered_read,
-    write_error,
 )
 
 ZERO = TOKEN.encode(rod_type=RodType.ZERO, rod_token_length=504)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from trioscsi.scsi import Done, Failed, Nexus, Refusal, Refused, Status
+from trioscsi.scsi.complaints import WRITE_PROTECTED
 from trioscsi.scsi.copy import bounds
 from trioscsi.scsi.copy.operation import (
     INSUFFICIENT_RESOURCES,
@@ -12,7 +13,6 @@ from trioscsi.scsi.copy.operation import (
     Operations,
     State,
 )
-from trioscsi.scsi.sense import WRITE_PROTECTED
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from tests.scsi.copy.world import World, blocks, lid1, lid4
 from trioscsi.scsi import AdditionalSense, Failed, FieldPointer, Refusal
+from trioscsi.scsi.complaints import PARAMETER_LIST_LENGTH_ERROR, invalid_parameter
 from trioscsi.scsi.copy import bounds
 from trioscsi.scsi.copy.parameters import (
     LID1,
@@ -18,12 +19,7 @@ from trioscsi.scsi.copy.parameters import (
     parse_lid4,
 )
 from trioscsi.scsi.layout import Layout
-from trioscsi.scsi.sense import (
-    PARAMETER_LIST_LENGTH_ERROR,
-    Sense,
-    SenseKey,
-    invalid_parameter,
-)
+from trioscsi.scsi.sense import Sense, SenseKey
 
 BOTH = pytest.mark.parametrize(
     ("make", "parse", "header"), [(lid1, parse_lid1, LID1), (lid4, parse_lid4, LID4)]

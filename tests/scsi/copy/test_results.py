@@ -4,6 +4,7 @@ import pytest
 
 from tests.scsi.copy.world import World, blocks, lid1, lid4, out, populate, receive, verify
 from trioscsi.scsi import Done, Failed, Refused, Reply, Status
+from trioscsi.scsi.complaints import invalid_field
 from trioscsi.scsi.copy import bounds
 from trioscsi.scsi.copy.operation import State
 from trioscsi.scsi.copy.results import (
@@ -12,7 +13,6 @@ from trioscsi.scsi.copy.results import (
     STATUS_LID1,
     STATUS_LID4,
 )
-from trioscsi.scsi.sense import invalid_field
 
 FAR = 0xFFFE
 """An index for which there is no descriptor."""

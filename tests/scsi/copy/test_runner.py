@@ -9,6 +9,7 @@ from tests.scsi.copy.world import World
 from tests.scsi.store import at_once
 from trioscsi.errors import BackendError
 from trioscsi.scsi import Done, Failed, Outcome, Refusal, Refused, Status, Storage
+from trioscsi.scsi.complaints import WRITE_PROTECTED
 from trioscsi.scsi.copy.operation import (
     INSUFFICIENT_RESOURCES,
     OPERATION_IN_PROGRESS,
@@ -17,7 +18,6 @@ from trioscsi.scsi.copy.operation import (
     State,
 )
 from trioscsi.scsi.copy.runner import Copy
-from trioscsi.scsi.sense import WRITE_PROTECTED
 
 
 @attrs.define(kw_only=True)

@@ -20,18 +20,16 @@ from trioscsi.scsi import (
     Status,
 )
 from trioscsi.scsi.command import Access, Command, Concern
-from trioscsi.scsi.copy import bounds
-from trioscsi.scsi.copy.descriptors import THIS_UNIT, Kind
-from trioscsi.scsi.sense import (
+from trioscsi.scsi.complaints import (
     START_REQUIRED,
     WRITE_PROTECTED,
-    Forwarded,
-    Sense,
-    SenseKey,
     out_of_range,
     unrecovered_read,
     write_error,
 )
+from trioscsi.scsi.copy import bounds
+from trioscsi.scsi.copy.descriptors import THIS_UNIT, Kind
+from trioscsi.scsi.sense import Forwarded, Sense, SenseKey
 
 INEXACT = AdditionalSense.UNEXPECTED_INEXACT_SEGMENT
 NOTHING = AdditionalSense.NO_ADDITIONAL_SENSE_INFORMATION

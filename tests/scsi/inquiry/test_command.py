@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trioscsi.scsi import AccessState, Failed, LogicalUnit, Nexus, Plan, Reply, ScsiTarget
+from trioscsi.scsi.complaints import invalid_field
 from trioscsi.scsi.inquiry.command import STANDARD
-from trioscsi.scsi.sense import invalid_field
 
 Ask = Callable[[str], Plan]
 

@@ -19,9 +19,9 @@ from trioscsi.scsi import (
     Reply,
     ScsiTarget,
 )
+from trioscsi.scsi.complaints import PARAMETER_LIST_LENGTH_ERROR, invalid_field, invalid_parameter
 from trioscsi.scsi.logs.commands import LOG_SENSE, SaveLog, SenseLog
 from trioscsi.scsi.logs.pages import PAGES
-from trioscsi.scsi.sense import PARAMETER_LIST_LENGTH_ERROR, invalid_field, invalid_parameter
 
 Ask = Callable[[str], Plan]
 NAME = "iqn.2026-11.example:disk"

@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trioscsi.scsi import LogicalUnit, Refusal
+from trioscsi.scsi.complaints import invalid_parameter
 from trioscsi.scsi.layout import bits, span
 from trioscsi.scsi.modes.page import choice, fixed, mode_page, mode_subpage, switch
-from trioscsi.scsi.sense import invalid_parameter
 
 PAGE = mode_page(
     0x20,

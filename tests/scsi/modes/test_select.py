@@ -19,10 +19,10 @@ from trioscsi.scsi import (
     Reply,
     ScsiTarget,
 )
+from trioscsi.scsi.complaints import PARAMETER_LIST_LENGTH_ERROR, invalid_field, invalid_parameter
 from trioscsi.scsi.modes.pages import CACHING, CONTROL, CONTROL_EXTENSION, DISK_PAGES
 from trioscsi.scsi.modes.pages import INFORMATIONAL_EXCEPTIONS_CONTROL as EXCEPTIONS
 from trioscsi.scsi.modes.sense import HEADER_6, HEADER_10
-from trioscsi.scsi.sense import PARAMETER_LIST_LENGTH_ERROR, invalid_field, invalid_parameter
 
 NAME = "iqn.2026-11.example:disk"
 CHANGED = AdditionalSense.MODE_PARAMETERS_CHANGED

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trioscsi.scsi import Failed, LogicalUnit, Nexus, Plan, Reply
+from trioscsi.scsi.complaints import SAVING_PARAMETERS_NOT_SUPPORTED, invalid_field
 from trioscsi.scsi.modes.page import Key
 from trioscsi.scsi.modes.pages import CACHING, CONTROL, DISK_PAGES
-from trioscsi.scsi.sense import SAVING_PARAMETERS_NOT_SUPPORTED, invalid_field
 
 Ask = Callable[[str], Plan]
 SHORT, LONG = "1a {:02x} {:02x} {:02x} ff 00", "5a {:02x} {:02x} {:02x} 000000 ffff 00"

@@ -4,9 +4,9 @@ import pytest
 
 from tests.scsi.hosts import CLEAR, IGNORE, REGISTER, RESERVE, Host, House
 from trioscsi.scsi import Failed, Reply
+from trioscsi.scsi.complaints import invalid_field
 from trioscsi.scsi.reservations import transport_id
 from trioscsi.scsi.reservations.registrations import Type
-from trioscsi.scsi.sense import invalid_field
 
 
 def read(host: Host, action: int, length: int = 0xFFFF) -> str:

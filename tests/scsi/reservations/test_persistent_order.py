@@ -16,16 +16,16 @@ from tests.scsi.hosts import (
     registered,
 )
 from trioscsi.scsi import Done, Failed
-from trioscsi.scsi.ports import AccessState
-from trioscsi.scsi.reservations import transport_id
-from trioscsi.scsi.reservations.registrations import Registrant
-from trioscsi.scsi.reservations.state import CONFLICT
-from trioscsi.scsi.sense import (
+from trioscsi.scsi.complaints import (
     NO_ROOM_FOR_REGISTRATIONS,
     PARAMETER_LIST_LENGTH_ERROR,
     invalid_field,
     invalid_parameter,
 )
+from trioscsi.scsi.ports import AccessState
+from trioscsi.scsi.reservations import transport_id
+from trioscsi.scsi.reservations.registrations import Registrant
+from trioscsi.scsi.reservations.state import CONFLICT
 
 SHORT = Failed(PARAMETER_LIST_LENGTH_ERROR)
 NO_ACTION = Failed(invalid_field(1, 4))

@@ -19,10 +19,7 @@ from tests.scsi.hosts import (
     registered,
 )
 from trioscsi.scsi import AdditionalSense, Done, Failed, Refused
-from trioscsi.scsi.reservations import transport_id
-from trioscsi.scsi.reservations.registrations import Registrant, Reservation, Type
-from trioscsi.scsi.reservations.state import CONFLICT
-from trioscsi.scsi.sense import (
+from trioscsi.scsi.complaints import (
     INVALID_RELEASE,
     NO_ROOM_FOR_REGISTRATIONS,
     PARAMETER_LIST_LENGTH_ERROR,
@@ -30,6 +27,9 @@ from trioscsi.scsi.sense import (
     invalid_field,
     invalid_parameter,
 )
+from trioscsi.scsi.reservations import transport_id
+from trioscsi.scsi.reservations.registrations import Registrant, Reservation, Type
+from trioscsi.scsi.reservations.state import CONFLICT
 
 RELEASED = AdditionalSense.RESERVATIONS_RELEASED
 PREEMPTED = AdditionalSense.RESERVATIONS_PREEMPTED

@@ -4,9 +4,9 @@ import pytest
 
 from tests.scsi.hosts import IGNORE, RESERVE, Host, House
 from trioscsi.scsi import AdditionalSense, Done, Failed, Read
+from trioscsi.scsi.complaints import invalid_field
 from trioscsi.scsi.reservations.registrations import Type
 from trioscsi.scsi.reservations.state import CONFLICT
-from trioscsi.scsi.sense import invalid_field
 
 PAIRS = pytest.mark.parametrize(
     ("reserve", "release"), [("160000000000", "170000000000"), ("56" + "00" * 9, "57" + "00" * 9)]

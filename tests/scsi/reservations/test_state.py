@@ -9,9 +9,9 @@ from tests.scsi.store import Blocks
 from trioscsi.errors import BackendError, UsageError
 from trioscsi.scsi import Failed, LogicalUnit, Nexus, Reply
 from trioscsi.scsi.command import Access
+from trioscsi.scsi.complaints import RESERVATIONS_LOST
 from trioscsi.scsi.reservations.registrations import Registrant, Registrations, Type
 from trioscsi.scsi.reservations.state import CONFLICT, Reservations
-from trioscsi.scsi.sense import RESERVATIONS_LOST
 
 
 @pytest.fixture

@@ -7,14 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trioscsi.scsi import Done, Failed, LogicalUnit, Nexus, Plan, Receive, Reply
-from trioscsi.scsi.plan import Read
-from trioscsi.scsi.sense import (
+from trioscsi.scsi.complaints import (
     COMMAND_SEQUENCE_ERROR,
     OPERATION_IN_PROGRESS,
     PARAMETER_LIST_LENGTH_ERROR,
     invalid_field,
     write_error,
 )
+from trioscsi.scsi.plan import Read
 
 DATA, DESCRIPTOR, ECHO, ECHO_DESCRIPTOR, HISTORY = 0x02, 0x03, 0x0A, 0x0B, 0x1C
 Ask = Callable[[str], Plan]

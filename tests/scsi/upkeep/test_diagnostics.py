@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trioscsi.scsi import Done, Failed, LogicalUnit, Nexus, Plan, Receive, Reply
-from trioscsi.scsi.sense import PARAMETER_LIST_LENGTH_ERROR, invalid_field, invalid_parameter
+from trioscsi.scsi.complaints import PARAMETER_LIST_LENGTH_ERROR, invalid_field, invalid_parameter
 from trioscsi.scsi.upkeep.self_test import Code, SelfTest
 
 Ask = Callable[[str], Plan]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.scsi.store import Blocks
 from trioscsi.scsi import Done, Failed, LogicalUnit, Nexus, Plan, Receive, Sense
-from trioscsi.scsi.sense import (
+from trioscsi.scsi.complaints import (
     PARAMETER_LIST_LENGTH_ERROR,
     WRITE_PROTECTED,
     invalid_field,

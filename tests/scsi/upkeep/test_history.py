@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from trioscsi.scsi import Nexus, Refusal
+from trioscsi.scsi.complaints import COMMAND_SEQUENCE_ERROR, OPERATION_IN_PROGRESS
 from trioscsi.scsi.plan import Failed
-from trioscsi.scsi.sense import COMMAND_SEQUENCE_ERROR, OPERATION_IN_PROGRESS
 from trioscsi.scsi.upkeep.history import DIRECTORY, ENTRY, History
 
 OTHER = Nexus("other", "target")

@@ -7,7 +7,7 @@ import pytest
 from tests.scsi.store import Blocks, at_once
 from trioscsi.scsi import Done, Failed, LogicalUnit, Nexus, Plan, Refused, Reply, Status
 from trioscsi.scsi.command import Concern
-from trioscsi.scsi.sense import FAILED_SELF_TEST, SELF_TEST_IN_PROGRESS
+from trioscsi.scsi.complaints import FAILED_SELF_TEST, SELF_TEST_IN_PROGRESS
 from trioscsi.scsi.storage import Buffer, Extent
 from trioscsi.scsi.upkeep.self_test import Code, Finding, SelfTest
 

@@ -9,9 +9,9 @@ import attrs
 from trioscsi.scsi.blocks.transfer import GROUP_16
 from trioscsi.scsi.cdb import Cdb, cdb_layout
 from trioscsi.scsi.command import Access, Command, decoded
+from trioscsi.scsi.complaints import WRITE_PROTECTED, invalid_field, miscompare
 from trioscsi.scsi.layout import bits, span
 from trioscsi.scsi.plan import Done, Failed, Procedure, Refusal
-from trioscsi.scsi.sense import WRITE_PROTECTED, invalid_field, miscompare
 
 if TYPE_CHECKING:
     from trioscsi.scsi.device import LogicalUnit

@@ -13,9 +13,9 @@ import attrs
 from trioscsi.errors import BackendError
 from trioscsi.scsi.cdb import Cdb, cdb_layout
 from trioscsi.scsi.command import Access, Command, decoded
+from trioscsi.scsi.complaints import PARAMETER_LIST_LENGTH_ERROR, WRITE_PROTECTED
 from trioscsi.scsi.layout import bits, layout, span
 from trioscsi.scsi.plan import Done, Procedure, Receive, Refusal, Reply
-from trioscsi.scsi.sense import PARAMETER_LIST_LENGTH_ERROR, WRITE_PROTECTED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

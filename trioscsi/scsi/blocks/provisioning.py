@@ -10,14 +10,14 @@ import attrs
 
 from trioscsi.scsi.cdb import ADDITIONAL_CDB_LENGTH, Cdb, cdb_layout
 from trioscsi.scsi.command import VARIABLE_LENGTH, Access, Command, decoded
-from trioscsi.scsi.layout import bits, layout, span
-from trioscsi.scsi.plan import Done, Procedure, Receive, Refusal, Reply
-from trioscsi.scsi.sense import (
+from trioscsi.scsi.complaints import (
     PARAMETER_LIST_LENGTH_ERROR,
     WRITE_PROTECTED,
     invalid_parameter,
     out_of_range,
 )
+from trioscsi.scsi.layout import bits, layout, span
+from trioscsi.scsi.plan import Done, Procedure, Receive, Refusal, Reply
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence

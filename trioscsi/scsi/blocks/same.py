@@ -9,9 +9,9 @@ import attrs
 from trioscsi.scsi.blocks.transfer import EXPECTED_TAGS, GROUP_10, GROUP_16
 from trioscsi.scsi.cdb import Cdb, cdb_layout, cdb_layout_32
 from trioscsi.scsi.command import TRANSFER_TIMEOUT, VARIABLE_LENGTH, Access, Command, decoded
+from trioscsi.scsi.complaints import WRITE_PROTECTED
 from trioscsi.scsi.layout import bits, span
 from trioscsi.scsi.plan import Done, Procedure, Refusal
-from trioscsi.scsi.sense import WRITE_PROTECTED
 
 if TYPE_CHECKING:
     from trioscsi.scsi.device import LogicalUnit

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from trioscsi.scsi.cdb import cdb_layout, cdb_layout_32
 from trioscsi.scsi.command import VARIABLE_LENGTH, Access, Command, decoded
+from trioscsi.scsi.complaints import WRITE_PROTECTED
 from trioscsi.scsi.layout import Field, bits, span
 from trioscsi.scsi.plan import Read, Refusal, Write
-from trioscsi.scsi.sense import WRITE_PROTECTED
 
 if TYPE_CHECKING:
     from collections.abc import Callable

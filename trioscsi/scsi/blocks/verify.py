@@ -18,9 +18,9 @@ from trioscsi.scsi.blocks.transfer import (
 )
 from trioscsi.scsi.cdb import Cdb, cdb_layout, cdb_layout_32
 from trioscsi.scsi.command import VARIABLE_LENGTH, Access, Command, decoded
+from trioscsi.scsi.complaints import miscompare
 from trioscsi.scsi.layout import bits, span
 from trioscsi.scsi.plan import Done, Failed, Procedure
-from trioscsi.scsi.sense import miscompare
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -7,17 +7,11 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from trioscsi.scsi.complaints import PARAMETER_LIST_LENGTH_ERROR, invalid_parameter
 from trioscsi.scsi.copy import bounds
 from trioscsi.scsi.layout import Layout, bits, layout, span
 from trioscsi.scsi.plan import Refusal
-from trioscsi.scsi.sense import (
-    PARAMETER_LIST_LENGTH_ERROR,
-    AdditionalSense,
-    FieldPointer,
-    Sense,
-    SenseKey,
-    invalid_parameter,
-)
+from trioscsi.scsi.sense import AdditionalSense, FieldPointer, Sense, SenseKey
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,6 +9,7 @@ import attrs
 
 from trioscsi.scsi.cdb import Cdb, cdb_layout
 from trioscsi.scsi.command import TRANSFER_TIMEOUT, Access, Command, decoded
+from trioscsi.scsi.complaints import PARAMETER_LIST_LENGTH_ERROR
 from trioscsi.scsi.copy import bounds
 from trioscsi.scsi.copy.operation import Operation
 from trioscsi.scsi.copy.parameters import LID1, LID4, Request, invalid, parse_lid1, parse_lid4
@@ -16,7 +17,7 @@ from trioscsi.scsi.copy.runner import Copy
 from trioscsi.scsi.copy.segments import Course
 from trioscsi.scsi.layout import bits, span
 from trioscsi.scsi.plan import Done, Failed, Receive
-from trioscsi.scsi.sense import PARAMETER_LIST_LENGTH_ERROR, AdditionalSense, Sense, SenseKey
+from trioscsi.scsi.sense import AdditionalSense, Sense, SenseKey
 
 if TYPE_CHECKING:
     from collections.abc import Callable

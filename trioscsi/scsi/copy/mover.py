@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import attrs
 
 from trioscsi.errors import BackendError
+from trioscsi.scsi.complaints import storage_failure
 from trioscsi.scsi.copy import bounds
-from trioscsi.scsi.sense import SenseKey, storage_failure
+from trioscsi.scsi.sense import SenseKey
 
 if TYPE_CHECKING:
     from trioscsi.scsi.device import LogicalUnit

@@ -9,6 +9,12 @@ import attrs
 
 from trioscsi.scsi.cdb import Cdb, cdb_layout
 from trioscsi.scsi.command import TRANSFER_TIMEOUT, Access, Command, decoded
+from trioscsi.scsi.complaints import (
+    PARAMETER_LIST_LENGTH_ERROR,
+    WRITE_PROTECTED,
+    invalid_parameter,
+    out_of_range,
+)
 from trioscsi.scsi.copy import bounds, token
 from trioscsi.scsi.copy.mover import Place, Trouble, move
 from trioscsi.scsi.copy.operation import Operation, Units
@@ -16,12 +22,6 @@ from trioscsi.scsi.copy.runner import Copy
 from trioscsi.scsi.copy.token import DELETED, TOKEN, Range, RodType, Token
 from trioscsi.scsi.layout import bits, layout, span
 from trioscsi.scsi.plan import Failed, Receive, Refusal
-from trioscsi.scsi.sense import (
-    PARAMETER_LIST_LENGTH_ERROR,
-    WRITE_PROTECTED,
-    invalid_parameter,
-    out_of_range,
-)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -6,6 +6,7 @@ import enum
 
 import attrs
 
+from trioscsi.scsi.complaints import PARAMETER_LIST_LENGTH_ERROR, invalid_parameter
 from trioscsi.scsi.copy import bounds
 from trioscsi.scsi.copy.descriptors import (
     TARGET_DESCRIPTOR,
@@ -16,14 +17,7 @@ from trioscsi.scsi.copy.descriptors import (
 )
 from trioscsi.scsi.layout import Layout, bits, layout, span
 from trioscsi.scsi.plan import Refusal
-from trioscsi.scsi.sense import (
-    PARAMETER_LIST_LENGTH_ERROR,
-    AdditionalSense,
-    FieldPointer,
-    Sense,
-    SenseKey,
-    invalid_parameter,
-)
+from trioscsi.scsi.sense import AdditionalSense, FieldPointer, Sense, SenseKey
 
 LID1 = layout(
     16,

@@ -7,20 +7,13 @@ from typing import TYPE_CHECKING
 import attrs
 
 from trioscsi.scsi.command import objection
+from trioscsi.scsi.complaints import WRITE_PROTECTED, out_of_range
 from trioscsi.scsi.copy import bounds
 from trioscsi.scsi.copy.descriptors import THIS_UNIT, Kind, Segment
 from trioscsi.scsi.copy.mover import Place, Trouble, move
 from trioscsi.scsi.inquiry.designation import designators
 from trioscsi.scsi.plan import Failed, Refusal, Refused, Status
-from trioscsi.scsi.sense import (
-    WRITE_PROTECTED,
-    AdditionalSense,
-    FieldPointer,
-    Forwarded,
-    Sense,
-    SenseKey,
-    out_of_range,
-)
+from trioscsi.scsi.sense import AdditionalSense, FieldPointer, Forwarded, Sense, SenseKey
 
 if TYPE_CHECKING:
     from trioscsi.scsi.copy.descriptors import Target

@@ -9,6 +9,7 @@ import attrs
 
 from trioscsi.scsi.cdb import Cdb, cdb_layout
 from trioscsi.scsi.command import Access, Command, decoded
+from trioscsi.scsi.complaints import PARAMETER_LIST_LENGTH_ERROR, invalid_parameter
 from trioscsi.scsi.layout import bits, span
 from trioscsi.scsi.logs.page import (
     PAGE_HEADER,
@@ -20,7 +21,7 @@ from trioscsi.scsi.logs.page import (
 )
 from trioscsi.scsi.logs.pages import PAGES
 from trioscsi.scsi.plan import Done, Procedure, Receive, Refusal, Reply
-from trioscsi.scsi.sense import PARAMETER_LIST_LENGTH_ERROR, AdditionalSense, invalid_parameter
+from trioscsi.scsi.sense import AdditionalSense
 
 if TYPE_CHECKING:
     from trioscsi.scsi.device import LogicalUnit

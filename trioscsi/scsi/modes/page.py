@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from trioscsi.scsi.complaints import invalid_parameter
 from trioscsi.scsi.layout import Field, Layout, bits, span
 from trioscsi.scsi.plan import Refusal
-from trioscsi.scsi.sense import invalid_parameter
 
 if TYPE_CHECKING:
     from trioscsi.scsi.device import LogicalUnit

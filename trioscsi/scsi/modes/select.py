@@ -13,6 +13,7 @@ import attrs
 from trioscsi.errors import BackendError
 from trioscsi.scsi.cdb import Cdb, cdb_layout
 from trioscsi.scsi.command import Access, Command, decoded
+from trioscsi.scsi.complaints import PARAMETER_LIST_LENGTH_ERROR, invalid_parameter
 from trioscsi.scsi.layout import bits, span
 from trioscsi.scsi.modes.pages import AS_ATTENTION
 from trioscsi.scsi.modes.sense import (
@@ -24,11 +25,7 @@ from trioscsi.scsi.modes.sense import (
     short_descriptor,
 )
 from trioscsi.scsi.plan import Done, Procedure, Receive, Refusal
-from trioscsi.scsi.sense import (
-    PARAMETER_LIST_LENGTH_ERROR,
-    AdditionalSense,
-    invalid_parameter,
-)
+from trioscsi.scsi.sense import AdditionalSense
 
 if TYPE_CHECKING:
     from trioscsi.scsi.device import LogicalUnit

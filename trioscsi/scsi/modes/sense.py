@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from trioscsi.scsi.cdb import Cdb, cdb_layout
 from trioscsi.scsi.command import Access, Command, decoded
+from trioscsi.scsi.complaints import SAVING_PARAMETERS_NOT_SUPPORTED
 from trioscsi.scsi.layout import bits, layout, span
 from trioscsi.scsi.plan import Refusal, Reply
-from trioscsi.scsi.sense import SAVING_PARAMETERS_NOT_SUPPORTED
 
 if TYPE_CHECKING:
     from trioscsi.scsi.device import LogicalUnit

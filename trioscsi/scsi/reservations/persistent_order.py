@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from trioscsi.scsi.complaints import (
+    NO_ROOM_FOR_REGISTRATIONS,
+    PARAMETER_LIST_LENGTH_ERROR,
+    invalid_parameter,
+)
 from trioscsi.scsi.layout import Layout, bits, layout, span
 from trioscsi.scsi.plan import Refusal
 from trioscsi.scsi.reservations import transport_id
 from trioscsi.scsi.reservations.registrations import Registrant, Type
 from trioscsi.scsi.reservations.state import CONFLICT
-from trioscsi.scsi.sense import (
-    NO_ROOM_FOR_REGISTRATIONS,
-    PARAMETER_LIST_LENGTH_ERROR,
-    invalid_parameter,
-)
 
 if TYPE_CHECKING:
     from trioscsi.scsi.cdb import Cdb

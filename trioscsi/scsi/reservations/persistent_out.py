@@ -9,13 +9,13 @@ import attrs
 
 from trioscsi.scsi.cdb import Cdb, cdb_layout
 from trioscsi.scsi.command import Access, Command, decoded
+from trioscsi.scsi.complaints import INVALID_RELEASE, PARAMETER_LIST_LENGTH_ERROR
 from trioscsi.scsi.layout import Layout, bits, span
 from trioscsi.scsi.plan import Done, Procedure, Refusal
 from trioscsi.scsi.reservations import transport_id
 from trioscsi.scsi.reservations.persistent_order import MOVE_PARAMETER_LIST, PARAMETER_LIST, Order
 from trioscsi.scsi.reservations.registrations import Change, Registrant
 from trioscsi.scsi.reservations.state import CONFLICT
-from trioscsi.scsi.sense import INVALID_RELEASE, PARAMETER_LIST_LENGTH_ERROR
 
 if TYPE_CHECKING:
     from trioscsi.scsi.cdb import CdbLayout

@@ -8,9 +8,9 @@ import attrs
 
 from trioscsi.errors import BackendError
 from trioscsi.scsi.command import Access, Concern
+from trioscsi.scsi.complaints import RESERVATIONS_LOST
 from trioscsi.scsi.plan import Failed, Refused, Status
 from trioscsi.scsi.reservations.registrations import Registrant, Registrations
-from trioscsi.scsi.sense import RESERVATIONS_LOST
 
 if TYPE_CHECKING:
     from collections.abc import Collection

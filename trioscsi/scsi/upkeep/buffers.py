@@ -13,9 +13,9 @@ import attrs
 
 from trioscsi.scsi.cdb import Cdb, cdb_layout
 from trioscsi.scsi.command import Access, Command, decoded
+from trioscsi.scsi.complaints import COMMAND_SEQUENCE_ERROR, PARAMETER_LIST_LENGTH_ERROR
 from trioscsi.scsi.layout import Field, bits, layout, span
 from trioscsi.scsi.plan import Done, Receive, Refusal, Reply
-from trioscsi.scsi.sense import COMMAND_SEQUENCE_ERROR, PARAMETER_LIST_LENGTH_ERROR
 from trioscsi.scsi.upkeep.history import History
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ import attrs
 
 from trioscsi.scsi.cdb import Cdb, cdb_layout
 from trioscsi.scsi.command import LONG_TIMEOUT, Access, Command, decoded
+from trioscsi.scsi.complaints import PARAMETER_LIST_LENGTH_ERROR, invalid_parameter
 from trioscsi.scsi.layout import bits, layout, span
 from trioscsi.scsi.plan import Done, Receive, Refusal, Reply
-from trioscsi.scsi.sense import PARAMETER_LIST_LENGTH_ERROR, invalid_parameter
 from trioscsi.scsi.upkeep.self_test import Code, Finding, SelfTest
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from trioscsi.scsi.cdb import Cdb, cdb_layout
 from trioscsi.scsi.command import LONG_TIMEOUT, Access, Command, decoded
+from trioscsi.scsi.complaints import PARAMETER_LIST_LENGTH_ERROR, WRITE_PROTECTED, invalid_parameter
 from trioscsi.scsi.layout import Layout, bits, layout, span
 from trioscsi.scsi.plan import Receive, Refusal
-from trioscsi.scsi.sense import PARAMETER_LIST_LENGTH_ERROR, WRITE_PROTECTED, invalid_parameter
 from trioscsi.scsi.upkeep.overhaul import FORMAT_UNIT, Overhaul, Work, pattern
 
 if TYPE_CHECKING:

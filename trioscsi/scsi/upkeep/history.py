@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 import attrs
 
+from trioscsi.scsi.complaints import COMMAND_SEQUENCE_ERROR, OPERATION_IN_PROGRESS
 from trioscsi.scsi.layout import bits, layout, span
 from trioscsi.scsi.plan import Refusal
-from trioscsi.scsi.sense import COMMAND_SEQUENCE_ERROR, OPERATION_IN_PROGRESS
 
 if TYPE_CHECKING:
     from trioscsi.scsi.nexus import Nexus

@@ -13,9 +13,9 @@ import attrs
 from trioscsi.scsi.blocks.provisioning import is_thin
 from trioscsi.scsi.cdb import Cdb, cdb_layout
 from trioscsi.scsi.command import LONG_TIMEOUT, Access, Command, decoded
+from trioscsi.scsi.complaints import PARAMETER_LIST_LENGTH_ERROR, WRITE_PROTECTED, invalid_parameter
 from trioscsi.scsi.layout import bits, layout, span
 from trioscsi.scsi.plan import Done, Procedure, Receive, Refusal
-from trioscsi.scsi.sense import PARAMETER_LIST_LENGTH_ERROR, WRITE_PROTECTED, invalid_parameter
 from trioscsi.scsi.upkeep.overhaul import SANITIZE, Overhaul, Work, pattern
 
 if TYPE_CHECKING:

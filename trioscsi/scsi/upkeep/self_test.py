@@ -13,9 +13,9 @@ import attrs
 
 from trioscsi.errors import BackendError
 from trioscsi.scsi.command import Concern
+from trioscsi.scsi.complaints import FAILED_SELF_TEST, SELF_TEST_IN_PROGRESS
 from trioscsi.scsi.layout import bits, layout, span
 from trioscsi.scsi.plan import Done, Failed, Procedure, Refused, Status
-from trioscsi.scsi.sense import FAILED_SELF_TEST, SELF_TEST_IN_PROGRESS
 
 if TYPE_CHECKING:
     from trioscsi.scsi.cdb import Bytes
