@@ -151,6 +151,13 @@ def two_login_requests_at_once():
     return talk
 
 
+@fault("M-29", "7143-4.2.4-8")
+def a_login_after_the_login():
+    talk = Talk().log_in()
+    talk.say(talk.login_request({}))
+    return talk
+
+
 @fault("M-30", "7143-6.3-3")
 def a_key_twice_in_a_text():
     return said(data=b"".join(f"{k}={v}\0".encode() for k, v in [*LEADING.items()] * 2))

@@ -14,6 +14,7 @@ watch = MONITORS.watch
 
 LOGIN_FIRST = Rule("7143-4.2.4-1")
 ONLY_LOGIN = Rule("7143-4.2.4-2")
+ONE_LOGIN = Rule("7143-4.2.4-8")
 ONE_OUTSTANDING = Rule("7143-6.3-1")
 SAME_THROUGHOUT = Rule("7143-11.12.4.1-1")
 SAME_TSIH = Rule("7143-11.12.6-1")
@@ -67,6 +68,7 @@ def continues(scene: Scene, pdu: LoginRequest | TextRequest) -> Remarks:
 @watch("M-29", "All requests of a login say the same of who logs in to what.", LoginRequest)
 def same_throughout(scene: Scene, pdu: LoginRequest) -> Remarks:
     first = scene.connection.first_login
+    yield ONE_LOGIN.holds(not scene.connection.logged_in, "a login where one has ended before")
     if scene.connection.phase is Phase.LOGIN:
         yield ONE_OUTSTANDING.holds(
             not scene.connection.unanswered, "a second request before the first was answered"
