@@ -102,6 +102,15 @@ def test_sense_and_a_qualifier_may_come_with_any_status():
         assert (task.status, task.sense, task.status_qualifier) == (status, b"so", 5)
 
 
+@requirement("7144-5.2.1-2")
+def test_a_qualifier_that_was_not_agreed_is_passed_over():
+    script = logged_in()
+    task = reading(0, 0)
+    (command,) = script.request(task)
+    script.say(ScsiResponse(itt=command.itt, status=8, status_qualifier=5))
+    assert (task.status, task.status_qualifier) == (8, 0)
+
+
 def test_many_commands_at_once():
     pair = Pair(Gate())
     tasks = [writing(place * 100, bytes([place]) * 100) for place in range(20)]

@@ -194,13 +194,14 @@ class Reception:
         if not missing or not self._session.rules.keep(Rule.POSTPONE_ACKNOWLEDGMENT):
             self._acknowledge(task)
         if last is not None and not missing and not task.over:
-            take_status(task, last, self._session.rules)
+            take_status(task, last, self._connection.parameters, self._session.rules)
             self._session.end(task)
 
     def _fail(self, task: Task) -> None:
         """The status of a command whose data are lost is not believed (section 7.8)."""
         assert task.last is not None, "there is a status to be disbelieved"
-        take_status(task, task.last, self._session.rules.without(Rule.DATA_GAP))
+        rules = self._session.rules.without(Rule.DATA_GAP)
+        take_status(task, task.last, self._connection.parameters, rules)
         if not task.status and self._session.rules.keep(Rule.LOST_DATA_FAIL):
             task.status, task.sense = CHECK_CONDITION, _CRC_ERROR
         self._session.end(task)

@@ -13,6 +13,8 @@ from trioscsi.serial import distance
 from trioscsi.text import Parameters
 
 CHECK_CONDITION = 0x02
+_QUALIFIED = 2
+"""The iSCSIProtocolLevel from which on statuses have qualifiers (RFC 7144 section 5.2.1)."""
 
 
 def unsolicited(task: Task, parameters: Parameters, rules: Rules) -> tuple[int, int]:
@@ -140,7 +142,9 @@ def missing_data(task: Task, pdu: ScsiResponse, rules: Rules) -> bool:
     return rules.keep(Rule.DATA_COUNT)
 
 
-def take_status(task: Task, pdu: DataIn | ScsiResponse, rules: Rules) -> None:
+def take_status(
+    task: Task, pdu: DataIn | ScsiResponse, parameters: Parameters, rules: Rules
+) -> None:
     """How a command ended (sections 11.4 and 11.7.3); raises PeerError if that cannot be."""
     task.data_in = memoryview(task.buffer)[: task.highest]
     if isinstance(pdu, ScsiResponse):
@@ -150,7 +154,9 @@ def take_status(task: Task, pdu: DataIn | ScsiResponse, rules: Rules) -> None:
         failed = pdu.status == CHECK_CONDITION
         silent = "CHECK CONDITION without sense data"
         rules.insist(Rule.SENSE_PRESENT, bool(pdu.data) or not failed, silent, "7.7")
-        task.sense, task.status_qualifier = bytes(pdu.sense), pdu.status_qualifier
+        task.sense = bytes(pdu.sense)
+        if parameters.protocol_level >= _QUALIFIED:
+            task.status_qualifier = pdu.status_qualifier
         if pdu.bidirectional_underflow or pdu.bidirectional_overflow:
             count = pdu.bidirectional_residual_count
             task.read_residual = count if pdu.bidirectional_underflow else -count
