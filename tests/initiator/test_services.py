@@ -141,6 +141,14 @@ async def test_a_target_without_an_address_is_where_it_was_found():
     assert unit.asked[0].pairs == [("SendTargets", "All")]
 
 
+@requirement("7143-C-3")
+async def test_keys_that_do_not_belong_to_a_list_of_targets_are_passed_over():
+    name, address = "iqn.2025-12.a:b", "192.0.2.9:3260,1"
+    stray = ("X-com.example.colour", "blue")
+    said = [stray, ("TargetAlias", "a"), ("TargetName", name), stray, ("TargetAddress", address)]
+    assert await Unit({"answer": said}).discover() == [Found(name, (address,))]
+
+
 async def test_everything_else_is_asked_for_too():
     unit = Unit({"answer": b"ping"}, {"result": TaskResult.COMPLETE}, {"answer": []}, {})
     assert await unit.ping(b"ping") == b"ping"
