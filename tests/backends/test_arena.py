@@ -18,7 +18,20 @@ def test_a_buffer_is_lent_again_when_no_view_of_it_is_left() -> None:
     del view
     assert arena.lend(LARGE)[:3] != b"old"
     del part
-    assert [bytes(arena.lend(LARGE)[:3]) for _ in range(2)].count(b"old") == 1
+    both = [arena.lend(LARGE) for _ in range(2)]
+    assert [bytes(view[:3]) for view in both].count(b"old") == 1
+
+
+def test_the_buffer_that_was_used_last_is_lent_first() -> None:
+    arena = Arena()
+    views = [arena.lend(LARGE) for _ in range(3)]
+    for number, view in enumerate(views):
+        view[:1] = bytes([number])
+    del view, views[:]
+    assert [arena.lend(LARGE)[0] for _ in range(3)] == [2, 2, 2]
+    held = arena.lend(LARGE)
+    assert held[0] == 2
+    assert arena.lend(LARGE)[0] == 0
 
 
 def test_a_buffer_that_is_still_read_is_left_alone() -> None:

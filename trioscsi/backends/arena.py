@@ -29,9 +29,13 @@ class Arena:
             return memoryview(bytearray(length))
         size = 1 << (length - 1).bit_length()
         lent = self._lent.setdefault(size, deque())
-        if lent and lent[0].is_free:
-            lent.rotate(-1)
-            return lent[-1].view(length)
+        if lent:
+            # The last one may still be in the processor's cache; the first is the likeliest free.
+            if lent[-1].is_free:
+                return lent[-1].view(length)
+            if lent[0].is_free:
+                lent.rotate(-1)
+                return lent[-1].view(length)
         if size > self._room:
             return _Buffer(length).view(length)
         self._room -= size
