@@ -371,6 +371,15 @@ def test_a_ping_whose_answer_was_rejected_is_answered_again():
     assert talk.result("M-22").verdict is Verdict.PASS
 
 
+def test_a_ping_with_an_additional_header_is_answered_as_any_other():
+    talk = Talk().log_in()
+    ping = talk.due(NopIn, counts=False, ttt=1)
+    header = ping.pack(0, 0)
+    talk.reply_bytes(header[:4] + b"\1" + header[5:] + bytes(4))
+    talk.ask(NopOut, immediate=True, itt=NO_TASK, ttt=1)
+    assert talk.result("M-22").verdict is Verdict.PASS
+
+
 def test_a_ping_for_a_unit_that_cannot_be_has_no_lun_to_be_copied():
     talk = Talk().log_in()
     talk.answer(NopIn, counts=False, ttt=1, lun=NOWHERE)

@@ -19,6 +19,7 @@ from trioscsi.pdu import (
     LoginResponse,
     LogoutRequest,
     LogoutResponse,
+    Malformed,
     NopIn,
     NopOut,
     Pdu,
@@ -80,6 +81,9 @@ def note(record: Record, connection: Connection, seen: Seen) -> None:
     """Take over what a PDU says, after the monitors have looked at it."""
     if isinstance(seen.thing, Closed):
         logins.closed(connection)
+        return
+    if isinstance(seen.thing, Malformed) and seen.sender is Side.TARGET:
+        requests.malformed(connection, seen.thing.header)
         return
     pdu = seen.pdu
     if pdu is None or not seen.has_own_opcode:

@@ -8,6 +8,7 @@ from typing import Any
 from trioscsi.conformance.record import ENDED_KEPT, Connection, Phase, Record, Request
 from trioscsi.conformance.stream import Seen, bare
 from trioscsi.pdu import NO_TASK, LogoutRequest, LogoutResponse, LogoutResult, NopIn, NopOut
+from trioscsi.pdu.opcodes import OPCODE_BITS
 
 
 def begin(connection: Connection, seen: Seen, pdu: Any, ping_data: bytes = b"") -> None:
@@ -48,6 +49,12 @@ def nop_in(_: Record, connection: Connection, seen: Seen, pdu: NopIn) -> None:
     if pdu.itt != NO_TASK:
         end(connection, pdu.itt)
     wait_for_answer(connection, pdu)
+
+
+def malformed(connection: Connection, header: bytes) -> None:
+    """A ping with segments that it cannot have may be answered all the same (section 7.10)."""
+    if header[0] & OPCODE_BITS == NopIn.opcode:
+        wait_for_answer(connection, NopIn.unpack(header))
 
 
 def stay(connections: Iterable[Connection]) -> None:
