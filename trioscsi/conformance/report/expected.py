@@ -83,10 +83,3 @@ def counted(rows: Iterable[Mapping[str, Any]]) -> str:
     """As ``12 pass, 3 FAIL``: verdicts that occur, in the order of what they are worth."""
     verdicts = [Verdict(row["verdict"]) for row in rows]
     return ", ".join(f"{verdicts.count(each)} {each}" for each in Verdict if each in verdicts)
-
-
-def failures(report: Mapping[str, Any], verdict: Verdict = Verdict.FAIL) -> Iterator[str]:
-    """Each breach in a line of Markdown, with the section."""
-    for row in (*report["results"], *report["monitors"]):
-        if row["verdict"] == verdict:
-            yield f"- {row['id']} ({row['section']}): {row['why']}"

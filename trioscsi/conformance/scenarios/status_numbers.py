@@ -24,6 +24,7 @@ from trioscsi.pdu import (
     NopOut,
     ReadyToTransfer,
     RejectReason,
+    ScsiCommand,
 )
 from trioscsi.pdu.sense import join
 from trioscsi.serial import add, distance, less
@@ -135,8 +136,10 @@ async def what_has_no_status(play: Play) -> None:
         link = await play.session()
         kept = _follow(play, link)
         try:
+            first = await link.take(ScsiCommand, within=5)  # some are deaf before it
             await link.say(NopIn(itt=NO_TASK, ttt=NO_TASK), ping(ttt=2))
             await link.take(NopOut, where=lambda pdu: pdu.ttt == 2, within=5)
+            await link.forward(first)
             await link.see(ReadyToTransfer, within=5)
             await link.see(*FROM_INITIATOR, within=5)
             break
