@@ -196,6 +196,7 @@ async def short_secret(play: Play) -> None:
     needs=[Ability.MUTUAL_CHAP],
     target={"mutual_chap": ("bench", _OTHER_SECRET)},
     mutants=("chap-stale",),
+    limit=150,
     unh=("CHAP 2.4", "CHAP 2.6", "CHAP 3.6.2", "CHAP 3.6.4", "CHAP 4.7"),
 )
 async def challenges_are_new(play: Play) -> None:

@@ -139,7 +139,7 @@ _BAD_TEXTS = (b"X-com.example.a=1", b"\0\0", b"=1\0", b"X-com.example.a\0", b"\x
 
 async def _survived(play: Play) -> Ending:
     """Whether the initiator lives on, whatever it makes of the text."""
-    ending = await play.ending(within=20)
+    ending = await play.ending(within=75)
     play.inform(ending.survived, f"it {ending}")
     return ending
 
