@@ -130,6 +130,15 @@ def a_command_that_differs_when_it_comes_again():
     return talk
 
 
+def test_a_command_that_comes_again_differs_from_a_text_that_has_its_tag_meanwhile():
+    talk = Talk().log_in()
+    command = talk.ask(ScsiCommand)
+    talk.answer(Reject, reason=4, data=command.pack(0, 0))
+    talk.ask(TextRequest, itt=command.itt)
+    talk.say(command)
+    assert talk.result("M-07").verdict is Verdict.FAIL
+
+
 @fault("M-08", "7143-4.2.2.1-4")
 def more_commands_than_the_window_has_room_for():
     talk = Talk().log_in()

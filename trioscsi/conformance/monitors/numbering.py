@@ -99,7 +99,9 @@ def _retry(session: Session, pdu: Any) -> Remarks:
     earlier = session.tags.get(pdu.itt)
     if isinstance(pdu, ScsiCommand) and earlier is not None:
         names = ("lun", "cdb", "read", "write", "attributes", "expected_data_transfer_length")
-        same = all(getattr(pdu, name) == getattr(earlier.pdu, name) for name in names)
+        same = isinstance(earlier.pdu, ScsiCommand) and all(
+            getattr(pdu, name) == getattr(earlier.pdu, name) for name in names
+        )
         yield RETRY_SAME.holds(same, "a command that is sent again differs from the first time")
 
 
