@@ -36,17 +36,22 @@ class Guest:
         self._folder = folder
         self._log = (folder / "console").open("w")
         network = folder / "network"
+        # The network ends when the other end of this pipe is closed, be it as we are killed.
+        leash, self._leash = os.pipe()
         self._slirp = subprocess.Popen(
             [
                 program("slirp4netns"),
                 "--target-type=bess",
                 "--mtu=65520",
+                f"--exit-fd={leash}",
                 str(network),
             ],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
+            pass_fds=(leash,),
             start_new_session=True,
         )
+        os.close(leash)
         until = time.monotonic() + _BOOT_TIME
         while not network.exists() and time.monotonic() < until:
             time.sleep(0.01)
@@ -103,6 +108,7 @@ class Guest:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+        os.close(self._leash)
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
                 pipe.close()
