@@ -350,14 +350,15 @@ class Early:
 
 
 def test_a_large_pdu_can_be_heard_before_its_data_and_has_its_place_from_then_on():
-    framer, early, store = framer_for(None), Early(), bytearray(LARGE)
+    early, store, known = Early(), bytearray(LARGE), False
+    framer = framer_for(lambda pdu, length: memoryview(store)[:length] if known else None)
     framer.eager = early
     stream = on_the_wire(ScsiCommand(itt=3, data=b"d" * LARGE), PING)
     framer.receive(stream[:1048])
     assert framer.next_pdu() is None
     assert framer.pauses
     assert early.heard == [(ScsiCommand(itt=3), LARGE)]
-    framer.destination_for = lambda pdu, length: memoryview(store)[:length]
+    known = True
     assert framer.next_pdu() is None
     assert not framer.pauses
     assert store.rstrip(b"\0") == b"d" * 1000

@@ -11,6 +11,7 @@ import attrs
 from trioscsi.errors import DamagedHeader, PeerError, UsageError
 from trioscsi.pdu.codes import RejectReason
 from trioscsi.pdu.digest import DIGEST_LENGTH, digest, matches
+from trioscsi.pdu.gathering import Destination, Gathering, Lend, Taker
 from trioscsi.pdu.header import AHS_MAXIMUM
 from trioscsi.pdu.layout import BHS_LENGTH, Buffer, Pdu
 from trioscsi.pdu.opcodes import CLASSES, OPCODE_BITS
@@ -26,13 +27,7 @@ _WITHOUT_DATA = {int(opcode) for opcode, cls in CLASSES.items() if not cls.data_
 _LARGE = 131_072
 """From so many bytes on, a PDU that is partly here is worth a buffer to receive the rest into."""
 
-Destination: TypeAlias = Callable[[Pdu, int], memoryview | None]
-"""Where the data segment of this PDU (still without data, of so many bytes) is to be stored.
-
-None if that is nowhere in particular, or not any longer.
-"""
-
-Eager: TypeAlias = Callable[[Pdu, int], Callable[[memoryview], None] | None]
+Eager: TypeAlias = Callable[[Pdu, int], Taker | None]
 """Hears this PDU (still without data, of so many bytes) at once, and says who takes its data.
 
 None if it is to be heard like any other, when all of it has come.
@@ -135,20 +130,14 @@ class Framer:
 
     __slots__ = (
         "_ahs_length",
-        "_come",
+        "_apart",
         "_current",
-        "_data",
-        "_data_length",
         "_end",
-        "_header",
-        "_in_place",
         "_input",
         "_kept",
         "_kept_length",
-        "_owner",
         "_position",
         "_start",
-        "_taker",
         "data_digest",
         "destination_for",
         "eager",
@@ -172,23 +161,15 @@ class Framer:
         self.data_digest = data_digest
         self.destination_for: Destination | None = None
         self.eager: Eager | None = None
-        self.lend: Callable[[int], memoryview] = _fresh
+        self.lend: Lend = _fresh
         self._input = _NOTHING
         self._position = self._end = 0
         self._kept: memoryview | None = None
         self._kept_length = 0
         self._current: Buffer = _NOTHING
         self._start = self._ahs_length = 0
-        self._owner: Pdu | None = None
-        """The large PDU whose data are gathered apart from its header, still without them."""
-        self._header = b""
-        self._taker: Callable[[memoryview], None] | None = None
-        """Who has heard it already."""
-        self._data: memoryview | None = None
-        """Where they are gathered, once the first of them are moved there."""
-        self._in_place = False
-        """Whether that is where they belong."""
-        self._data_length = self._come = 0
+        self._apart: Gathering | None = None
+        """The large PDU whose data are gathered apart from its header."""
 
     def receive(self, data: Buffer) -> None:
         """Take the next bytes of the stream; they must stay as they are until ``next_pdu``
@@ -208,22 +189,23 @@ class Framer:
         """
         if self._position != self._end:
             return None
-        if self._owner is not None:
-            return self._place_of(self._owner)[self._come :]
+        if self._apart is not None:
+            return self._apart.room()
         kept = self._kept
         return None if kept is None or len(kept) < _LARGE else kept[self._kept_length :]
 
     def filled(self, count: int) -> None:
         """So many bytes of the stream were put into what `get_buffer` gave."""
-        if self._owner is not None:
-            self._come += count
+        if self._apart is not None:
+            self._apart.come += count
         else:
             self._kept_length += count
 
     @property
     def pauses(self) -> bool:
         """Whether bytes are left of the data of a PDU that was heard eagerly."""
-        return self._taker is not None and self._position != self._end
+        apart = self._apart
+        return apart is not None and apart.taker is not None and self._position != self._end
 
     @property
     def rest(self) -> int | None:
@@ -231,8 +213,8 @@ class Framer:
 
         It is 0 where the next byte begins a PDU; to be asked when all PDUs were taken.
         """
-        if self._owner is not None:
-            return self._data_length - self._come
+        if self._apart is not None:
+            return self._apart.length - self._apart.come
         kept = self._kept
         if kept is None:
             return 0
@@ -269,8 +251,8 @@ class Framer:
         """
         kept = self._kept
         if kept is None:
-            if self._owner is not None:
-                return self._next_apart(self._owner)
+            if self._apart is not None:
+                return self._next_apart(self._apart)
             current, start, available = self._input, self._position, self._end - self._position
         else:
             self._refill(kept)
@@ -358,56 +340,34 @@ class Framer:
         """A large PDU is here with its header: its data are gathered apart from it."""
         if opcode not in _UNPACK or opcode in _WITHOUT_DATA:
             return self._keep(data_start - self._start + length)
-        self._header = bytes(self._current[self._start : data_start])
+        header = bytes(self._current[self._start : data_start])
         if self._kept is None:
             self._position = data_start
         else:
             self._kept, self._kept_length = None, 0
-        owner = self._owner = _UNPACK[opcode](self._header)
-        self._data_length, self._come = length, 0
-        self._current, self._start = self._header, 0
+        self._current, self._start = header, 0
+        owner = _UNPACK[opcode](header)
+        self._apart = Gathering(owner, header, length, self.destination_for, self.lend)
         if self.eager is not None:
-            self._taker = self.eager(owner, length)
-            if self._taker is not None:
+            self._apart.taker = self.eager(owner, length)
+            if self._apart.taker is not None:
                 return None
-        return self._next_apart(owner)
+        return self._next_apart(self._apart)
 
-    def _next_apart(self, owner: Pdu) -> Received | None:
+    def _next_apart(self, apart: Gathering) -> Received | None:
         """Move what was received of a data segment to its place; the PDU once all is there."""
-        if self._come < self._data_length and self._position != self._end:
-            place = self._place_of(owner)
-            count = min(self._data_length - self._come, self._end - self._position)
-            stop = self._position + count
-            place[self._come : self._come + count] = self._input[self._position : stop]
-            self._come += count
-            self._position = stop
-        if self._come < self._data_length:
+        self._position += apart.take(self._input[self._position : self._end])
+        data = apart.whole
+        if data is None:
             self._wait()
             return None
-        data, taker = self._data, self._taker
-        assert data is not None, "they have come to somewhere"
-        self._owner, self._data, self._taker = None, None, None
-        self._current, self._start, self._ahs_length = self._header, 0, 0
-        if taker is not None:
-            taker(data)
+        self._apart = None
+        self._current, self._start, self._ahs_length = apart.header, 0, 0
+        if apart.taker is not None:
+            apart.taker(data)
             return self.next_pdu()
-        owner.data = data  # type: ignore[misc]
-        return owner
-
-    def _place_of(self, owner: Pdu) -> memoryview:
-        """Where the data of a large PDU are gathered: where they belong, as long as they do."""
-        data = self._data
-        if data is None or self._in_place:
-            place = None
-            if self.destination_for is not None:
-                place = self.destination_for(owner, self._data_length)
-            if data is None or place is None:
-                self._in_place = place is not None
-                gathered = self.lend(self._data_length) if place is None else place
-                if data is not None:
-                    gathered[: self._come] = data[: self._come]
-                self._data = data = gathered
-        return data
+        apart.owner.data = data  # type: ignore[misc]
+        return apart.owner
 
     def _refill(self, kept: memoryview) -> None:
         """Move bytes from the input into ``kept``, as many as there are and as it holds."""
