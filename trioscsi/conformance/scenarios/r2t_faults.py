@@ -142,7 +142,7 @@ async def r2t_for_no_write(play: Play) -> None:
     link, unknown = found.link, found.command.itt ^ 0x1000
     asked = await found.ask(0, 512, itt=unknown)
     silent = await stays_silent(link, lambda pdu: pdu.itt == unknown or pdu.ttt == asked.ttt)
-    play.check(silent, "an R2T with an unknown tag is answered")
+    play.check(silent, "an R2T with an unknown tag is answered", _TAGS)
     if not link.is_open:
         return
     found.r2t_sn = 0
