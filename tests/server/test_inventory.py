@@ -300,7 +300,7 @@ async def test_commands_may_end_before_their_unit_goes(
     for command in (ordered, late):
         assert (await peer.answer(command)).sense_code == (ILLEGAL_REQUEST, NO_UNIT)
     await wait_all_tasks_blocked()
-    house.target.performer.check_free(0)
+    house.target.performer.units.check_free(0)
     assert not house.target.performer.task_sets.watched
 
 

@@ -31,7 +31,7 @@ class Inventory:
 
     def add(self, unit: Unit) -> None:
         """A new unit; raises UsageError if its LUN is taken."""
-        self._performer.add(unit)
+        self._performer.units.add(unit)
         self._tell(unit, AdditionalSense.REPORTED_LUNS_DATA_HAS_CHANGED)
 
     async def remove(self, number: int, grace: float) -> BlockDevice:
@@ -41,7 +41,7 @@ class Inventory:
         seconds to end; then they get TASK ABORTED status.  Raises UsageError if there is no unit.
         """
         performer, node = self._performer, self._node
-        unit = performer.unit(number)
+        unit = performer.units.unit(number)
         performer.target.remove(number)
         self._tell(unit, AdditionalSense.REPORTED_LUNS_DATA_HAS_CHANGED)
         with trio.move_on_after(grace):
@@ -62,7 +62,7 @@ class Inventory:
         Raises UsageError if there is no such unit, if its disk cannot be resized, or if no disk has
         that many blocks, and BackendError if storage fails; then nothing has changed.
         """
-        unit = self._performer.unit(number)
+        unit = self._performer.units.unit(number)
         resize = unit.can.resize
         if resize is None:
             raise UsageError(f"the disk of LUN {number} cannot be resized")
@@ -75,7 +75,7 @@ class Inventory:
         Raises BackendError if storage cannot be asked, and UsageError if it is empty by now.
         """
         async with self._one_at_a_time:
-            for unit in list(self._performer.units):
+            for unit in self._performer.units:
                 if unit.can.measure is not None:
                     await self._change(unit, await unit.can.measure(), trio.lowlevel.checkpoint)
 

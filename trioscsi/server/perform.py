@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import trio
 
-from trioscsi.errors import BackendError, UsageError
+from trioscsi.errors import BackendError
 from trioscsi.pdu import TaskAttribute
 from trioscsi.protocol import (
     CommandArrived,
@@ -39,7 +39,6 @@ from trioscsi.scsi import (
     AdditionalSense,
     Done,
     Failed,
-    LogicalUnit,
     Met,
     Nexus,
     Plan,
@@ -49,7 +48,6 @@ from trioscsi.scsi import (
     Refusal,
     Refused,
     Reply,
-    ScsiTarget,
     Sense,
     SenseKey,
     Status,
@@ -60,6 +58,8 @@ from trioscsi.scsi.complaints import storage_failure
 from trioscsi.scsi.plan import only_block
 from trioscsi.server.jobs import Jobs
 from trioscsi.server.keeper import Keeper
+from trioscsi.server.nexus import nexus_of
+from trioscsi.server.stock import Stock
 from trioscsi.server.storage import Unit, UnitStorage
 from trioscsi.server.task_sets import TaskSets, session_of
 
@@ -67,12 +67,6 @@ log = logging.getLogger("trioscsi")
 
 _SMALL = 65_536
 """Bytes that a read may always add to what its peer has still to read: a turn has few of them."""
-
-_ISCSI = 0x0960
-"""The version descriptor of iSCSI, to which the negotiated level is added (RFC 7144 4.2)."""
-
-_RFC_7144 = 2
-"""The protocol level that has them."""
 
 _SIMPLE = int(TaskAttribute.SIMPLE)
 
@@ -109,10 +103,9 @@ class Performer:
         most_waiting: int = 4096,
     ) -> None:
         self._jobs, self._keeper = jobs, keeper
-        self._units = {unit.logical.number: unit for unit in units}
-        self._by_field = {field: unit for unit in self.units for field in unit.fields}
-        logical = (unit.logical for unit in self._units.values())
-        self.target = ScsiTarget(name, logical, port_groups)
+        self.units = Stock(name, units, port_groups)
+        self.target = self.units.target
+        self._by_field = self.units.by_field
         self.executors: dict[TargetConnection, Executor] = {}
         self._nexuses: dict[Session, Nexus] = {}
         self.task_sets = TaskSets(
@@ -120,50 +113,15 @@ class Performer:
         )
         self._watched = self.task_sets.watched
 
-    @property
-    def units(self) -> Collection[Unit]:
-        """The units and their disks."""
-        return self._units.values()
-
-    def unit(self, number: int) -> Unit:
-        """The unit with this number; raises UsageError if there is none."""
-        if number not in self.target.units:
-            raise UsageError(f"{self.target.name} has no LUN {number}")
-        return self._units[number]
-
-    def check_free(self, number: int) -> None:
-        """Raise UsageError if a LUN is taken, perhaps by commands to a unit that is gone."""
-        if number in self._units:
-            raise UsageError(f"LUN {number} of {self.target.name} is in use")
-
-    def add(self, unit: Unit) -> None:
-        """A new unit; raises UsageError if its LUN is not free."""
-        number = unit.logical.number
-        self.check_free(number)
-        self.target.add(unit.logical)
-        self._units[number] = unit
-        self._by_field.update(dict.fromkeys(unit.fields, unit))
-
     def forget(self, unit: Unit) -> None:
         """A unit that the target has no more is not used by any command either."""
-        number = unit.logical.number
-        del self._units[number]
-        for field in unit.fields:
-            del self._by_field[field]
+        self.units.forget(unit)
         for nexus in self._nexuses.values():
-            nexus.forget(number)
-
-    async def close(self) -> None:
-        """Close the disks that can be closed."""
-        for unit in self._units.values():
-            if unit.can.close is not None:
-                await unit.can.close()
+            nexus.forget(unit.logical.number)
 
     def abandon(self) -> None:
         """Give up what storage does not let go of: see `Abilities.abandon`."""
-        for unit in self._units.values():
-            if unit.can.abandon is not None:
-                unit.can.abandon()
+        self.units.abandon()
         self._keeper.abandon()
 
     def attend(self, node: Node) -> None:
@@ -248,20 +206,7 @@ class Performer:
             nexus.establish(unit.logical.number, code)
 
     def _nexus_created(self, event: NexusCreated) -> None:
-        session = event.session
-        # A portal group is a target port (RFC 7143 section 4.1), and a target port group too.
-        group = session.portal_group
-        nexus = Nexus(
-            f"{session.initiator_name},i,0x{session.isid.hex()}",
-            f"{session.node.name},t,0x{group:04x}",
-            relative_target_port=group,
-            target_port_group=group,
-            transport=_ISCSI + session.parameters.protocol_level,
-            queries=session.parameters.protocol_level >= _RFC_7144,
-            sense_with_any_status=session.parameters.protocol_level >= _RFC_7144,
-            view=session.view,
-        )
-        self._nexuses[session] = nexus
+        nexus = self._nexuses[event.session] = nexus_of(event.session)
         self.target.attach(nexus)
 
     def _nexus_lost(self, event: NexusLost) -> None:
@@ -273,10 +218,9 @@ class Performer:
     def _tasks_cleared(self, event: TasksCleared) -> None:
         nexus = self._nexuses.get(event.session)
         if nexus is not None:
-            for number in self._units:
-                nexus.establish(
-                    number, AdditionalSense.SOME_COMMANDS_CLEARED_BY_ISCSI_PROTOCOL_EVENT
-                )
+            code = AdditionalSense.SOME_COMMANDS_CLEARED_BY_ISCSI_PROTOCOL_EVENT
+            for unit in self.units:
+                nexus.establish(unit.logical.number, code)
 
     # Plans, done at once where nothing has to wait.
 
@@ -388,7 +332,7 @@ class Performer:
         unit = self._unit(task)
         abort = partial(self._abort, task)
         storage = UnitStorage(
-            unit, self._unit_of, self._jobs, self._keeper, abort, self._divert, owner=task
+            unit, self.units.unit_of, self._jobs, self._keeper, abort, self._divert, owner=task
         )
         finish = task.connection.finish
         try:
@@ -472,9 +416,6 @@ class Performer:
 
     def _unit(self, task: Task) -> Unit:
         return self._by_field[task.lun]
-
-    def _unit_of(self, logical: LogicalUnit) -> Unit:
-        return self._units[logical.number]
 
 
 def _whole_blocks(task: Task, unit: Unit) -> memoryview:

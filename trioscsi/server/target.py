@@ -311,7 +311,7 @@ class Target:
 
     def add_lun(self, lun: int, disk: BlockDevice, *, read_only: bool = False) -> None:
         """One more disk, at once; raises UsageError as the constructor does."""
-        self._performer.check_free(lun)
+        self._performer.units.check_free(lun)
         self._inventory.add(Unit(self._unit(lun, disk, read_only=read_only), disk))
 
     async def remove_lun(self, lun: int, *, grace: float = 5.0) -> BlockDevice:
@@ -328,7 +328,7 @@ class Target:
         Raises UsageError if there is no such LUN, or the disk cannot be of that size, and
         BackendError if storage fails.
         """
-        block_size = self._performer.unit(lun).logical.block_size
+        block_size = self._performer.units.unit(lun).logical.block_size
         await self._inventory.resize(lun, count_blocks(parse_size(size), block_size))
 
     async def rescan(self) -> None:
@@ -340,4 +340,4 @@ class Target:
 
     async def close(self) -> None:
         """Close the disks that can be closed; the target is of no further use."""
-        await self._performer.close()
+        await self._performer.units.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Iterable
 
 import trio
 
@@ -19,7 +19,7 @@ class SpaceWatch:
     So the path of a write has nothing to do with it, and a warning comes at most one interval late.
     """
 
-    def __init__(self, units: Callable[[], Collection[Unit]], interval: float) -> None:
+    def __init__(self, units: Callable[[], Iterable[Unit]], interval: float) -> None:
         """``units`` tells which there are at the time, ``interval`` seconds between two looks."""
         self._units = units
         self._interval = interval
