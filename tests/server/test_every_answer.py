@@ -296,7 +296,7 @@ async def one_long_text_too_many(world: World) -> Reject:
 
 async def a_command_late_in_a_logout(world: World) -> Reject:
     peer = await world.logged_in()
-    for conversation in world.server._conversations:
+    for conversation in world.server.conversations:
         conversation.ask_for_logout()
     assert isinstance(await peer.receive(), AsyncMessage)
     await trio.sleep(LIMITS.logout_time * 0.75)
@@ -401,7 +401,7 @@ async def resized(world: World) -> Peer:
 
 async def asked_to_leave(world: World) -> Peer:
     peer = await world.logged_in()
-    world.server._conversations[-1].ask_for_logout()
+    world.server.conversations[-1].ask_for_logout()
     return peer
 
 

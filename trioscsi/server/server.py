@@ -21,8 +21,6 @@ from trioscsi.limits import Limits
 from trioscsi.protocol import Node, Session
 from trioscsi.server.access import Door
 from trioscsi.server.authentication import Credentials, Password, authentication
-from trioscsi.server.conversation import Conversation, Lender
-from trioscsi.server.crowd import Crowd
 from trioscsi.server.jobs import Jobs
 from trioscsi.server.keeper import Keeper
 from trioscsi.server.listener import (
@@ -35,16 +33,15 @@ from trioscsi.server.listener import (
 )
 from trioscsi.server.name_service import NameService
 from trioscsi.server.offers import make_offer
-from trioscsi.server.outbox import Backlog
 from trioscsi.server.perform import Performer
 from trioscsi.server.portals import Listen, Open, Portal, parse_portals, reachable
-from trioscsi.server.reactor import Reactor
-from trioscsi.server.refusals import Refusals
-from trioscsi.server.stepping import Gate, SteppedConversation
-from trioscsi.server.tracing import Tap, Trace, Traced, opened, together
+from trioscsi.server.reception import Reception
+from trioscsi.server.stepping import Gate
+from trioscsi.server.tracing import Trace, Traced, opened, together
 from trioscsi.server.web.page import LivePage
 
 if TYPE_CHECKING:
+    from trioscsi.server.conversation import Conversation
     from trioscsi.server.target import Target
     from trioscsi.teaching.live import Feed
 
@@ -114,20 +111,12 @@ class Server:
             "", make_offer(self._limits, proof), self._limits, authentication=proof
         )
         self._no_disks = Performer("", [], Jobs(0), Keeper(None, ""))
-        self._lender = Lender(self._limits.turn_bytes)
-        self._reactor = Reactor()
-        self.backlog = Backlog(self._limits.total_output)
-        """What all peers have still to read."""
-        self._conversations: list[Conversation] = []
-        self.accepted = 0
-        """Transport connections that were let in."""
-        self._crowd = Crowd(self._limits)
-        self.refusals = Refusals(self._limits.refusals)
+        self.reception = Reception(self._limits, self._performer_of)
+        self.refusals = self.reception.refusals
         """What was refused of late, and why."""
         self._open: list[Open] = []
         self._doors = trio.CancelScope()
         self._scope = trio.CancelScope()
-        self._somebody_left = trio.Event()
         self._ended = trio.Event()
         self._nursery: trio.Nursery | None = None
         self._scopes: dict[str, trio.CancelScope] = {}
@@ -155,7 +144,7 @@ class Server:
             # Closing the doors must not cut the conversations: they live in a nursery outside.
             with self._scope:
                 async with trio.open_nursery() as conversations:
-                    conversations.start_soon(self._reactor.run, name="reactor")
+                    conversations.start_soon(self.reception.reactor.run, name="reactor")
                     self._nursery = conversations
                     conversations.start_soon(
                         keep_time, self._discovery, self._no_disks, name="timer of discovery"
@@ -219,7 +208,7 @@ class Server:
         self._doors.cancel()
         for target in self._targets.values():
             target.node.closing = True
-        await self._see_off(lambda _: True, grace, _STOPPED)
+        await self.reception.see_off(lambda _: True, grace, _STOPPED)
         self._scope.cancel()
         if self._nursery is not None:
             with trio.move_on_after(self._limits.abort_time):
@@ -240,7 +229,7 @@ class Server:
         def is_of_one(talk: Conversation) -> bool:
             return talk.connection.session in sessions
 
-        await self._see_off(is_of_one, grace, _DRAINED)
+        await self.reception.see_off(is_of_one, grace, _DRAINED)
         for session in sessions:
             session.end_cleanups()
 
@@ -268,28 +257,12 @@ class Server:
         target.node.closing = True
         del self._guarded[name]
         self._removed.add(name)
-        await self._see_off(lambda talk: talk.node is target.node, grace, _STOPPED)
+        await self.reception.see_off(lambda talk: talk.node is target.node, grace, _STOPPED)
         del self._targets[name]
         scope = self._scopes.pop(name, None)
         if scope is not None:
             scope.cancel()
         return target
-
-    async def _see_off(
-        self, concerns: Callable[[Conversation], bool], grace: float, reason: str
-    ) -> None:
-        """Ask initiators to log out, and end what goes on after ``grace`` seconds."""
-
-        def left() -> list[Conversation]:
-            return [talk for talk in self._conversations if concerns(talk)]
-
-        for conversation in left():
-            conversation.ask_for_logout()
-        with trio.move_on_after(grace):
-            while left():
-                await self._somebody_left.wait()
-        for conversation in left():
-            conversation.drop(reason)
 
     async def _attend(self, target: Target) -> None:
         """What a target needs besides conversations, until it is removed."""
@@ -344,7 +317,7 @@ class Server:
     @property
     def conversations(self) -> Sequence[Conversation]:
         """The transport connections that are open."""
-        return tuple(self._conversations)
+        return tuple(self.reception.conversations)
 
     @property
     def nodes(self) -> list[Node]:
@@ -358,83 +331,32 @@ class Server:
         self, listener: socket.socket, open_door: Open, conversations: trio.Nursery
     ) -> None:
         def accepted(sock: socket.socket, peer: Address) -> None:
-            refusal = self._refusal(peer)
+            refusal = self.reception.refusal(peer)
             if refusal is not None:
                 log.warning("%s: refused: %s", format_address(peer), refusal)
                 sock.close()
                 return
             own = sock.getsockname()[:2]
+            where = peer, own, open_door.address
             portals = reachable(self._open, open_door, own)
-            portal = open_door.address
-            taps: list[Tap] = []
-            live = None
-            if self._tracing is not None:
-                taps.append(self._tracing.connect(peer, own, portal))
-            if self._feed is not None:
-                live = self._feed.connect(peer, own, portal)
-                taps.append(live)
+            live = None if self._feed is None else self._feed.connect(*where)
+            turnstile = None if self._gate is None else self._gate.connect(*where)
+            trace = None if self._tracing is None else self._tracing.connect(*where)
             door = Door(
                 self._guarded, self._discovery, peer, portals, self._removed, self._has_discovery
             )
-            converse: Callable[..., Conversation] = Conversation
-            if self._gate is not None:
-                turnstile = self._gate.connect(peer, own, portal)
-                taps.append(turnstile)
-                converse = partial(SteppedConversation, turnstile)
-            conversation = converse(
+            conversation = self.reception.let_in(
+                conversations,
                 sock,
                 peer,
                 door,
-                self._limits,
-                self._lender,
-                self._reactor,
-                self.backlog,
-                self._performer_of,
-                self.refusals,
-                together(taps),
+                together([tap for tap in (trace, live, turnstile) if tap is not None]),
+                turnstile,
             )
             if live is not None:
                 live.follow(conversation.connection)
-            self._conversations.append(conversation)
-            self.accepted += 1
-            self._crowd.enter(peer[0])
-            conversations.start_soon(
-                self._converse, conversation, peer[0], name=f"connection from {conversation.peer}"
-            )
 
         await accept_loop(listener, accepted)
-
-    def _refusal(self, peer: Address) -> str | None:
-        """Why a connection may not come in, or None if it may."""
-        refusal = self._crowd.refusal(peer[0], trio.current_time())
-        if refusal is None and not self._make_room():
-            refusal = "there is no room for another connection"
-        return refusal
-
-    def _make_room(self) -> bool:
-        """The oldest of too many connections that have not logged in gives way.
-
-        False if there are too many connections and all have logged in.
-        """
-        waiting = [talk for talk in self._conversations if talk.connection.in_login]
-        crowded = len(self._conversations) >= self._limits.connections
-        if waiting and (crowded or len(waiting) >= self._limits.logins):
-            waiting[0].drop("too many connections that have not logged in")
-            return True
-        return not crowded
-
-    async def _converse(self, conversation: Conversation, host: str) -> None:
-        try:
-            await conversation.run(partial(self._left, conversation, host))
-        except* Exception:
-            # A fault in one conversation ends that conversation, never the server.
-            log.exception("the connection from %s ended by a fault of ours", conversation.peer)
-
-    def _left(self, conversation: Conversation, host: str) -> None:
-        self._conversations.remove(conversation)
-        self._crowd.leave(host)
-        self._somebody_left.set()
-        self._somebody_left = trio.Event()
 
 
 async def keep_time(node: Node, performer: Performer) -> None:

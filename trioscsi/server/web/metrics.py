@@ -72,7 +72,7 @@ def _of_server(server: Server) -> Iterator[Metric]:
         "connections_total",
         "counter",
         "Transport connections that were let in.",
-        server.accepted,
+        server.reception.accepted,
     )
     yield _one(
         "refusals_total",
@@ -80,7 +80,12 @@ def _of_server(server: Server) -> Iterator[Metric]:
         "Logins, PDUs and keys that were refused.",
         server.refusals.total,
     )
-    yield _one("output_bytes", "gauge", "Bytes that peers have still to read.", server.backlog.size)
+    yield _one(
+        "output_bytes",
+        "gauge",
+        "Bytes that peers have still to read.",
+        server.reception.backlog.size,
+    )
     yield _one(
         "cpu_seconds_total",
         "counter",
