@@ -19,7 +19,8 @@ from tests.server.peer import NAME, TEST_UNIT_READY, Peer
 from trioscsi import Limits, MemoryDisk, Target
 from trioscsi.protocol import Node
 from trioscsi.server.access import Door
-from trioscsi.server.conversation import Conversation, Lender
+from trioscsi.server.conversation import Conversation
+from trioscsi.server.lender import Lender
 from trioscsi.server.listener import Address
 from trioscsi.server.outbox import Backlog
 from trioscsi.server.reactor import Reactor

@@ -38,7 +38,7 @@ from trioscsi.pdu import (
     TaskResult,
     encode,
 )
-from trioscsi.server.conversation import Lender
+from trioscsi.server.lender import Lender
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,6 @@ the writer for a full socket, the executor for storage, the timer for its deadli
 
 from __future__ import annotations
 
-import logging
 import socket
 from collections import deque
 from collections.abc import Callable
@@ -17,50 +16,24 @@ from math import inf
 
 import trio
 
-from trioscsi.backends.arena import Arena
-from trioscsi.errors import PeerError
 from trioscsi.limits import Limits
 from trioscsi.protocol import Gatekeeper, Node, TargetConnection, Task
 from trioscsi.protocol.line import nobody
 from trioscsi.scsi import Plan
+from trioscsi.server.lender import Lender
 from trioscsi.server.listener import Address, format_address
 from trioscsi.server.outbox import Backlog, Outbox
 from trioscsi.server.perform import Performer
 from trioscsi.server.reactor import Reactor
 from trioscsi.server.refusals import Refusals
+from trioscsi.server.remarks import Remarks
 from trioscsi.server.tracing import Tap
-
-log = logging.getLogger("trioscsi")
-
-_MAXIMUM_REMARKS = 100
-"""Log lines of one connection."""
 
 _LARGE = 131_072
 """Bytes still to come of one PDU from which on it pays to let only headers through the buffer."""
 
 _HEADERS = 4096
 """Bytes received into the buffer while large PDUs come, so that their data find their place."""
-
-
-class Lender:
-    """Receive buffers, lent only while a connection has bytes to parse.
-
-    An idle connection owns none, so a thousand of them cost little.  ``lend`` is for what has to
-    last longer than a turn.
-    """
-
-    def __init__(self, size: int) -> None:
-        self.size = size
-        self.lend = Arena().lend
-        self._free: list[memoryview] = []
-
-    def borrow(self) -> memoryview:
-        """A buffer for one turn."""
-        return self._free.pop() if self._free else memoryview(bytearray(self.size))
-
-    def give_back(self, buffer: memoryview) -> None:
-        """The turn is over."""
-        self._free.append(buffer)
 
 
 class Conversation:
@@ -80,7 +53,6 @@ class Conversation:
         tap: Tap | None = None,
     ) -> None:
         self._socket = sock
-        self._refusals = refusals
         self._tap = tap
         self._limits = limits
         self._lender = lender
@@ -94,7 +66,6 @@ class Conversation:
         """How much of it may be filled at once."""
         self._held_back = trio.Event()
         self._fault: Exception | None = None
-        self._remarks = 0
         self._in_turn = False
         self._poked = trio.Event()
         self._drained: trio.Event | None = None
@@ -108,6 +79,7 @@ class Conversation:
         self._reading = 0
         """Bytes that running commands will add to what the peer has to read."""
         self.peer = format_address(peer)
+        self._remarks = Remarks(self.peer, refusals, tap)
         self.connection = TargetConnection(
             gatekeeper,
             limits,
@@ -440,24 +412,8 @@ class Conversation:
 
     def _log_remarks(self) -> None:
         session = self.connection.session
-        initiator = session.initiator_name if session else ""
-        who = f"{initiator} at {self.peer}" if initiator else self.peer
         remarks, self.connection.remarks = self.connection.remarks, []
-        for remark in remarks:
-            refusal = None
-            if isinstance(remark, PeerError):
-                refusal = self._refusals.note(remark, self.peer, initiator)
-            if self._tap is not None:
-                self._tap.note(f"refused: {remark}" if refusal else str(remark))
-            self._remarks += 1
-            if self._remarks > _MAXIMUM_REMARKS:
-                continue  # a peer that errs without end must not fill the log
-            if refusal is None:
-                log.info("%s: %s", who, remark)
-            else:
-                log.warning("%s: %s; %s", who, remark, refusal.advice, extra={"refusal": refusal})
-            if self._remarks == _MAXIMUM_REMARKS:
-                log.warning("%s: no more is logged of this connection", who)
+        self._remarks.make(remarks, session.initiator_name if session else "")
 
     def _leave(self) -> None:
         """The conversation is over, by agreement or not."""

@@ -11,8 +11,9 @@ import trio
 
 from trioscsi.limits import Limits
 from trioscsi.protocol import Gatekeeper, Node
-from trioscsi.server.conversation import Conversation, Lender
+from trioscsi.server.conversation import Conversation
 from trioscsi.server.crowd import Crowd
+from trioscsi.server.lender import Lender
 from trioscsi.server.listener import Address
 from trioscsi.server.outbox import Backlog
 from trioscsi.server.perform import Performer

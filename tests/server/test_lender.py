@@ -1,0 +1,19 @@
+from __future__ import annotations
+
+from trioscsi.server.lender import Lender
+
+
+def test_a_buffer_that_was_given_back_is_lent_again() -> None:
+    lender = Lender(4096)
+    first, second = lender.borrow(), lender.borrow()
+    assert len(first) == len(second) == 4096
+    first[:1], second[:1] = b"1", b"2"
+    lender.give_back(first)
+    assert lender.borrow() is first
+    assert lender.borrow()[:1] == b"\0"
+
+
+def test_what_has_to_last_longer_has_any_length() -> None:
+    view = Lender(4096).lend(100_000)
+    assert len(view) == 100_000
+    assert not view.readonly

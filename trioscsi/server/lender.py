@@ -1,0 +1,27 @@
+"""Receive buffers."""
+
+from __future__ import annotations
+
+from trioscsi.backends.arena import Arena
+
+
+class Lender:
+    """Receive buffers, lent only while a connection has bytes to parse.
+
+    An idle connection owns none, so a thousand of them cost little.  ``lend`` is for what has to
+    last longer than a turn.
+    """
+
+    def __init__(self, size: int) -> None:
+        """``size`` is that of a buffer, in bytes."""
+        self.size = size
+        self.lend = Arena().lend
+        self._free: list[memoryview] = []
+
+    def borrow(self) -> memoryview:
+        """A buffer for one turn."""
+        return self._free.pop() if self._free else memoryview(bytearray(self.size))
+
+    def give_back(self, buffer: memoryview) -> None:
+        """The turn is over."""
+        self._free.append(buffer)
