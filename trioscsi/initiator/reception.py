@@ -76,7 +76,7 @@ class Reception:
     def take_data_in(self, pdu: DataIn) -> None:
         """Data, perhaps with the status."""
         task = self._full_feature.request(pdu.itt, Task, "Data-In")
-        if task is None:
+        if task is None or _is_of_before(task, pdu):
             return
         parameters, rules = self._connection.parameters, self._session.rules
         unfinished = pdu.has_status and not pdu.final
@@ -139,7 +139,11 @@ class Reception:
             raise PeerError("a data digest does not match its data", section="7.8")
         if isinstance(pdu, DataIn):
             task = self._session.requests.get(pdu.itt)
-            if isinstance(task, Task) and task.connection is self._connection:
+            if (
+                isinstance(task, Task)
+                and task.connection is self._connection
+                and not _is_of_before(task, pdu)
+            ):
                 task.numbers.known(pdu.data_sn + 1)
                 self._look(task)
         elif self._statuses.numbers is not None:
@@ -219,6 +223,7 @@ class Reception:
             task.snack_tag = task.snack_tag % _TAGS + 1
             snack = SnackRequest(type=SnackType.R_DATA, itt=task.itt, ttt=task.snack_tag)
             rewind(task)
+            task.recut = True
         self._full_feature.send_data(snack)
 
     def _without_data(self, task: Task, refused: bool) -> None:
@@ -262,6 +267,16 @@ class Reception:
             self._long_sequences = True
             error = PeerError("a sequence of more than MaxBurstLength", section="13.13")
             self._connection.remark(error)
+
+
+def _is_of_before(task: Task, pdu: DataIn) -> bool:
+    """Whether data were on their way when all of them were asked for anew (section 11.16.3).
+
+    The new ones have numbers of their own, and begin with the first that was not acknowledged.
+    """
+    if pdu.data_sn == task.data_sn:
+        task.recut = False
+    return task.recut
 
 
 def rewind(task: Task) -> None:

@@ -105,6 +105,8 @@ class Task(Request):
     """The MaxRecvDataSegmentLength by which the target sends the data."""
     snack_tag: int = 0
     """That of the last R-Data SNACK: the status has to have it."""
+    recut: bool = False
+    """Whether all data were asked for anew, and the first of them has not come yet."""
     renumbered: bool = False
     """Whether R2TSN may begin anew, as the task was reassigned."""
 

@@ -249,7 +249,8 @@ class Rescue:
             if parameters.data_pdu_in_order and parameters.data_sequence_in_order:
                 task.highest = task.received
             task.mark = Mark(task.data_sn, task.data_ins, task.received, task.highest)
-        task.last, task.awaited, task.snack_tag, task.sequence = None, None, 0, 0
+        task.last, task.awaited, task.sequence = None, None, 0
+        task.snack_tag, task.recut = 0, False
         request = Management(
             function=TaskFunction.TASK_REASSIGN, lun=task.lun, about=task, immediate=True
         )
