@@ -65,7 +65,7 @@ UNNOTICED: Mapping[str, Mapping[str, str]] = {
     },
     "DI-17": {"stray-panic": "what has a tag that nothing has may end the session"},
     "DI-14": {"data-beyond": "data beyond what is expected are the fault of the target"},
-    "SN-08": {"snack-any-tag": "no scenario sends a status of before behind an R-Data SNACK"},
+    "SN-08": {"snack-any-tag": "the RFC has it as information: a must in lower case (11.4.4)"},
     "TM-01": {"command-patient": "nothing says how long an initiator may wait for a command"},
     "SN-10": {"command-not-missed": "a command that was lost may end with its session"},
     "LG-22": {"recovery-stubborn": "the RFC does not demand that a refusal is final (11.13.5)"},

@@ -18,8 +18,17 @@ from trioscsi.conformance.bench.readings import Reading, next_reading
 from trioscsi.conformance.bench.scenario import Ability, Drive, Scenarios, Stimulus
 from trioscsi.conformance.bench.words import ping, reject
 from trioscsi.conformance.drivers.driver import How
-from trioscsi.conformance.verdicts import Rule
-from trioscsi.pdu import NO_TASK, DataIn, NopOut, RejectReason, SnackRequest, SnackType, TextRequest
+from trioscsi.conformance.verdicts import Level, Rule
+from trioscsi.pdu import (
+    NO_TASK,
+    DataIn,
+    NopOut,
+    RejectReason,
+    ScsiResponse,
+    SnackRequest,
+    SnackType,
+    TextRequest,
+)
 from trioscsi.serial import less
 
 SCENARIOS = Scenarios()
@@ -34,6 +43,7 @@ _STATUS_HELD = Rule("7143-7.9-4")
 _POSTPONED = Rule("7143-11.7.2-4")
 _NOT_AGAIN = Rule("7143-11.16.2-1")
 _CUT_ANEW = Rule("7143-11.16.3-1")
+_TAGGED = Rule("7143-11.4.4-1", Level.NOTE)
 
 _TTT = 0x51
 _MUCH = 8192
@@ -190,12 +200,34 @@ async def cut_anew(play: Play) -> None:
     except Silence:
         raise NotExercised("nothing is negotiated while a read is under way") from None
     await link.run_for(0.5)
-    await link.say(pdus[2], pdus[3], found.status(4))
+    early = found.status(4)
+    await link.say(pdus[2], pdus[3], early)
     snack = await expect_snack(play, found)
     play.check(snack.type == SnackType.R_DATA, "it is no R-Data SNACK")
     play.check(snack.snack_tag not in (0, NO_TASK), "it has no SNACK tag")
     play.check(not snack.beg_run, "BegRun is not 0", _FROM_ZERO)
     play.check(not snack.run_length, "RunLength is not 0", _NO_LENGTH)
+    if snack.type == SnackType.R_DATA:
+        await _sent_anew(play, found, early, snack.snack_tag)
+
+
+async def _sent_anew(play: Play, found: Reading, early: ScsiResponse, tag: int) -> None:
+    """All data come again, and first the status of before, which counts for nothing any more."""
+    link, pdus = found.link, found.cut()
+    await link.say(*pdus)
+    count = link.count
+    await link.say(early, number=False)
+    await link.run_for(1)
+    if not play.check(link.count == count, "a status without the SNACK Tag is taken", _TAGGED):
+        return
+    late = found.status(len(pdus), snack_tag=tag)
+    late.stat_sn, late.exp_cmd_sn, late.max_cmd_sn = (
+        early.stat_sn,
+        link.numbers.exp_cmd_sn,
+        link.numbers.window_end,
+    )
+    await link.say(late, number=False)
+    await play.expect_success("the read fails")
 
 
 @scenario(
