@@ -1,91 +1,30 @@
 from __future__ import annotations
 
-import hashlib
-from itertools import count
-from typing import Any
-
 import attrs
 import pytest
 
+from tests.protocol.guarded import (
+    ALICE,
+    DISK,
+    ERROR,
+    FAILURE,
+    MISSING,
+    authentication,
+    guard,
+    response,
+)
 from tests.protocol.peer import (
     FULL_FEATURE,
     INITIATOR,
     OPERATIONAL,
-    SECURITY,
     Gate,
     Pairs,
-    Peer,
-    connect,
     leading_keys,
-    login_request,
-    status,
 )
 from tests.requirements import requirement
 from trioscsi.pdu import LoginStatus
-from trioscsi.protocol.credentials import Account, Authentication, Challenges, Secret
-from trioscsi.text import Offer, decode, decode_binary, encode_binary
-
-ALICE = Account("alice", Secret(b"alice's long secret"))
-BOB = Account("bob", Secret(b"the secret that bob has"))
-DISK = Account("disk", Secret(b"the disk's long secret"))
-HASHES = {5: "md5", 6: "sha1", 7: "sha256", 8: "sha3_256"}
-FAILURE = LoginStatus.AUTHENTICATION_FAILURE
-ERROR = LoginStatus.INITIATOR_ERROR
-MISSING = LoginStatus.MISSING_PARAMETER
-
-
-def response(algorithm: int, identifier: int, secret: bytes, challenge: bytes) -> bytes:
-    return hashlib.new(HASHES[algorithm], bytes([identifier]) + secret + challenge).digest()
-
-
-@attrs.define
-class Guarded:
-    """A target that wants CHAP, and a peer in the middle of its login."""
-
-    peer: Peer
-    keys: Pairs = attrs.field(factory=dict)
-    """Those of the last response."""
-    transit: bool = False
-
-    def say(self, keys: Pairs, **fields: Any) -> LoginStatus:
-        (answer,) = self.peer.send(
-            login_request(keys, **{"csg": SECURITY, "nsg": OPERATIONAL, "transit": False, **fields})
-        )
-        self.keys = dict(decode(bytes(answer.data)))
-        self.transit = answer.transit
-        return status(answer)
-
-    def begin(self, algorithms: str = "5", **keys: str) -> LoginStatus:
-        """Go on until the challenge is there."""
-        assert self.say(leading_keys(AuthMethod="CHAP", **keys)) is LoginStatus.SUCCESS
-        assert self.keys["AuthMethod"] == "CHAP"
-        return self.say({"CHAP_A": algorithms})
-
-    def proof(self, account: Account = ALICE, secret: Secret | None = None) -> Pairs:
-        made = response(
-            int(self.keys["CHAP_A"]),
-            int(self.keys["CHAP_I"]),
-            (secret or account.secret).value,
-            decode_binary(self.keys["CHAP_C"], 1024),
-        )
-        return {"CHAP_N": account.name, "CHAP_R": encode_binary(made)}
-
-    @property
-    def remark(self) -> str:
-        return str(self.peer.connection.remarks[-1])
-
-
-def authentication(**settings: Any) -> Authentication:
-    numbers = count(7)
-    challenges = Challenges(lambda length: next(numbers).to_bytes(length, "big"))
-    return Authentication(**{"accounts": (ALICE,), "challenges": challenges, **settings})
-
-
-def guard(gate: Gate | None = None, **settings: Any) -> Guarded:
-    if gate is None:
-        gate = Gate(Offer(auth_methods=("CHAP",)))
-        gate.target.authentication = authentication(**settings)
-    return Guarded(connect(gate))
+from trioscsi.protocol.credentials import Account, Secret
+from trioscsi.text import Offer, decode_binary, encode_binary
 
 
 def test_who_proves_that_he_knows_the_secret_is_let_in():
@@ -225,54 +164,6 @@ def test_a_step_out_of_its_turn_is_refused():
     assert "came out of turn" in door.remark
 
 
-@requirement("7143-9.2-2")
-def test_steps_without_the_method_are_refused():
-    door = guard()
-    assert door.say(leading_keys(CHAP_A="5")) is ERROR
-    assert "belongs to no method" in door.remark
-
-
-@requirement("7143-12.1-2")
-def test_the_method_and_its_first_step_may_come_together():
-    door = guard()
-    assert door.say(leading_keys(AuthMethod="CHAP,None", CHAP_A="5")) is LoginStatus.SUCCESS
-    assert door.keys["AuthMethod"] == "CHAP"
-    assert door.say(door.proof(), transit=True) is LoginStatus.SUCCESS
-    assert door.transit
-
-
-@pytest.mark.parametrize("transit", [False, True])
-def test_the_security_stage_goes_on_until_the_proof_is_there(transit: bool):
-    door = guard()
-    assert door.say(leading_keys(AuthMethod="CHAP"), transit=transit) is LoginStatus.SUCCESS
-    assert not door.transit
-    assert door.say({"CHAP_A": "5"}, transit=transit) is LoginStatus.SUCCESS
-    assert not door.transit
-
-
-@pytest.mark.parametrize(
-    ("keys", "fields"),
-    [
-        ({}, {"csg": OPERATIONAL, "nsg": FULL_FEATURE, "transit": True}),
-        ({}, {"csg": OPERATIONAL, "nsg": 0}),
-        ({}, {"transit": True}),
-        ({}, {"transit": True, "nsg": FULL_FEATURE}),
-    ],
-)
-def test_nobody_gets_past_the_authentication(keys: Pairs, fields: dict[str, Any]):
-    door = guard()
-    assert door.say(leading_keys(**keys), **fields) is FAILURE
-    assert not door.peer.connection.full_feature
-
-
-@pytest.mark.parametrize("methods", ["None", "SRP,KRB5"])
-@requirement("7143-6.3.2-1")
-def test_methods_that_are_not_taken_are_rejected_with_the_login(methods: str):
-    door = guard()
-    assert door.say(leading_keys(AuthMethod=methods)) is FAILURE
-    assert door.keys == {"AuthMethod": "Reject"}
-
-
 @requirement("7143-9.2-6")
 def test_a_name_may_be_that_of_one_initiator_alone():
     ours, theirs = attrs.evolve(ALICE, initiator=INITIATOR), attrs.evolve(ALICE, initiator="iqn.*2")
@@ -283,29 +174,6 @@ def test_a_name_may_be_that_of_one_initiator_alone():
     door.begin()
     assert door.say(door.proof(), transit=True) is FAILURE
     assert f"'alice' is no name of {INITIATOR}" in door.remark
-
-
-@pytest.mark.parametrize(
-    ("account", "expected"),
-    [(ALICE, LoginStatus.SUCCESS), (BOB, LoginStatus.AUTHENTICATION_FAILURE)],
-)
-@requirement("7143-9.2-4")
-@requirement("7143-9.2-5")
-def test_all_connections_of_a_session_prove_the_same_name(account: Account, expected: LoginStatus):
-    gate = Gate(Offer(auth_methods=("CHAP",), max_connections=2))
-    gate.target.authentication = authentication(accounts=(ALICE, BOB))
-    first, second = guard(gate), guard(gate)
-    first.begin()
-    first.say(first.proof(), transit=True)
-    keys = {"MaxConnections": "2"}
-    first.say(keys, csg=OPERATIONAL, nsg=FULL_FEATURE, transit=True)
-    session = first.peer.connection.session
-    assert session is not None
-    fields = {"tsih": session.tsih, "cid": 1}
-    second.say(leading_keys(AuthMethod="CHAP"), **fields)
-    second.say({"CHAP_A": "5"}, **fields)
-    assert second.say(second.proof(account), transit=True, **fields) is expected
-    assert first.peer.connection.full_feature
 
 
 @requirement("7143-12.1.3-8")
@@ -364,16 +232,3 @@ def test_who_knows_the_secret_of_the_target_under_his_own_name_is_told_apart():
     door.begin()
     assert door.say(door.proof(Account("eve", DISK.secret))) is FAILURE
     assert "uses the secret of the target" in door.remark
-
-
-def test_discovery_can_be_guarded_too():
-    gate = Gate()
-    gate.discovery.authentication = authentication()
-    gate.discovery.offer = attrs.evolve(gate.discovery.offer, auth_methods=("CHAP",))
-    door = guard(gate)
-    keys = leading_keys(SessionType="Discovery", AuthMethod="CHAP")
-    del keys["TargetName"]
-    assert door.say(keys) is LoginStatus.SUCCESS
-    door.say({"CHAP_A": "7,5"})
-    assert door.say(door.proof(), transit=True, nsg=FULL_FEATURE) is LoginStatus.SUCCESS
-    assert door.peer.connection.full_feature

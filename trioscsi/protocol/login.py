@@ -10,8 +10,8 @@ from trioscsi.machines._automat import Effects
 from trioscsi.machines.login import Effect
 from trioscsi.pdu import LoginRequest, LoginResponse, LoginStage, LoginStatus, Received
 from trioscsi.protocol.admission import admit, take_place
-from trioscsi.protocol.chap import Chap
 from trioscsi.protocol.node import Redirection
+from trioscsi.protocol.proof import NoMethod, Proof
 from trioscsi.text import Collector, Negotiation, Pair, Stage, encode, split
 from trioscsi.text.rules import REJECT
 
@@ -41,16 +41,12 @@ class Login:
         self._machine = machine.machine.start(connection.watcher)
         self._collector = Collector(connection.limits)
         self._negotiation: Negotiation | None = None
-        self._chap: Chap | None = None
-        """What the initiator has to prove, if anything."""
-        self._has_come_in = False
+        self._proof: Proof  # it is there as soon as the negotiation is
         self._first: LoginRequest | None = None
         self._request = LoginRequest()
         self._requests = 0
         self._parts: list[bytes] = []
         self._refusal: PeerError | None = None
-        self._last_words: list[Pair] = []
-        """The keys that go with a refusal."""
 
     def hear(self, pdu: LoginRequest) -> None:
         """Go on with the login."""
@@ -148,69 +144,12 @@ class Login:
         if self._negotiation is None:
             assert self._first is not None
             self._negotiation = admit(self._connection, self._first, pairs)
-            session = self._connection.session
-            assert session is not None, "admission finds a session"
-            if session.node.authentication is not None:
-                self._chap = Chap(
-                    session.node.authentication, session.initiator_name, self._connection.watcher
-                )
+            self._proof = Proof(self._connection, self._negotiation)
         answers = self._negotiation.receive(pairs, stage)
-        if ("AuthMethod", REJECT) in answers:
-            self._last_words = [("AuthMethod", REJECT)]
-            raise _unauthenticated("the initiator and this target share no method to authenticate")
-        answers += self._authenticate(any(name == "AuthMethod" for name, _ in pairs))
+        answers += self._proof.receive(pairs, answers)
         if stage is Stage.OPERATIONAL:
-            self._still_to_prove()
+            self._proof.is_due(stage)
         return answers + self._negotiation.propose(stage)
-
-    def _authenticate(self, has_method: bool) -> list[Pair]:
-        """Take the keys of an authentication method, if there are any (section 12.1).
-
-        ``has_method`` says whether the method was agreed on in this text.
-        """
-        negotiation, chap = self._negotiation, self._chap
-        assert negotiation is not None
-        keys, negotiation.security = negotiation.security, []
-        if chap is None or negotiation.so_far.auth_method is None:
-            if keys:
-                raise _error(f"{keys[0][0]}, which belongs to no method that was agreed on", "9.2")
-            return []
-        is_due = chap.awaited
-        if has_method:
-            chap.agree()
-        return chap.receive(keys) if keys or is_due else []
-
-    def _still_to_prove(self) -> bool:
-        """Whether the initiator has to go on with its authentication before anything else.
-
-        Raises PeerError if it does not mean to.
-        """
-        if self._chap is None or self._chap.proven:
-            return False
-        assert self._negotiation is not None
-        if (
-            self._stage != LoginStage.SECURITY_NEGOTIATION
-            or self._negotiation.so_far.auth_method is None
-        ):
-            raise _unauthenticated("the initiator wants to log in without authentication")
-        return True
-
-    def _come_in(self) -> None:
-        """Let the gatekeeper look once more at an initiator that has proven who it is.
-
-        Raises PeerError if it is not who its session belongs to, or what the gatekeeper says.
-        """
-        session = self._connection.session
-        if self._has_come_in or session is None:
-            return
-        self._has_come_in = True
-        name = None if self._chap is None else self._chap.name
-        if not session.tsih:
-            session.proven_name = name
-        elif name != session.proven_name:
-            raise _unauthenticated("another name was proven in this session", "9.2")
-        if session.node.name:
-            self._connection.gatekeeper.proven(session.initiator_name, session.node.name)
 
     def _move(self, pdu: LoginRequest) -> Effects:
         """Feed the machine with what the T bit and the stages of a request ask for."""
@@ -220,10 +159,11 @@ class Login:
             wanted = _MOVES.get((pdu.csg, pdu.nsg))
             if wanted is None:
                 raise _error(f"a move from stage {pdu.csg} to {pdu.nsg}", "6.3.1")
-            if not self._still_to_prove() and not self._negotiation.pending:
+            is_due = self._proof.is_due(_STAGES[self._stage])
+            if not is_due and not self._negotiation.pending:
                 move = wanted
         if move != "stays":
-            self._come_in()
+            self._proof.come_in()
         if move == "moves_to_full_feature":
             # This may fail, and a machine that has moved does not move back.
             self._connection.parameters = self._negotiation.settle()
@@ -270,9 +210,12 @@ class Login:
         if isinstance(refusal.answer, LoginStatus):
             status = refusal.answer
         refusal.answer = status
+        keys: list[Pair] = []
         if isinstance(refusal, Redirection):
-            self._last_words = [("TargetAddress", refusal.address)]
-        self._respond(encode(self._last_words), status=status)
+            keys = [("TargetAddress", refusal.address)]
+        elif isinstance(refusal, NoMethod):
+            keys = [("AuthMethod", REJECT)]
+        self._respond(encode(keys), status=status)
         self._connection.login_ended(refusal)
 
     def _respond(
@@ -320,7 +263,3 @@ def _error(
     reason: str, section: str, answer: LoginStatus = LoginStatus.INITIATOR_ERROR
 ) -> PeerError:
     return PeerError(reason, section=section, answer=answer)
-
-
-def _unauthenticated(reason: str, section: str = "12.1") -> PeerError:
-    return _error(reason, section, LoginStatus.AUTHENTICATION_FAILURE)
