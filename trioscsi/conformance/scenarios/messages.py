@@ -35,6 +35,8 @@ _SEEN = Rule("7143-4.2.2.2-1")
 
 _SECONDS = 3
 """How long the target waits for what it asks for."""
+_TIME_TO_WAIT, _AT_LEAST = 5, 3.5
+"""Seconds that the target asks for, and how long they are by clocks without fractions."""
 _MARK = 0x7E57
 """The transfer tag of a ping whose answer shows that what came before it was seen."""
 
@@ -147,8 +149,9 @@ async def _announce(play: Play, event: AsyncEvent, wait: int, retain: int) -> Li
 
 async def _comes_back(play: Play, event: AsyncEvent) -> None:
     """Whether the initiator waits for Time2Wait before it comes back."""
-    await _announce(play, event, 3, 20)
-    play.check(await play.has_no_other(2.7), "it comes back before Time2Wait is over")
+    await _announce(play, event, _TIME_TO_WAIT, 20)
+    hasty = "it comes back before Time2Wait is over"
+    play.check(await play.has_no_other(_AT_LEAST), hasty)
     await play.session(within=20)
 
 

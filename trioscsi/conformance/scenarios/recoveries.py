@@ -25,6 +25,8 @@ _NOTICED = Rule("7143-7.14-1", Level.NOTE)
 _TRIES = Rule("7143-11.13.5-6", Level.NOTE)
 _SAME_ISID = Rule("7143-10.1.1-1", Level.SHOULD)
 
+_TIME_TO_WAIT, _AT_LEAST = 5, 3.5
+"""Seconds that the target asks for, and how long they are by clocks without fractions."""
 _BACK = 20.0
 """Seconds within which an initiator comes back."""
 
@@ -127,14 +129,15 @@ async def reset_in_a_read(play: Play) -> None:
     _WAITS,
     Drive.RECOVER,
     stimulus=Stimulus.FAULT,
-    target={"default_time2wait": 3},
+    target={"default_time2wait": _TIME_TO_WAIT},
     needs={Ability.RECOVERS},
     mutants=("recovery-hasty",),
 )
 async def time_to_wait(play: Play) -> None:
     link = await _busy(play)
     await link.close()
-    play.check(await play.has_no_other(2.7), "it comes back before DefaultTime2Wait is over")
+    hasty = "it comes back before DefaultTime2Wait is over"
+    play.check(await play.has_no_other(_AT_LEAST), hasty)
     await play.connection(_BACK)
 
 
