@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -72,6 +74,16 @@ def test_whoever_leaves_at_once_keeps_the_rule_too():
         traffic.check(False, "too much")
 
     assert traffic_of({"MaxBurstLength": "NotUnderstood"}, judge)[1] is Verdict.PASS
+
+
+def test_who_leaves_and_tries_again_has_refused():
+    left: Any = SimpleNamespace(is_open=False, has_logged_out=False)
+    again: Any = SimpleNamespace(is_open=True, has_logged_out=False)
+    play: Any = SimpleNamespace(links=[left, again])
+    assert Traffic(play).refused
+    assert not Traffic(play, pdus=1).refused
+    play.links.remove(left)
+    assert not Traffic(play).refused
 
 
 def test_who_was_told_nothing_else_is_not_judged():

@@ -63,9 +63,9 @@ class Traffic:
 
     @property
     def refused(self) -> bool:
-        """Whether the initiator has left its connections without having used any."""
-        links = self.play.links
-        return not self.pdus and not any(link.is_open or link.has_logged_out for link in links)
+        """Whether the initiator has left a connection, perhaps to try again, and has used none."""
+        left = (not (link.is_open or link.has_logged_out) for link in self.play.links)
+        return not self.pdus and any(left)
 
     def _heard(self, link: Link, pdu: Any) -> None:
         if isinstance(pdu, LoginRequest) or not link.known.logged_in:

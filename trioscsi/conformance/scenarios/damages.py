@@ -234,7 +234,7 @@ async def unknown_opcode(play: Play) -> None:
 async def additional_header(play: Play) -> None:
     link = await _idle(play)
     link.damage(_with_ahs)
-    await link.say(ping(ttt=1))
+    await link.say(ping(ttt=1), ping(ttt=2))  # some stumble over what comes after it
     await play.expect_drop(link, "the session goes on", 3)
 
 
