@@ -249,6 +249,7 @@ def test_libiscsi_finds_that_a_sanitize_outlasts_all_resets(libiscsi: Run, suite
     check(libiscsi.said(suite))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suite", [Suite("ALL", "read-only", fails=True)], ids=str)
 def test_a_read_only_disk_fails_in_what_writes_alone(libiscsi: Run, suite: Suite) -> None:
     said = libiscsi.said(suite)
