@@ -31,8 +31,9 @@ def browser() -> Iterator[Browser]:
         if tools.required:
             pytest.fail("playwright is not installed, and --require-tools was given")
         pytest.skip("playwright is not installed: pip install 'trioscsi[browser]'")
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
         # It runs as root where all of this runs in a container.
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])

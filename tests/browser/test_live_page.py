@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.browser
 
+DRAWN = "new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(drawn)))"
+"""Waits until the page shows what it has heard."""
+
 
 def expect(locator: Locator) -> LocatorAssertions:
     """What has to be so of something on the page, sooner or later."""
@@ -151,9 +154,10 @@ def test_what_is_paused_waits_and_is_shown_step_by_step(page: Page, server: Serv
     for _ in range(20):  # what the server tells may come little by little
         expect(page.locator("#step")).to_be_enabled()
         page.keyboard.press("s")
+        page.evaluate(DRAWN)
         if line(page, "Login Request").count():
             break
-    expect(line(page, "Login Request")).to_have_count(1)
+    line(page, "Login Request").first.wait_for()
     expect(line(page, "Logout Request")).to_have_count(0)
     page.keyboard.press("p")
     line(page, "Logout Request").wait_for()
