@@ -11,7 +11,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from tests.server.peer import NAME, TEST_UNIT_READY, Peer, is_unharmed, ping
 from trioscsi import Limits, MemoryDisk, Target
 from trioscsi.machines import Transition
-from trioscsi.pdu import Framer, NopIn, ScsiResponse
+from trioscsi.pdu import Framer, NopIn, ScsiResponse, encode
 from trioscsi.server.listener import Address
 from trioscsi.server.stepping import Gate, Turnstile
 from trioscsi.server.tracing import Buffer
@@ -135,6 +135,31 @@ async def test_a_pdu_in_pieces_waits_when_it_is_whole(classroom: Classroom) -> N
     assert porter.shown == ["LoginRequest", "ScsiCommand"]
     porter.pressed.release()
     await settled()
+
+
+async def test_a_large_write_is_not_begun_before_it_may_pass(classroom: Classroom) -> None:
+    porter, peer = classroom.porter, await classroom.connect()
+    porter.pressed.release()
+    await peer.log_in(FirstBurstLength="262144", ImmediateData="Yes")
+    blocks = 400
+    data = b"x" * blocks * 512
+    write = peer.command(b"\x2a" + bytes(6) + blocks.to_bytes(2) + b"\0", data)
+    write.data = data
+    stream = b"".join(encode(write))
+    (session,) = classroom.target.sessions
+    await peer.send_bytes(stream[:100_000])
+    await settled()
+    assert len(session.tasks) == 0
+    await peer.send_bytes(stream[100_000:])
+    await settled()
+    assert porter.shown == ["LoginRequest", "ScsiCommand"]
+    assert len(session.tasks) == 0
+    porter.pressed.release()
+    answer = await peer.receive()
+    assert (answer.itt, answer.status) == (write.itt, 2)  # the disk was powered on
+    porter.pressed.release()
+    await peer.send(attrs.evolve(write, itt=77, cmd_sn=write.cmd_sn + 1))
+    assert (await peer.receive()).status == 0
 
 
 async def test_nothing_waits_any_more_once_all_may_pass(classroom: Classroom) -> None:

@@ -67,12 +67,10 @@ class SteppedConversation(Conversation):
 
     def _step(self, now: float, pdus: int) -> int:
         """Handle the PDU that may pass, if there is one, in place of `TargetConnection.pump`."""
+        self.connection.framer.eager = None  # nothing is begun before it may pass
         if self._may_pass:
             self._may_pass = False
             self._pump(now, 1)
-            if self.connection.framer.pauses:
-                self._may_pass = True  # the rest is of the same PDU
-                return pdus
         if self.connection.closed or not self._turnstile.holds():
             return self._pump(now, pdus)
         self._passed = trio.Event()
