@@ -18,8 +18,6 @@ REQUIREMENTS, DEVIATIONS = SPECS / "requirements.toml", SPECS / "deviations.md"
 
 WITHOUT_MUTANT = {
     "DG-03": "our framer does not go on after a header that is damaged",
-    "LO-03": "that a transport is closed our initiator sees whatever its fault is",
-    "SN-04": "our initiator answers R2Ts in their order whatever else it does",
     "RC-11": "our initiator has given its old connection up when it comes back",
 }
 """Scenarios that no initiator of ours can fail, and why."""

@@ -72,6 +72,7 @@ async def late_response(play: Play) -> None:
     "When the target has closed its half after a logout the connection is closed wholly.",
     _CLOSED,
     Drive.LOGIN,
+    mutants=("logout-pings",),
 )
 async def half_closed(play: Play) -> None:
     link, request = await _logout(play)

@@ -38,6 +38,7 @@ _RETRIED = Rule("7143-7.2.1-1")
     stimulus=Stimulus.FAULT,
     target={"initial_r2t": True, "immediate_data": False},
     breaches=LOSS,
+    mutants=("data-forgone",),
     **LEVEL_1,
 )
 async def r2t_is_lost(play: Play) -> None:
