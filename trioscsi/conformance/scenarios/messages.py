@@ -91,6 +91,8 @@ async def logout_asked_for(play: Play) -> None:
         request = await _expect_logout(play, link)
     late = [pdu for pdu in link.since(before) if isinstance(pdu, ScsiCommand)]
     play.check(not late, f"{len(late)} new commands come before the logout", _NO_COMMANDS)
+    # Commands that are under way end meanwhile, and no other may come behind the logout.
+    await link.run_for(0.2)
     await link.answer(request)
 
 
