@@ -4,10 +4,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.initiator.pair import Script, intent, logged_in, reading, writing
+from trioscsi.initiator.deviations import Deviation
 from trioscsi.initiator.events import LoginFailed, SessionFailed
+from trioscsi.initiator.rules import Rule
 from trioscsi.initiator.session import InitiatorSession
 from trioscsi.machines import Transition
-from trioscsi.pdu import FROM_TARGET, LoginResponse, Pdu, encode
+from trioscsi.pdu import FROM_TARGET, LoginResponse, NopOut, Pdu, encode
 
 
 def test_a_transport_that_never_comes_up_is_given_up():
@@ -58,6 +60,43 @@ def test_a_lost_transport_is_told_once():
     script.connection.give_up("why not")
     script.pass_time(0)
     assert len(script.happened(SessionFailed)) == 1
+
+
+FORGETFUL = Deviation(
+    id="x",
+    section="6.3.5",
+    says="Does not close what has failed.",
+    breaks=frozenset({Rule.FAILED_IS_LEFT}),
+)
+
+
+def test_a_failed_connection_is_closed_and_says_nothing_when_it_is_replaced():
+    script = logged_in()
+    script.connection.give_up("silence")
+    assert script.connection.closed
+    script.session.reinstated()
+    assert script.hear() == []
+
+
+def test_who_does_not_close_it_talks_on_in_it():
+    script = logged_in(deviation=FORGETFUL)
+    script.connection.give_up("silence")
+    script.connection.give_up("silence")
+    script.pass_time(0)
+    assert len(script.happened(SessionFailed)) == 1
+    assert not script.connection.closed
+    script.session.reinstated()
+    assert [type(pdu) for pdu in script.hear()] == [NopOut]
+    assert script.connection.closed
+
+
+def test_what_is_not_closed_ends_with_its_transport():
+    script = logged_in(deviation=FORGETFUL)
+    script.connection.give_up("silence")
+    script.connection.lost("reset", 0.0)
+    assert script.connection.closed
+    script.session.reinstated()
+    assert script.hear() == []
 
 
 PDUS = st.sampled_from(FROM_TARGET).flatmap(

@@ -21,6 +21,8 @@ from trioscsi.initiator.management import ADDED_FUNCTIONS, ADDED_LEVEL
 from trioscsi.initiator.numbering import StatusNumbers
 from trioscsi.initiator.requests import LogoutWish, Management, Ping
 from trioscsi.initiator.rules import Rule
+from trioscsi.initiator.trusting import TrustingFramer
+from trioscsi.limits import LOGIN_SEGMENT
 from trioscsi.machines import cleanup as cleanup_machine
 from trioscsi.machines._automat import Effects, Transition
 from trioscsi.machines.initiator import connection as connection_machine
@@ -71,6 +73,8 @@ class InitiatorConnection(Line):
         replaces: InitiatorConnection | None = None,
     ) -> None:
         super().__init__(session.limits, now=now, wake=wake)
+        if not session.rules.keep(Rule.HEADER_DIGEST):
+            self.framer = TrustingFramer(LOGIN_SEGMENT, max_ahs_length=session.limits.ahs)
         self.session = session
         self.cid = cid
         self.statuses = StatusNumbers(rules=session.rules)
@@ -106,14 +110,15 @@ class InitiatorConnection(Line):
     def lost(self, reason: str, now: float) -> None:
         """The transport was closed by the target, was reset, or timed out."""
         self.now = self.session.now = now
-        if not self.closed:
+        if not self.closed and self.machine.hears("transport_lost"):
             self.reason = reason
             self._end_login(reason)
             self.do(self.machine.transport_lost())
+        self.closed = True
 
     def give_up(self, reason: str) -> None:
         """End the connection: the target was silent, or the caller has had enough."""
-        if not self.closed:
+        if not self.closed and not self._lingers:
             self.reason = reason
             self._end_login(reason)
             cause = self.machine.given_up
@@ -274,6 +279,9 @@ class InitiatorConnection(Line):
 
     def reinstated(self) -> None:
         """A login has taken the place of this connection, which waits for its cleanup."""
+        if self._lingers and not self.closed:
+            self._in_full_feature.pings.say_nothing()
+            self.closed = True
         self.clean_up("logout_started")
         self.clean_up("logout_succeeded")
 
@@ -357,8 +365,14 @@ class InitiatorConnection(Line):
                 case cleanup_machine.Effect.FREE_CONNECTION:
                     self.session.leave(self)
 
+    @property
+    def _lingers(self) -> bool:
+        """Whether the connection has failed, and its initiator does not close it."""
+        failed = self.machine.state == connection_machine.CLEANUP_WAIT.name
+        return failed and not self.session.rules.keep(Rule.FAILED_IS_LEFT)
+
     def _close(self) -> None:
-        self.closed = True
+        self.closed = not self._lingers
         self.deadlines.clear()
         if self.machine.state == connection_machine.FREE.name:
             self.session.end_all(self.reason or "the connection was logged out", self)

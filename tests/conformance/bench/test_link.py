@@ -421,6 +421,20 @@ def test_who_has_said_all_may_go_on_listening():
     on_stage(act)
 
 
+def test_a_half_open_connection_outlives_the_target():
+    async def act(stage: Stage) -> None:
+        stage.link.half_open = True
+        await stage.target.close()
+        await stage.link.run_for(1)
+        await stage.initiator.send(command())
+        assert (await stage.link.take(ScsiCommand)).itt == 1
+        await stage.initiator.close()
+        with pytest.raises(Left, match="the initiator has closed the connection"):
+            await stage.link.take(ScsiCommand)
+
+    on_stage(act)
+
+
 def test_a_connection_that_is_broken_off_ends_by_an_error():
     async def act(stage: Stage) -> None:
         await stage.link.reset()

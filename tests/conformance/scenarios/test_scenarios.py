@@ -16,12 +16,6 @@ from trioscsi.initiator.mutants import MUTANTS
 SPECS = Path(__file__).parents[3] / "specs"
 REQUIREMENTS, DEVIATIONS = SPECS / "requirements.toml", SPECS / "deviations.md"
 
-WITHOUT_MUTANT = {
-    "DG-03": "our framer does not go on after a header that is damaged",
-    "RC-11": "our initiator has given its old connection up when it comes back",
-}
-"""Scenarios that no initiator of ours can fail, and why."""
-
 BEYOND_US = {
     "NG-17": "our initiator knows neither KRB5 nor SRP, whose items are the long ones",
 }
@@ -76,7 +70,7 @@ def test_whatever_can_be_failed_is_failed_by_a_mutant():
         for scenario in SCENARIOS.values()
         if scenario.level is not Level.NOTE and not scenario.mutants
     }
-    assert spared == WITHOUT_MUTANT.keys() | BEYOND_US.keys()
+    assert spared == BEYOND_US.keys()
 
 
 def test_what_is_said_of_a_stimulus_is_what_the_scenario_says():

@@ -78,6 +78,8 @@ class Relay:
         self.peer: tuple[str, int] = initiator.socket.getpeername()[:2]
         self.own: tuple[str, int] = initiator.socket.getsockname()[:2]
         """The door of the stage that the initiator came to."""
+        self.half_open = False
+        """Whether the initiator is not told when the target closes the connection."""
         self.damaged = 0
         """PDUs of the initiator that cannot be read, or whose digest is wrong."""
         self.last_raw = b""
@@ -122,6 +124,8 @@ class Relay:
         if move is None:
             return None
         if move.piece is None:
+            if self.half_open and move.sender is Side.TARGET:
+                return await self._next(until)
             await self._close_for(move.sender)
             self._check_open()
         elif move.sender is Side.INITIATOR:

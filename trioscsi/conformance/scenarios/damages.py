@@ -112,6 +112,7 @@ async def damaged_sense(play: Play) -> None:
     Drive.READ,
     stimulus=Stimulus.FAULT,
     breaches={"7143-13.1-1"},
+    mutants=("header-damaged",),
     **_HEADER_DIGEST,
 )
 async def damaged_header(play: Play) -> None:

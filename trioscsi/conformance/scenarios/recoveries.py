@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from trioscsi.conformance.bench.faults import dropping
 from trioscsi.conformance.bench.link import Link
-from trioscsi.conformance.bench.play import Play
+from trioscsi.conformance.bench.play import NotExercised, Play
 from trioscsi.conformance.bench.readings import reads_blocks
 from trioscsi.conformance.bench.scenario import Ability, Drive, Scenarios, Stimulus
 from trioscsi.conformance.bench.words import r2t
 from trioscsi.conformance.bench.writings import writes_blocks
 from trioscsi.conformance.drivers.driver import How
 from trioscsi.conformance.verdicts import Level, Rule
-from trioscsi.pdu import DataIn, DataOut, LoginRequest, LoginStatus, Pdu, ScsiCommand
+from trioscsi.pdu import (
+    DataIn,
+    DataOut,
+    LoginRequest,
+    LoginResponse,
+    LoginStatus,
+    Pdu,
+    ScsiCommand,
+)
+from trioscsi.text import Stage
 
 SCENARIOS = Scenarios()
 scenario = SCENARIOS.scenario
@@ -27,6 +36,8 @@ _SAME_ISID = Rule("7143-10.1.1-1", Level.SHOULD)
 
 _TIME_TO_WAIT, _AT_LEAST = 5, 3.5
 """Seconds that the target asks for, and how long they are by clocks without fractions."""
+_ON_ITS_WAY, _AFTER = 0.2, 2.0
+"""Seconds for what was sent before a login was accepted, and for what must not be sent after it."""
 _BACK = 20.0
 """Seconds within which an initiator comes back."""
 
@@ -261,13 +272,24 @@ async def closed(play: Play) -> None:
     Drive.RECOVER,
     stimulus=Stimulus.FAULT,
     needs={Ability.RECOVERS},
+    mutants=("recovery-ghost",),
 )
 async def half_open(play: Play) -> None:
     link = await _busy(play)
     link.spoil(dropping(Pdu))
+    link.half_open = True
     again = await play.connection(_BACK)
-    await again.see(LoginRequest)
-    await again.login()
+    request = await again.see(LoginRequest)
+    first = link.known.first_login
+    assert first is not None
+    if request.isid != first.isid:
+        raise NotExercised("it comes back with another ISID, and takes the place of no session")
+    response = await again.take(
+        LoginResponse, where=lambda pdu: pdu.transit and pdu.nsg == Stage.FULL_FEATURE
+    )
+    await link.run_for(_ON_ITS_WAY)
     before = link.count
-    await link.run_for(1)
+    await again.forward(response)
+    play.leave(again)
+    await link.run_for(_AFTER)
     play.check(link.count == before, "PDUs come in the old session")

@@ -42,6 +42,7 @@ MUTANTS: tuple[Deviation, ...] = (
     row("data-beside", "13.18", "takes data beside their place", Rule.DATA_ORDER),
     row("data-beyond", "11.7.6", "takes data beyond what it expects", Rule.DATA_END),
     row("data-damaged", "7.8", "takes data that are damaged", Rule.DATA_DIGEST),
+    row("header-damaged", "7.8", "does not look at header digests", Rule.HEADER_DIGEST),
     row("status-without-f", "11.7.3", "takes a status without F", Rule.FINAL_STATUS),
     row("residual-both", "11.4.5.1", "takes a residual of both kinds", Rule.ONE_RESIDUAL),
     row("sense-missing", "7.7", "takes CHECK CONDITION without sense data", Rule.SENSE_PRESENT),

@@ -85,6 +85,7 @@ MUTANTS: tuple[Deviation, ...] = (
     row("recovery-stubborn", "11.13.5", "logs in anew after a refusal that is final", Rule.FINAL_REFUSAL),
     row("recovery-stranger", "7.15", "comes back with another ISID", Rule.SAME_ISID),
     row("recovery-tsih", "6.3.5", "comes back with the TSIH of the session that has failed", Rule.NEW_SESSION),
+    row("recovery-ghost", "6.3.5", "talks on in the session that another has replaced", Rule.FAILED_IS_LEFT),
     row("recovery-none", "7.14", "leaves a session that has failed as it is", Rule.RECOVER),
     row("command-patient", "7.11", "waits for ever for the answer to a command", Rule.ABORT_LATE_COMMANDS),
     row("data-forgone", "7.9", "does not ask for data that are missing", Rule.ASK_FOR_DATA),
