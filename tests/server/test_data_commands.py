@@ -29,7 +29,7 @@ from trioscsi.scsi.disk import DISK
 
 BLOCKS, MOST = 40, 6
 FILLS = (0x00, 0x11, 0x22, 0xFF)
-MISCOMPARE, OUT_OF_RANGE = (0xE, 0x1D00), (0x5, 0x2100)
+MISCOMPARE, OUT_OF_RANGE, INVALID_FIELD = (0xE, 0x1D00), (0x5, 0x2100), (0x5, 0x2400)
 BY_NAME = {command.name: command for command in DISK}
 
 Refused: TypeAlias = tuple[int, int]
@@ -55,9 +55,8 @@ class Step:
         return self.name if alone else f"{self.name}({self.length})"
 
     def touches(self, other: Step) -> bool:
-        """Whether both are about some block, or one is about all that follow."""
-        mine, theirs = self.blocks or BLOCKS, other.blocks or BLOCKS
-        return self.lba < other.lba + theirs and other.lba < self.lba + mine
+        """Whether both are about some block."""
+        return self.lba < other.lba + other.blocks and other.lba < self.lba + self.blocks
 
 
 LENGTHS = {
@@ -126,10 +125,9 @@ class Model:
     def __attrs_post_init__(self) -> None:
         self.content = bytearray(BLOCKS * self.block_size)
 
-    def place(self, step: Step, blocks: int | None = None) -> slice:
+    def place(self, step: Step) -> slice:
         """The bytes that a step is about."""
-        count = step.blocks if blocks is None else blocks
-        return slice(step.lba * self.block_size, (step.lba + count) * self.block_size)
+        return slice(step.lba * self.block_size, (step.lba + step.blocks) * self.block_size)
 
     def data(self, step: Step) -> bytes:
         """What the initiator sends: for two halves, or for a comparison, with the other fill."""
@@ -170,9 +168,10 @@ class Model:
                 old = self.content[place]
                 self.content[place] = bytes(a | b for a, b in zip(old, data, strict=True))
             case "WRITE SAME":
-                blocks = step.blocks or BLOCKS - step.lba
                 block = bytes(self.block_size) if step.flags.get("ndob") else data
-                self.content[self.place(step, blocks)] = block * blocks
+                if not step.blocks:
+                    return INVALID_FIELD
+                self.content[place] = block * step.blocks
             case "UNMAP":
                 self.content[place] = bytes(step.blocks * self.block_size)
             case "VERIFY" if step.flags["bytchk"]:

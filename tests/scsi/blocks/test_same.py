@@ -27,8 +27,11 @@ def test_write_same_takes_one_block(ask: Ask, length: int) -> None:
 
 
 @LENGTHS
-def test_no_number_means_all_up_to_the_last(ask: Ask, length: int) -> None:
-    assert ask(WRITE_SAME[length].format(0, 0)) == WriteSame(258, 742, unmap=False, data_out=512)
+def test_no_number_is_not_all_up_to_the_last(unit: LogicalUnit, ask: Ask, length: int) -> None:
+    unit.thin = True
+    refused = Failed(invalid_field({10: 7, 16: 10, 32: 28}[length], 7))
+    for flags in (0, UNMAP):
+        assert ask(WRITE_SAME[length].format(flags, 0)) == refused
 
 
 @pytest.mark.parametrize("length", [16, 32])
@@ -68,12 +71,12 @@ def test_a_read_only_unit_refuses_before_anything_else(
 
 def test_blocks_beyond_the_end_are_out_of_range(ask: Ask) -> None:
     assert ask("41 00 000003e7 00 0002 00") == Failed(out_of_range(1000))
-    assert ask("41 00 000003e8 00 0000 00") == Failed(out_of_range(1000))
+    assert ask("41 00 000003e8 00 0001 00") == Failed(out_of_range(1000))
     assert ask("93 00 ffffffffffffffff 00000000 00 00") == Failed(out_of_range(2**64 - 1))
 
 
-@pytest.mark.parametrize(("number", "fits"), [(128, True), (129, False), (0, False)])
-def test_the_maximum_length_bounds_what_is_meant_too(nexus: Nexus, number: int, fits: bool) -> None:
+@pytest.mark.parametrize(("number", "fits"), [(128, True), (129, False)])
+def test_the_maximum_length_bounds_the_number(nexus: Nexus, number: int, fits: bool) -> None:
     unit = LogicalUnit(0, target_name="iqn.x", blocks=2**20, maximum_same=65_536)
     plan = unit.execute(bytes.fromhex(WRITE_SAME[16].format(0, number)), nexus)
     if fits:
@@ -119,7 +122,7 @@ def test_what_unmapped_blocks_would_not_read_as_is_written(
 def test_many_blocks_are_written_in_pieces(nexus: Nexus) -> None:
     unit = LogicalUnit(0, target_name="iqn.x", blocks=5000)
     blocks = Blocks(unit)
-    plan = unit.execute(bytes.fromhex("93 00 0000000000000001 00000000 00 00"), nexus)
+    plan = unit.execute(bytes.fromhex("93 00 0000000000000001 00001387 00 00"), nexus)
     assert blocks.perform(plan, b"s" * 512) == Done()
     assert blocks.steps == ["write 1 2048", "write 2049 2048", "write 4097 903"]
     assert blocks.data == bytes(512) + b"s" * 4999 * 512

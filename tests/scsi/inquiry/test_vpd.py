@@ -115,7 +115,7 @@ def test_block_limits_say_what_single_commands_may_have(nexus: Nexus) -> None:
     assert fields["maximum_compare_and_write_length"] == 100
     assert fields["maximum_prefetch_length"] == 200
     assert fields["maximum_write_same_length"] == 2048
-    assert fields["wsnz"] == 0
+    assert fields["wsnz"] == 1
     assert fields["maximum_atomic_transfer_length"] == 0
     assert fields["maximum_atomic_boundary_size"] == 0
 

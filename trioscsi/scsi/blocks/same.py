@@ -58,15 +58,14 @@ class WriteSame(Procedure):
 
 @decoded
 def write_same(unit: LogicalUnit, cdb: Cdb, _nexus: Nexus) -> Plan:
-    """WRITE SAME; no number of blocks means all up to the last."""
+    """WRITE SAME of at least one block: none never means all up to the last (WSNZ)."""
     if unit.write_protected:
         raise Refusal(WRITE_PROTECTED)
     if cdb["unmap"] and not unit.thin:
         raise cdb.refusal("unmap")
     lba, blocks = cdb["logical_block_address"], cdb["number_of_logical_blocks"]
     unit.check_lba(lba, blocks)
-    blocks = blocks or unit.blocks - lba
-    if blocks > unit.maximum_same_blocks:
+    if not 0 < blocks <= unit.maximum_same_blocks:
         raise cdb.refusal("number_of_logical_blocks")
     if not cdb["unmap"]:
         unit.counters.wrote(blocks)

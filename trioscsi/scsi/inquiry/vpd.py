@@ -139,6 +139,8 @@ def _device_identification(unit: LogicalUnit, nexus: Nexus) -> bytes:
 def _block_limits(unit: LogicalUnit, _nexus: Nexus) -> bytes:
     return _content(
         BLOCK_LIMITS_PAGE.encode(
+            # A WRITE SAME that forgets how many blocks it is about does not overwrite all of them.
+            wsnz=1,
             maximum_compare_and_write_length=unit.maximum_compared_blocks,
             optimal_transfer_length_granularity=unit.blocks_per_physical_block,
             maximum_transfer_length=unit.maximum_blocks,
