@@ -8,6 +8,7 @@ from tests.scsi.store import Blocks
 from trioscsi.scsi import Done, Failed, LogicalUnit, Nexus, Plan
 from trioscsi.scsi.blocks.same import WriteSame
 from trioscsi.scsi.complaints import WRITE_PROTECTED, invalid_field, out_of_range
+from trioscsi.scsi.logs.counters import Counters
 
 Ask = Callable[[str], Plan]
 
@@ -22,8 +23,10 @@ FLAGS_BYTE = {10: 1, 16: 1, 32: 10}
 
 
 @LENGTHS
-def test_write_same_takes_one_block(ask: Ask, length: int) -> None:
-    assert ask(WRITE_SAME[length].format(0, 4)) == WriteSame(258, 4, unmap=False, data_out=512)
+def test_write_same_takes_one_block(unit: LogicalUnit, ask: Ask, length: int) -> None:
+    assert ask(WRITE_SAME[length].format(0, 4)) == WriteSame(
+        unit, 258, 4, unmap=False, data_out=512
+    )
 
 
 @LENGTHS
@@ -35,8 +38,12 @@ def test_no_number_is_not_all_up_to_the_last(unit: LogicalUnit, ask: Ask, length
 
 
 @pytest.mark.parametrize("length", [16, 32])
-def test_without_a_data_out_buffer_nothing_is_taken(ask: Ask, length: int) -> None:
-    assert ask(WRITE_SAME[length].format(NDOB, 4)) == WriteSame(258, 4, unmap=False, data_out=0)
+def test_without_a_data_out_buffer_nothing_is_taken(
+    unit: LogicalUnit, ask: Ask, length: int
+) -> None:
+    assert ask(WRITE_SAME[length].format(NDOB, 4)) == WriteSame(
+        unit, 258, 4, unmap=False, data_out=0
+    )
 
 
 @LENGTHS
@@ -44,7 +51,7 @@ def test_blocks_are_unmapped_where_they_can_be(unit: LogicalUnit, ask: Ask, leng
     cdb = WRITE_SAME[length].format(UNMAP, 4)
     assert ask(cdb) == Failed(invalid_field(FLAGS_BYTE[length], 3))
     unit.thin = True
-    assert ask(cdb) == WriteSame(258, 4, unmap=True, data_out=512)
+    assert ask(cdb) == WriteSame(unit, 258, 4, unmap=True, data_out=512)
 
 
 @LENGTHS
@@ -80,7 +87,7 @@ def test_the_maximum_length_bounds_the_number(nexus: Nexus, number: int, fits: b
     unit = LogicalUnit(0, target_name="iqn.x", blocks=2**20, maximum_same=65_536)
     plan = unit.execute(bytes.fromhex(WRITE_SAME[16].format(0, number)), nexus)
     if fits:
-        assert plan == WriteSame(258, number, unmap=False, data_out=512)
+        assert plan == WriteSame(unit, 258, number, unmap=False, data_out=512)
     else:
         assert plan == Failed(invalid_field(10, 7))
 
@@ -117,6 +124,25 @@ def test_what_unmapped_blocks_would_not_read_as_is_written(
     assert blocks.perform(ask(WRITE_SAME[16].format(UNMAP, 4)), data) == Done()
     assert blocks.steps == ["write 258 4"]
     assert blocks.data[258 * 512 : 262 * 512] == data * 4
+
+
+@pytest.mark.parametrize(
+    ("flags", "data", "counted"),
+    [
+        (0, b"d" * 512, Counters(writes=1, blocks_written=4)),
+        (0, bytes(512), Counters(writes=1, blocks_written=4)),
+        (NDOB, b"", Counters(writes=1, blocks_written=4)),
+        (UNMAP, b"d" * 512, Counters(writes=1, blocks_written=4)),
+        (UNMAP, bytes(512), Counters()),
+        (UNMAP | NDOB, b"", Counters()),
+    ],
+)
+def test_all_but_unmapping_counts_as_writing(
+    unit: LogicalUnit, ask: Ask, flags: int, data: bytes, counted: Counters
+) -> None:
+    unit.thin = True
+    Blocks(unit).perform(ask(WRITE_SAME[16].format(flags, 4)), data)
+    assert unit.counters == counted
 
 
 def test_many_blocks_are_written_in_pieces(nexus: Nexus) -> None:

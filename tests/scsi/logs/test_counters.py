@@ -35,9 +35,6 @@ Ask = Callable[[str], Plan]
             id="WRITE AND VERIFY(10)",
         ),
         pytest.param(
-            "41 00 00000001 00 0009", Counters(writes=1, blocks_written=9), id="WRITE SAME(10)"
-        ),
-        pytest.param(
             "89 00 0000000000000001 000000 02", Counters(writes=1, blocks_written=2), id="COMPARE"
         ),
         pytest.param(

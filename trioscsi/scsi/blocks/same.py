@@ -32,6 +32,7 @@ class WriteSame(Procedure):
     """
 
     exact = True
+    unit: LogicalUnit
     lba: int
     blocks: int
     unmap: bool
@@ -40,12 +41,15 @@ class WriteSame(Procedure):
     async def perform(self, storage: Storage, data: memoryview) -> Outcome:
         """See `Procedure.perform`."""
         block = bytes(data)
-        if block.count(0) < len(block):
-            await self._fill(storage, block)
-        elif self.unmap:
+        zeroes = block.count(0) == len(block)
+        if zeroes and self.unmap:
             await storage.unmap(self.lba, self.blocks)
-        else:
+            return Done()
+        self.unit.counters.wrote(self.blocks)
+        if zeroes:
             await storage.zero(self.lba, self.blocks)
+        else:
+            await self._fill(storage, block)
         return Done()
 
     async def _fill(self, storage: Storage, block: bytes) -> None:
@@ -67,10 +71,8 @@ def write_same(unit: LogicalUnit, cdb: Cdb, _nexus: Nexus) -> Plan:
     unit.check_lba(lba, blocks)
     if not 0 < blocks <= unit.maximum_same_blocks:
         raise cdb.refusal("number_of_logical_blocks")
-    if not cdb["unmap"]:
-        unit.counters.wrote(blocks)
     no_data = cdb.values.get("ndob", 0)
-    return WriteSame(lba, blocks, bool(cdb["unmap"]), 0 if no_data else unit.block_size)
+    return WriteSame(unit, lba, blocks, bool(cdb["unmap"]), 0 if no_data else unit.block_size)
 
 
 # Blocks cannot be anchored here (ANC_SUP of the Logical Block Provisioning VPD page).
