@@ -53,6 +53,7 @@ SUITES = [  # as "iscsi-test-cu --list" names them
     "SCSI.Write12",
     "SCSI.Write16",
     "SCSI.WriteAtomic16",
+    "SCSI.WriteSame10",
     "SCSI.WriteSame16",
     "SCSI.WriteVerify10",
     "SCSI.WriteVerify12",
@@ -78,6 +79,7 @@ THIN = [
     "SCSI.Inquiry",
     "SCSI.ReadCapacity16",
     "SCSI.Unmap",
+    "SCSI.WriteSame10",
     "SCSI.WriteSame16",
 ]
 MULTIPATH = [
@@ -269,21 +271,6 @@ def test_a_suite_of_libiscsi_finds_no_fault(libiscsi: Run, suite: Suite) -> None
 @on(["SCSI.GetLBAStatus"], "whole-4096", "whole-512")
 def test_libiscsi_finds_no_fault_with_the_status_of_blocks(libiscsi: Run, suite: Suite) -> None:
     check(libiscsi.said(suite))
-
-
-# One of its tests brings blocks of ones with UNMAP, and wants to read zeroes: specs/deviations.md.
-@pytest.mark.parametrize(
-    "suite",
-    [
-        Suite("SCSI.WriteSame10", disk, fails=True)
-        for disk in ("4096", "512", "file-4096", "file-512")
-    ],
-    ids=str,
-)
-def test_libiscsi_finds_that_write_same_writes_what_is_not_zero(
-    libiscsi: Run, suite: Suite
-) -> None:
-    assert failures(libiscsi.said(suite)) == {"WriteSame10.UnmapUntilEnd"}
 
 
 @on(SANITIZING, "4096", "512")
