@@ -50,6 +50,8 @@ def invoke(*arguments: str) -> Result:
         (["--listen", "x:y"], "not HOST:PORT, nor [IPV6]:PORT: 'x:y'"),
         (["nowhere.img"], "there is no nowhere.img: give a size to make it"),
         (["memory:much"], "'much' is not a size"),
+        (["memory:1MiB", "--overhaul-rate", "fast"], "'fast' is not a size"),
+        (["memory:1MiB", "--overhaul-rate", "0"], "a size of 0 is out of range"),
         (["tape:1"], "no scheme 'tape'"),
         (["--chap", "alice"], "no secret for alice: set TRIOSCSI_CHAP_SECRET"),
         (["--allow-from", "here"], "not an address, nor a network"),
@@ -109,6 +111,12 @@ def test_physical_blocks_are_as_the_option_says(built: list[Target]) -> None:
     result = invoke("memory:1MiB", "--physical-block-size", "100")
     assert result.exit_code == 2
     assert "physical block size of 100 is not possible" in result.stderr
+
+
+def test_formatting_is_as_slow_as_the_option_says(built: list[Target]) -> None:
+    assert invoke("memory:1MiB").exit_code == 0
+    assert invoke("memory:1MiB", "--overhaul-rate", "50MiB").exit_code == 0
+    assert [target.jobs.pace.rate for target in built] == [None, 50 << 20]
 
 
 def test_chap_asks_for_a_proof(built: list[Target], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -61,6 +61,10 @@ class Blocks:
     room: Room | None = None
     """What `space` says."""
     watches: list[tuple[int, int, Callable[[], None]]] = attrs.field(factory=list)
+    rationed: list[int] = attrs.field(factory=list)
+    """The blocks that a long work wanted to write."""
+    at_once: int = 2**64
+    """How many of them it may."""
     busy: bool = False
     """Whether no job may be added."""
 
@@ -160,6 +164,10 @@ class Blocks:
             with suppress(BackendError):
                 await job()
         return not self.busy
+
+    async def ration(self, blocks: int) -> int:
+        self.rationed.append(blocks)
+        return min(blocks, self.at_once)
 
     async def save(self, name: str, data: bytes) -> None:
         self._do("save")

@@ -744,6 +744,47 @@ async def test_sanitizing_goes_on_when_its_command_is_aborted(
     assert await peer.read(0, 1) == bytes(BLOCK)
 
 
+FORMAT = b"\x04\x10" + bytes(4), bytes.fromhex("00 88 0000 00 01 0001 66")
+OVERWRITE = bytes.fromhex("48 01 0000000000 0005 00"), bytes.fromhex("01 00 0001 6f")
+
+
+async def test_sanitizing_and_formatting_share_the_rate_that_they_are_given(
+    build: Build, nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    disks = [MemoryDisk("1MiB"), MemoryDisk("1MiB")]
+    house = build(*disks, overhaul_rate="128KiB")
+    nursery.start_soon(house.target.jobs.run)
+    peer = await house.log_in()
+    sanitize = peer.command(*OVERWRITE)
+    format_unit = peer.command(*FORMAT, unit=1)
+    await peer.send(sanitize, format_unit)
+    for progress in (16_384, 32_768, 49_152):  # a quarter is done in four seconds
+        await trio.sleep(3.9)
+        sense = (await peer.do(b"\x03\0\0\0\x12\0", reads=18)).data
+        assert (sense[12:14], sense[15]) == (b"\x04\x1b", 0x80)
+        assert int.from_bytes(sense[16:18]) == progress
+    answers = [await peer.receive(), await peer.receive()]
+    assert [answer.status for answer in answers] == [Status.GOOD] * 2
+    assert trio.current_time() == pytest.approx(15.75)  # when the last of 64 pieces begins
+    for disk, filled in zip(disks, (b"o", b"f"), strict=True):
+        assert await disk.read(0, 2048) == filled * 2048 * BLOCK
+
+
+async def test_no_slow_sanitizing_keeps_a_target_from_stopping(
+    build: Build, autojump_clock: MockClock
+) -> None:
+    house = build(MemoryDisk("1MiB"), overhaul_rate=1)
+    async with trio.open_nursery() as serving:
+        serving.start_soon(house.target.jobs.run)
+        peer = await house.log_in()
+        sanitize = peer.command(*OVERWRITE)
+        await peer.send(sanitize)
+        await trio.sleep(5)
+        serving.cancel_scope.cancel()
+    assert trio.current_time() == 5
+    assert (await peer.answer(sanitize)).sense_code == (MEDIUM_ERROR, 0x3103)
+
+
 async def test_writes_that_wait_for_their_data_do_not_come_after_sanitizing(
     build: Build, nursery: trio.Nursery
 ) -> None:

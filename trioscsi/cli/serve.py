@@ -121,6 +121,12 @@ _LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}
     help="Keep here what must outlive a restart: reservations, saved mode pages.",
 )
 @click.option(
+    "--overhaul-rate",
+    metavar="SIZE",
+    help="Bytes a second, such as 50MiB, that formatting and sanitizing may write, on all disks"
+    " together.  [default: as many as they can]",
+)
+@click.option(
     "--registrations-by-name",
     is_flag=True,
     help="Persistent reservations know an initiator by its name alone, whatever its ISID: for"
@@ -184,6 +190,7 @@ def serve(
     open_to_all: bool,
     max_connections: int,
     state: Path | None,
+    overhaul_rate: str | None,
     registrations_by_name: bool,
     trace: Path | None,
     control: Path | None,
@@ -228,6 +235,7 @@ def serve(
                 read_only=read_only,
                 max_connections=max_connections,
                 state=state,
+                overhaul_rate=overhaul_rate,
                 name_server=name_server,
                 registrations_by_name=registrations_by_name,
                 chap=secrets.chap,

@@ -95,6 +95,12 @@ class Storage(Protocol):
     async def outlasting(self, job: Callable[[], Awaitable[None]]) -> bool:
         """Like `later`, but wait until ``job`` has ended; it goes on if the command is aborted."""
 
+    async def ration(self, blocks: int) -> int:
+        """Wait until a long work may write some of so many blocks: how many, one at least.
+
+        Commands of others are not to find that it has taken all the bandwidth.
+        """
+
     async def save(self, name: str, data: bytes) -> None:
         """Keep ``data`` under a name of the unit: from now on a restart finds it.
 

@@ -10,6 +10,7 @@ from typing import TypeAlias
 import trio
 
 from trioscsi.errors import BackendError
+from trioscsi.server.pace import Pace
 
 log = logging.getLogger("trioscsi")
 
@@ -17,10 +18,14 @@ Job: TypeAlias = Callable[[], Awaitable[None]]
 
 
 class Jobs:
-    """The jobs of one target, at most so many; they run while it is served, and end with it."""
+    """The jobs of one target, at most so many; they run while it is served, and end with it.
 
-    def __init__(self, most: int) -> None:
+    ``pace`` is for those that write more than others would like to wait for.
+    """
+
+    def __init__(self, most: int, pace: Pace | None = None) -> None:
         self._most = most
+        self.pace = pace or Pace()
         self._alive = 0
         self._send, self._receive = trio.open_memory_channel[tuple[Job, str]](math.inf)
 

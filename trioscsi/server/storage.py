@@ -190,6 +190,11 @@ class UnitStorage:
         await ended.wait()
         return True
 
+    async def ration(self, blocks: int) -> int:
+        """See `Storage.ration`."""
+        block_size = self.unit.disk.block_size
+        return await self.jobs.pace.ration(blocks * block_size, block_size) // block_size
+
     async def save(self, name: str, data: bytes) -> None:
         """See `Storage.save`."""
         await self.keeper.save(self.unit.logical.number, name, data)

@@ -25,6 +25,7 @@ from trioscsi.server.jobs import Jobs
 from trioscsi.server.keeper import Keeper, Kept
 from trioscsi.server.listener import Address
 from trioscsi.server.offers import make_offer
+from trioscsi.server.pace import Pace
 from trioscsi.server.perform import Performer
 from trioscsi.server.portals import Listen, Portal, parse_portals
 from trioscsi.server.refusals import Refusal
@@ -62,6 +63,10 @@ class Target:
     ``limits`` bounds what peers can cost.  ``state`` is the folder that keeps what must outlive a
     restart (reservations with APTPL, saved mode pages); without it initiators cannot ask for that.
 
+    ``overhaul_rate`` is how many bytes a second formatting and sanitizing may write, on all disks
+    together: a number, or a size such as "50MiB"; by default they write as fast as they can. Blocks
+    that can be given back to storage are no writing.
+
     ``registrations_by_name``: persistent reservations know an initiator by its name alone, so that
     one which logs in with a new ISID (as open-iscsi does) finds its registration again, and all its
     sessions share one.
@@ -98,6 +103,7 @@ class Target:
         alias: str | None = None,
         limits: Limits | None = None,
         state: str | Path | None = None,
+        overhaul_rate: str | int | None = None,
         registrations_by_name: bool = False,
         chap: Credentials | None = None,
         mutual_chap: tuple[str, Password] | None = None,
@@ -124,7 +130,8 @@ class Target:
         self._portals = parse_portals([listen] if isinstance(listen, str | Portal) else listen)
         self.limits = limits or Limits()
         rules = Rules.of(allow, allow_from, open=open, proven=proof is not None)
-        self.jobs = Jobs(self.limits.jobs)
+        pace = Pace(None if overhaul_rate is None else parse_size(overhaul_rate))
+        self.jobs = Jobs(self.limits.jobs, pace)
         self._keeper = Keeper(None if state is None else Path(state), self.name)
         self._registrations_by_name = registrations_by_name
         numbered = dict(enumerate(disks))

@@ -107,6 +107,28 @@ def test_request_sense_tells_how_far_it_is(unit: LogicalUnit, blocks: Blocks, ne
     assert seen == [blocks * 65_536 // 10_000 for blocks in (0, 2048, 4096, 5000, 7048, 9096)]
 
 
+@EACH
+def test_it_writes_no_more_at_once_than_it_may(
+    unit: LogicalUnit, blocks: Blocks, work: Work
+) -> None:
+    blocks.at_once = 1500
+    assert blocks.perform(Overhaul(unit, work, [b"a" * 512, b"b" * 512])) == Done()
+    writes = [step for step in blocks.steps if step.startswith("write")]
+    one_pass = ["write 0 1500", "write 1500 1500", "write 3000 1500", "write 4500 500"]
+    assert writes == 2 * one_pass
+    assert blocks.data == b"b" * len(blocks.data)
+
+
+def test_to_give_blocks_back_is_no_writing(unit: LogicalUnit, blocks: Blocks) -> None:
+    blocks.at_once = 1500
+    assert blocks.perform(Overhaul(unit, Work.SANITIZE, [None])) == Done()
+    assert not blocks.rationed
+    unit.thin = False
+    assert blocks.perform(Overhaul(unit, Work.SANITIZE, [None])) == Done()
+    assert blocks.rationed == [5000, 3500, 2000, 500]
+    assert blocks.steps.count("unmap 3000 1500") == 1
+
+
 def test_it_outlasts_a_reset(unit: LogicalUnit, blocks: Blocks, ask: Ask) -> None:
     blocks.perform(Overhaul(unit, Work.SANITIZE, [None], immediate=True))
     unit.reset()

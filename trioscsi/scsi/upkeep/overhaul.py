@@ -1,7 +1,8 @@
 """Work on the whole medium: formatting and sanitizing (SBC-3 sections 4.11, 4.34 and 5).
 
 While it goes on, and after it has failed, hardly any command is performed. It goes on whatever
-happens to the command that asked for it, until it is done or the target stops.
+happens to the command that asked for it, until it is done or the target stops. It may be told to
+write no faster than other units can bear.
 """
 
 from __future__ import annotations
@@ -186,13 +187,19 @@ class Overhaul(Procedure):
         at_once = _UNMAPPED_AT_ONCE if block is None else _WRITTEN_AT_ONCE
         step = max(at_once // self.unit.block_size, 1)
         content = memoryview((block or b"") * min(step, blocks))
-        for lba in range(0, blocks, step):
+        # To give blocks back is next to nothing; where that cannot be done they are zeroed.
+        writes = block is not None or not self.unit.thin
+        lba = 0
+        while lba < blocks:
             count = min(step, blocks - lba)
+            if writes:
+                count = await storage.ration(count)
             if block is None:
                 await storage.unmap(lba, count)
             else:
                 await storage.write(lba, content[: count * self.unit.block_size])
-            self.unit.medium.done = (number + (lba + count) / blocks) / len(self.passes)
+            lba += count
+            self.unit.medium.done = (number + lba / blocks) / len(self.passes)
 
 
 def pattern(unit: LogicalUnit, initialization: bytes) -> bytes:
