@@ -91,8 +91,16 @@ def test_the_bench_is_tested(run: Run, tmp_path: Path):
     status, out, _ = run("selftest", "NP-04", "--json", str(report))
     assert status == 0
     assert "1 of 1 mutants caught" in out
-    assert json.loads(report.read_text()) == {"mutants": 1, "caught": 1, "missed": []}
+    found = {"mutants": 1, "caught": 1, "told": [], "missed": []}
+    assert json.loads(report.read_text()) == found
     assert run("selftest", "XX-99")[0] == 2
+
+
+def test_what_is_not_forbidden_is_caught_as_information(run: Run):
+    status, out, _ = run("selftest", "LG-22")
+    assert status == 0
+    assert "1 of 1 mutants caught" in out
+    assert "1 of them as information" in out
 
 
 def test_a_file_that_is_no_capture_is_refused(run: Run, tmp_path: Path):

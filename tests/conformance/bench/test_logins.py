@@ -65,6 +65,17 @@ def test_that_a_proposal_is_answered_is_judged():
     assert outcome.says == f"{KEY} is not answered"
 
 
+def test_there_is_a_proposal_that_the_initiator_has_to_answer():
+    async def act(play: Play) -> None:
+        held = await hold(play)
+        name, value = await held.proposal()
+        assert name not in held.said
+        play.check(name in await held.propose({name: value}), "it is not answered")
+        await held.finish()
+
+    assert outcome_of(act).verdict is Verdict.PASS
+
+
 @pytest.mark.parametrize(
     ("name", "rule"),
     [

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from trioscsi.conformance import Verdict
@@ -14,11 +12,9 @@ from trioscsi.conformance.bench.selftest import (
     plan,
     selftest,
 )
-from trioscsi.conformance.bench.watched import UNNOTICED, WATCHED
+from trioscsi.conformance.bench.watched import WATCHED
 from trioscsi.conformance.scenarios import SCENARIOS
 from trioscsi.initiator.mutants import MUTANTS
-
-DEVIATIONS = Path(__file__).parents[3] / "specs" / "deviations.md"
 
 ALONE = """
 M-01 LG-12 login-led-astray      M-02 TM-11 management-without-f  M-03 NP-05 opcode
@@ -47,7 +43,6 @@ WATCHED_PAIRS = [
     for mutant in mutants
     if (monitor, scenario, mutant) not in TRIPLES
 ]
-UNNOTICED_PAIRS = [(scenario, mutant) for scenario, each in UNNOTICED.items() for mutant in each]
 
 
 @pytest.mark.parametrize(("monitor", "scenario", "mutant"), TRIPLES)
@@ -67,25 +62,8 @@ def test_what_is_watched_is_noticed(monitor: str, scenario: str, mutant: str):
     assert monitor in attempt((scenario, mutant)).noticed
 
 
-@pytest.mark.parametrize("pair", UNNOTICED_PAIRS)
-def test_what_is_said_to_be_unnoticed_is_found_by_nothing(pair: tuple[str, str]):
-    trial = attempt(pair)
-    assert not trial.caught
-    assert not trial.noticed
-
-
 def test_all_mutants_are_tried():
     assert {mutant for _, mutant in plan(SCENARIOS.values())} == {NO_MUTANT, *MUTANTS}
-
-
-def test_what_nothing_notices_is_listed_in_the_specification():
-    table = DEVIATIONS.read_text().partition("| where it is tried |")[2].splitlines()[2:]
-    listed = [tuple(cell.strip() for cell in row.split("|")[1:4]) for row in table if row]
-    assert listed == [
-        (scenario, mutant, why)
-        for scenario, each in UNNOTICED.items()
-        for mutant, why in each.items()
-    ]
 
 
 def trial(scenario: str, mutant: str, caught: bool = False, *noticed: str) -> Trial:
@@ -106,10 +84,20 @@ def test_what_is_missed_and_by_whom_is_told():
     )
     assert result.mutants == ["ping-tag", "ping-ignored", "key-twice"]
     assert result.missed == ["ping-tag"]
+    assert result.told == []
     assert result.blamed == ["NP-02"]
     assert result.escaped == [("NP-01", "ping-tag"), ("M-30", "key-twice")]
     assert result.alone("M-31") == ["key-twice"]
     assert result.alone("M-02") == []
+
+
+def test_what_is_not_forbidden_is_told_apart():
+    told = Trial("LG-22", "recovery-stubborn", Verdict.INFO, "", True, frozenset())
+    failed = trial("LG-21", "login-tsih", True)
+    noticed = Trial("LG-09", "login-led-on", Verdict.INFO, "", True, frozenset({"M-28"}))
+    result = SelfTest((told, failed, noticed))
+    assert result.missed == []
+    assert result.told == ["recovery-stubborn"]
 
 
 def test_several_processes_come_to_the_same_result():

@@ -81,4 +81,4 @@ def test_what_is_said_of_a_stimulus_is_what_the_scenario_says():
         ids = [each for each in SCENARIOS if first <= each <= others[0]] if " to " in names else []
         for name in ids or [first, *others]:
             assert SCENARIOS[name].stimulus.value == letter, name
-    assert len(told) == 9
+    assert len(told) == 10

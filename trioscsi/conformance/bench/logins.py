@@ -41,6 +41,14 @@ _USES = (ScsiCommand, TextRequest, LogoutRequest, NopOut, TaskManagementRequest)
 _NOTHING: Keys = {}
 _ANSWERED = Rule("7143-6.2.2-3")
 _LIST_ANSWERED = Rule("7143-6.2.1-1")
+_OPERATIONAL_KEYS = (
+    "MaxBurstLength",
+    "DataPDUInOrder",
+    "DataSequenceInOrder",
+    "DefaultTime2Retain",
+    "TaskReporting",
+)
+_PROPOSALS = {"TaskReporting": "RFC3720,ResponseFence"}
 _PATIENCE = 4
 """Exchanges without a T bit."""
 
@@ -109,6 +117,11 @@ class Held:
             if name not in self.said:
                 return name
         return await self.excuse(f"it says {' and '.join(names)} by itself")
+
+    async def proposal(self) -> tuple[str, str]:
+        """A key that the initiator has not said, and a value that it has to answer."""
+        name = await self.unsaid(*_OPERATIONAL_KEYS)
+        return name, _PROPOSALS.get(name, KEYS[name].default or "")
 
     async def proposed(self, *names: str) -> str:
         """The first of these keys that the initiator has said; NotExercised without one."""

@@ -18,7 +18,7 @@ from trioscsi.conformance.bench.clock import run_in_no_time
 from trioscsi.conformance.bench.outcome import Outcome
 from trioscsi.conformance.bench.run import perform
 from trioscsi.conformance.bench.scenario import Scenario
-from trioscsi.conformance.bench.watched import UNNOTICED, WATCHED
+from trioscsi.conformance.bench.watched import WATCHED
 from trioscsi.conformance.drivers.in_house import InHouse
 from trioscsi.conformance.monitors import MONITORS
 from trioscsi.conformance.scenarios import SCENARIOS
@@ -26,8 +26,8 @@ from trioscsi.conformance.verdicts import Verdict
 from trioscsi.initiator.mutants import MUTANTS
 from trioscsi.text import Side
 
-CAUGHT = frozenset({Verdict.FAIL, Verdict.WARN})
-"""Verdicts that notice a fault."""
+CAUGHT = frozenset({Verdict.FAIL, Verdict.WARN, Verdict.INFO})
+"""Verdicts that notice a fault: all that the correct initiator never gets."""
 NO_MUTANT = ""
 """Stands for the correct initiator."""
 WATCHERS = tuple(each.id for each in MONITORS.values() if each.sender is not Side.TARGET)
@@ -53,18 +53,17 @@ class Trial:
     @classmethod
     def of(cls, mutant: str, outcome: Outcome) -> Trial:
         """From an outcome."""
-        scenario, verdict = outcome.scenario, outcome.verdict
-        is_note = scenario.level.value == Verdict.INFO
+        verdict = outcome.verdict
         return cls(
-            scenario.id,
+            outcome.scenario.id,
             mutant,
             verdict,
             outcome.says,
-            caught=verdict in CAUGHT or (is_note and verdict is Verdict.INFO),
+            caught=verdict in CAUGHT,
             noticed=frozenset(
                 name
                 for name, result in outcome.monitors.items()
-                if name in WATCHERS and result.verdict in (*CAUGHT, Verdict.INFO)
+                if name in WATCHERS and result.verdict in CAUGHT
             ),
         )
 
@@ -90,6 +89,16 @@ class SelfTest:
         """Mutants that neither a scenario nor a monitor has found."""
         caught = {t.mutant for t in self._of_mutants if t.caught or self.noticed(t)}
         return [mutant for mutant in self.mutants if mutant not in caught]
+
+    @property
+    def told(self) -> list[str]:
+        """Mutants that are caught as information alone: what they do the RFC does not forbid."""
+        held = {
+            t.mutant
+            for t in self._of_mutants
+            if self.noticed(t) or (t.caught and t.verdict is not Verdict.INFO)
+        }
+        return [each for each in self.mutants if each not in held and each not in self.missed]
 
     @property
     def blamed(self) -> list[str]:
@@ -132,8 +141,6 @@ def plan(scenarios: Iterable[Scenario]) -> list[Pair]:
     watched: dict[str, list[str]] = {}
     for _, (scenario, mutant) in _watched():
         watched.setdefault(scenario, []).append(mutant)
-    for scenario, mutants in UNNOTICED.items():
-        watched.setdefault(scenario, []).extend(mutants)
     return [
         (each.id, mutant)
         for each in scenarios

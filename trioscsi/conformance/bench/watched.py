@@ -56,19 +56,3 @@ WATCHED: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "M-43": {"LG-01": ("key-marker",)},
 }
 """Mutants by scenario by monitor."""
-
-UNNOTICED: Mapping[str, Mapping[str, str]] = {
-    "LG-05": {"login-unsettled": "keys that want an answer, with T, are the fault of the target"},
-    "LG-31": {"login-patient": "nothing says how long an initiator may wait for a Login Response"},
-    "CN-09": {
-        "immediate-waits": "immediate requests at a closed window are allowed, not asked for"
-    },
-    "DI-17": {"stray-panic": "what has a tag that nothing has may end the session"},
-    "DI-14": {"data-beyond": "data beyond what is expected are the fault of the target"},
-    "SN-08": {"snack-any-tag": "the RFC has it as information: a must in lower case (11.4.4)"},
-    "TM-01": {"command-patient": "nothing says how long an initiator may wait for a command"},
-    "SN-10": {"command-not-missed": "a command that was lost may end with its session"},
-    "LG-22": {"recovery-stubborn": "the RFC does not demand that a refusal is final (11.13.5)"},
-    "MC-01": {"connections-strewn": "no scenario leads a connection to another portal group"},
-}
-"""Mutants that nothing notices by scenario, and why; `specs/deviations.md` lists them, too."""

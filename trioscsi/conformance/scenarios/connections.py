@@ -5,17 +5,19 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any
 
+from trioscsi.conformance.bench.faults import changing, saying
 from trioscsi.conformance.bench.levels import proposed, take_beside
 from trioscsi.conformance.bench.link import Left, Link, Silence
 from trioscsi.conformance.bench.play import NotExercised, Play
 from trioscsi.conformance.bench.readings import reads_blocks
 from trioscsi.conformance.bench.scenario import Ability, Drive, Scenarios, Stimulus
 from trioscsi.conformance.drivers.driver import How
-from trioscsi.conformance.verdicts import Rule
+from trioscsi.conformance.verdicts import Level, Rule
 from trioscsi.pdu import (
     AsyncEvent,
     AsyncMessage,
     LoginRequest,
+    LoginResponse,
     LoginStatus,
     LogoutReason,
     LogoutRequest,
@@ -36,6 +38,7 @@ _LOGS_OUT = Rule("7143-11.9.1-1")
 _CLOSED = Rule("7143-11.13.5-1")
 _NOTHING_NEW = Rule("7143-11.14-1")
 _ALLEGIANCE = Rule("7143-4.2.5.1-3")
+_PORTAL_GROUP = Rule("7143-6.3.1-1", Level.NOTE)
 
 _SEVERAL: dict[str, Any] = {
     "target": {"max_connections": 4},
@@ -44,6 +47,8 @@ _SEVERAL: dict[str, Any] = {
 }
 _FIXED = {"TargetName", "InitiatorName", "SessionType", "InitiatorAlias"}
 """Keys of a leading login that each login has to say again."""
+_GROUP, _ELSEWHERE = "TargetPortalGroupTag", "777"
+"""Its key, and the tag of a portal group that the target has not."""
 
 
 async def _two(play: Play) -> tuple[Link, Link]:
@@ -61,7 +66,8 @@ async def _two(play: Play) -> tuple[Link, Link]:
     "A further connection has the ISID and the TSIH of its session, and a CID of its own.",
     _JOINS,
     Drive.CONNECTIONS,
-    mutants=("second-other-isid",),
+    stimulus=Stimulus.FAULT,
+    mutants=("second-other-isid", "connections-strewn"),
     unh=("Login 2.3",),
     **_SEVERAL,
 )
@@ -79,10 +85,18 @@ async def second_login(play: Play) -> None:
     play.check(request.cid != leading.cid, "it has the CID of the first")
     due = first.numbers.exp_cmd_sn
     play.check(request.cmd_sn == due, f"it has CmdSN {request.cmd_sn}, {due} is due")
+    second.spoil(changing(LoginResponse, when=_tells_group, data=saying({_GROUP: _ELSEWHERE})))
+    joined = False
     with suppress(Left):
         await second.login()
+        joined = not await second.is_ended()
+    play.check(not joined, "it goes on though it has come to another portal group", _PORTAL_GROUP)
     again = [name for name in proposed(second) if _is_leading(name)]
     play.check(not again, f"it negotiates {', '.join(again)} again", _LEADING)
+
+
+def _tells_group(pdu: LoginResponse) -> bool:
+    return _GROUP.encode() in bytes(pdu.data)
 
 
 def _is_leading(name: str) -> bool:

@@ -114,6 +114,7 @@ async def overlap(play: Play) -> None:
     _WITHIN,
     Drive.READ,
     stimulus=Stimulus.BREACH,
+    mutants=("data-beyond",),
 )
 async def beyond_the_end(play: Play) -> None:
     found = await reading(play)
@@ -122,6 +123,7 @@ async def beyond_the_end(play: Play) -> None:
     end = found.command.expected_data_transfer_length
     pdus.append(found.piece(end, 0, len(pdus), data=bytes(512), final=True))
     await found.say(pdus)
+    play.inform(await found.link.is_dropped(2), "the session goes on")
     await play.expect_survival("data beyond the end do harm")
 
 
@@ -149,13 +151,15 @@ async def status_without_final(play: Play) -> None:
     _TAGS,
     Drive.READ,
     stimulus=Stimulus.BREACH,
-    mutants=("data-in-astray",),
+    mutants=("data-in-astray", "stray-panic"),
 )
 async def unknown_tag(play: Play) -> None:
     found = await reading(play)
     pdus = found.cut_into(2)
     stray = found.piece(0, 0, 0, itt=found.command.itt ^ 0x1000, data=bytes(len(pdus[0].data)))
     await found.link.say(stray)
+    ended = await found.link.is_ended(1)
+    play.inform(not ended, "the session ends, and all its tasks")
     if found.link.is_open:
         await found.say(pdus)
     await play.expect_survival("data with an unknown tag do harm")

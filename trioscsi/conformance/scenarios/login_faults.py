@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from trioscsi.conformance.bench.link import Left, Link, Silence
-from trioscsi.conformance.bench.logins import demand_end, each_login, hold
+from trioscsi.conformance.bench.logins import Held, demand_end, each_login, hold
 from trioscsi.conformance.bench.play import NotExercised, Play
 from trioscsi.conformance.bench.scenario import Drive, Scenarios, Stimulus
 from trioscsi.conformance.bench.words import reject
@@ -55,23 +57,40 @@ async def both_c_and_t(play: Play) -> None:
 
 @scenario(
     "LG-09",
-    "A T bit that was not asked for is not taken for the end of a stage.",
+    "A T bit that was not asked for, or with keys to be answered, is not the end of a stage.",
     _ODD,
-    Drive.LOGIN,
+    Drive.LOGINS,
     stimulus=Stimulus.BREACH,
-    mutants=("login-led-on",),
+    mutants=("login-led-on", "login-unsettled"),
 )
-async def transit_not_asked_for(play: Play) -> None:
-    held = await hold(play)
+async def transit_out_of_place(play: Play) -> None:
+    async def out_of_place(say: Callable[[Held], Awaitable[bool]], link: Link) -> None:
+        held = await hold(play, link)
+        if await say(held):
+            play.inform(await link.is_ended(), "it moves on all the same")
+            await link.close()
+        else:
+            play.leave(link)
+
+    await each_login(play, (_say_transit_unasked, _say_transit_too_early), out_of_place)
+
+
+async def _say_transit_unasked(held: Held) -> bool:
+    """A T bit for a request without one; False if all requests have it."""
     text = bytes(held.made().data)
     cut = text.index(b"\0") + 1
     await held.say(data=text[:cut], continue_=True, transit=False)
     await held.hear()
-    if held.request.transit:
-        await held.say(data=text[cut:])
-        raise NotExercised("it asks for the next stage with each request")
+    asked = held.request.transit
     await held.say(data=text[cut:], transit=True, nsg=held.response.nsg)
-    play.inform(await held.link.is_ended(), "it moves on all the same")
+    return not asked
+
+
+async def _say_transit_too_early(held: Held) -> bool:
+    """A T bit with a proposal."""
+    name, value = await held.proposal()
+    await held.finish({name: value})
+    return True
 
 
 @scenario(

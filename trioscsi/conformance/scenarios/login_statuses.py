@@ -71,7 +71,8 @@ async def again_after_a_target_error(play: Play) -> None:
     "LG-22",
     "A login that was refused for its own fault is not tried again by itself.",
     _NOT_AGAIN,
-    Drive.LOGIN,
+    Drive.RECOVER,
+    mutants=("recovery-stubborn",),
 )
 async def not_again_after_its_own_error(play: Play) -> None:
     link = await play.connection()

@@ -7,7 +7,7 @@ from typing import Any
 from trioscsi.conformance.bench.levels import session_at
 from trioscsi.conformance.bench.link import Left, Link, Silence
 from trioscsi.conformance.bench.losses import ASKED_FOR, LEVEL_1, LOSS, covers, is_snack
-from trioscsi.conformance.bench.play import NotExercised, Play
+from trioscsi.conformance.bench.play import NotExercised, Play, Stop
 from trioscsi.conformance.bench.scenario import Drive, Scenarios, Stimulus
 from trioscsi.conformance.bench.words import ping, r2t
 from trioscsi.conformance.bench.writings import writes_blocks
@@ -110,7 +110,7 @@ async def status_is_lost(play: Play) -> None:
     _RETRIED,
     Drive.MIXED,
     stimulus=Stimulus.FAULT,
-    mutants=("retry-other-tag",),
+    mutants=("retry-other-tag", "command-not-missed"),
     unh=("FFP 4.1",),
     **LEVEL_1,
 )
@@ -120,7 +120,7 @@ async def command_is_lost(play: Play) -> None:
         await link.see(ScsiCommand)
     command = await link.take(ScsiCommand)
     link.numbers.unheard(command)
-    again = await _retry(link, command)
+    again = await _retry(play, link, command)
     play.check(again.itt == command.itt, "it has another task tag")
     play.check(again.cdb == command.cdb, "it has another CDB")
     same = all(
@@ -131,8 +131,8 @@ async def command_is_lost(play: Play) -> None:
     await link.forward(again)
 
 
-async def _retry(link: Link, command: ScsiCommand) -> ScsiCommand:
-    """The same CmdSN once more; raises NotExercised if it never comes."""
+async def _retry(play: Play, link: Link, command: ScsiCommand) -> ScsiCommand:
+    """The same CmdSN once more; raises NotExercised if the connection is given up instead."""
     for _ in range(10):
         await link.say(ping(ttt=NO_TASK))
         try:
@@ -142,5 +142,6 @@ async def _retry(link: Link, command: ScsiCommand) -> ScsiCommand:
         except Silence:
             continue
         except Left:
-            break
-    raise NotExercised("a command that is not acknowledged is not sent again")
+            raise NotExercised("the connection of the command that was lost is given up") from None
+    play.inform(False, "a command that is not acknowledged is neither sent again nor given up")
+    raise Stop

@@ -188,7 +188,7 @@ async def snack_is_rejected(play: Play) -> None:
     Drive.RENEGOTIATE,
     stimulus=Stimulus.FAULT,
     breaches={"7143-11.7.1-1", *LOSS},
-    mutants=("snack-old-length",),
+    mutants=("snack-old-length", "snack-any-tag"),
     **LEVEL_1,
 )
 async def cut_anew(play: Play) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from trioscsi.conformance.bench.faults import changing
@@ -13,13 +12,13 @@ from trioscsi.conformance.bench.readings import (
     reads_blocks,
 )
 from trioscsi.conformance.bench.scenario import Ability, Drive, Scenarios, Stimulus
+from trioscsi.conformance.bench.windows import narrow
 from trioscsi.conformance.bench.words import ping
 from trioscsi.conformance.verdicts import Rule
 from trioscsi.pdu import (
     FROM_INITIATOR,
     FROM_TARGET,
     NO_TASK,
-    LoginRequest,
     LoginResponse,
     NopIn,
     NopOut,
@@ -36,9 +35,8 @@ _GRANTED = Rule("7143-4.2.2.1-4")
 _CONTRADICTION = Rule("7143-4.2.2.1-13")
 _NEVER_BACK = Rule("7143-4.2.2.1-14")
 _SERIAL = Rule("7143-4.2.2.1-15")
+_ABORTED = Rule("7143-7.11-3")
 
-_WIDTH = 4
-"""Commands that are granted where the window is to run out."""
 _MORE = 32
 """Commands that are granted afterwards: fewer than the target behind the stage grants."""
 _MANY = 2000
@@ -56,7 +54,7 @@ _FAILS = "the initiator does not go on"
     unh=("FFP 3.1", "FFP 16.5"),
 )
 async def window_runs_out(play: Play) -> None:
-    link = await _narrow(play)
+    link = await narrow(play)
     beyond = await _sends_numbered(link, 2)
     play.check(not beyond, "a command comes that was not granted")
     if link.is_open:
@@ -113,7 +111,7 @@ async def widest_window(play: Play) -> None:
     mutants=("window-contradicts",),
 )
 async def contradiction(play: Play) -> None:
-    link = await _narrow(play)
+    link = await narrow(play)
     if await _sends_numbered(link, 1):
         raise NotExercised("it sends commands that were not granted anyway")
     end, stat_sn = link.numbers.window_end, link.numbers.stat_sn or 0
@@ -155,7 +153,7 @@ async def stale_window(play: Play) -> None:
     mutants=("ping-ignored", "ping-counted"),
 )
 async def ping_at_closed_window(play: Play) -> None:
-    link = await _narrow(play)
+    link = await narrow(play)
     await link.say(ping(ttt=9))
     answer = await play.expect(
         link, NopOut, where=lambda pdu: pdu.ttt == 9, breach="the ping is not answered", within=5
@@ -174,7 +172,8 @@ async def ping_at_closed_window(play: Play) -> None:
     _IMMEDIATE,
     Drive.ABORT,
     needs=(Ability.TIMES_OUT,),
-    mutants=("management-number", "management-counted"),
+    mutants=("management-number", "management-counted", "command-patient"),
+    also=(_ABORTED,),
     unh=("FFP 2.2",),
 )
 async def abort_at_closed_window(play: Play) -> None:
@@ -185,7 +184,13 @@ async def abort_at_closed_window(play: Play) -> None:
     except Silence:
         # Not immediate: it may wait for the window.
         await link.grant(_MORE)
-        request = await link.take(TaskManagementRequest, within=5)
+        request = await play.expect(
+            link,
+            TaskManagementRequest,
+            breach="a command that is not answered is not aborted",
+            within=5,
+            rule=_ABORTED,
+        )
     due = link.numbers.exp_cmd_sn
     if is_numbered(request):
         kept = not less(link.numbers.window_end, request.cmd_sn)
@@ -211,29 +216,6 @@ async def _spoiled(play: Play, **fields: Any) -> Link:
         if session is None or not session.discovery:
             return link
         play.leave(link)
-
-
-async def _narrow(play: Play) -> Link:
-    """A session in which all commands that were granted have come."""
-    while True:
-        link = await play.connection()
-        request = await link.see(LoginRequest)
-        link.numbers.ceiling = last = add(request.cmd_sn, _WIDTH - 1)
-        await link.login()
-        session = link.known.session
-        if session is None or session.discovery:
-            link.open_window()
-            play.leave(link)
-            continue
-        try:
-            await link.see(*FROM_INITIATOR, where=_reaching(last), within=5)
-        except (Left, Silence):
-            raise NotExercised(f"it has not given {_WIDTH} commands") from None
-        return link
-
-
-def _reaching(number: int) -> Callable[[Any], bool]:
-    return lambda pdu: is_numbered(pdu) and not less(pdu.cmd_sn, number)
 
 
 async def _sends_numbered(link: Link, within: float) -> bool:
