@@ -18,8 +18,8 @@ import attrs
 from tests.interop.serving import Serving, serving
 from tests.interop.tools import run
 
-FLAGS = ("--dataloss", "--allow-sanitize", "--normal", "--fail")
-_TIME = 400
+DESTRUCTIVE = ("--dataloss", "--allow-sanitize")
+_TIME = 600
 """Seconds that a suite may take, on a machine that has other things to do."""
 
 
@@ -27,13 +27,15 @@ _TIME = 400
 class Suite:
     """A suite, as "iscsi-test-cu --list" names it, and the disk that it tests.
 
-    ``paths`` is how many times it is given the disk; ``fails``: whether it has to find faults.
+    ``paths`` is how many times it is given the disk; ``fails``: whether it has to find faults;
+    ``spares``: whether it may not destroy what is on the disk.
     """
 
     name: str
     disk: str
     paths: int = 1
     fails: bool = False
+    spares: bool = False
 
     def __str__(self) -> str:
         return f"{self.name.partition('.')[2] or self.name}-{self.disk}"
@@ -87,7 +89,8 @@ def _perform(suite: Suite, site: Site, idle: SimpleQueue[Serving]) -> str:
     try:
         url = server.unit(list(site.disks).index(suite.disk))
         paths = [url.replace("iscsi://", f"iscsi://{site.credentials}")] * suite.paths
-        command = ["iscsi-test-cu", *FLAGS, f"--test={suite.name}", *paths]
+        flags = () if suite.spares else DESTRUCTIVE
+        command = ["iscsi-test-cu", *flags, "--verbose", "--fail", f"--test={suite.name}", *paths]
         return run(*command, timeout=_TIME, status=int(suite.fails))
     finally:
         idle.put(server)
@@ -114,8 +117,21 @@ def check(output: str) -> None:
 
 def failures(output: str) -> set[str]:
     """The tests that have failed, of all that were run."""
-    found = re.findall(r"^Suite (\S+), Test (\S+) had failures:", output, re.MULTILINE)
+    found = {test for test, said in _tests(output) if re.search(r"FAILED\n +1\. ", said)}
     summary = re.search(r"^ +tests +\d+ +\d+ +\d+ +(\d+)", output, re.MULTILINE)
     assert summary is not None, output
     assert len(found) == int(summary[1]), output
-    return {f"{suite}.{test}" for suite, test in found}
+    return found
+
+
+def skipped(output: str) -> set[str]:
+    """The tests that have left something out, and said so."""
+    return {test for test, said in _tests(output) if "[SKIP" in said}
+
+
+def _tests(output: str) -> Iterator[tuple[str, str]]:
+    """The name of each test, and what it said."""
+    for suite in re.split(r"^Suite: ", output, flags=re.MULTILINE)[1:]:
+        name, *tests = re.split(r"^  Test: ", suite, flags=re.MULTILINE)
+        for test in tests:
+            yield f"{name.strip()}.{test.split()[0]}", test
