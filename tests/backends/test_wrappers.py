@@ -13,6 +13,7 @@ from trioscsi.backends import (
     CdRom,
     Extent,
     Failing,
+    Gone,
     MemoryDisk,
     PatternDisk,
     ReadOnly,
@@ -155,6 +156,20 @@ async def test_the_first_operations_may_succeed() -> None:
     flush = Abilities.of(disk).flush
     assert flush is not None
     await flush()
+
+
+async def test_of_a_disk_that_is_gone_no_block_can_be_used() -> None:
+    disk = Gone(Flushing("1MiB"))
+    able = Abilities.of(disk)
+    assert able.thin
+    assert not declared(disk) & {*NOW, *BARE, "resize", "measure", "space"}
+    assert able.flush
+    assert able.unmap
+    for attempt in (disk.read(0, 1), disk.write(0, BLOCK), able.flush(), able.unmap(0, 1)):
+        with pytest.raises(BackendError, match="taken away"):
+            await attempt
+    assert able.close
+    await able.close()
 
 
 async def test_the_disc_of_a_cd_rom_is_read_and_not_written() -> None:

@@ -8,6 +8,7 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
+from tests.scsi.copy.world import blocks, lid1, name, out
 from tests.server.conftest import Build, House
 from tests.server.disks import Hanging
 from tests.server.peer import (
@@ -329,3 +330,58 @@ async def test_commands_that_do_not_end_get_a_status_and_the_disk_is_waited_for(
         assert back == []
         disk.open.set()
     assert back == [disk]
+
+
+OVERWRITE = bytes.fromhex("48 81 0000000000 0005 00"), bytes.fromhex("01 00 0001 6f")
+
+
+async def test_work_that_nobody_waits_for_is_cut_off_when_its_unit_goes(
+    build: Build, nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    disk = MemoryDisk("1MiB")
+    house = build(disk, overhaul_rate="4KiB")
+    nursery.start_soon(house.target.jobs.run)
+    peer = await house.log_in()
+    assert (await peer.do(*OVERWRITE)).status == Status.GOOD
+    await trio.sleep(1.6)
+    assert await house.target.remove_lun(0, grace=2) is disk
+    assert trio.current_time() == 3.6
+    written = bytes(await disk.read(0, disk.blocks))
+    assert written.count(b"o") == 15 * 1024
+    await trio.sleep(10)
+    assert await disk.read(0, disk.blocks) == written
+
+
+async def test_work_may_end_before_its_unit_goes(
+    build: Build, nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    disk = MemoryDisk("1MiB")
+    house = build(disk, overhaul_rate="1MiB")
+    nursery.start_soon(house.target.jobs.run)
+    peer = await house.log_in()
+    assert (await peer.do(*OVERWRITE)).status == Status.GOOD
+    await house.target.remove_lun(0, grace=2)
+    assert trio.current_time() == 0.75
+    assert await disk.read(0, disk.blocks) == b"o" * (1 << 20)
+
+
+async def test_a_copy_from_another_unit_fails_when_a_unit_goes(
+    build: Build, nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    gone, other = Slow(MemoryDisk("16MiB"), write_ms=1000), MemoryDisk("16MiB")
+    await other.write(0, b"c" * (16 << 20))
+    house = build(gone, other)
+    nursery.start_soon(house.target.jobs.run)
+    peer = await house.log_in()
+    units = house.target.performer.target.units
+    data = lid1(name(units[1]) + name(units[0]), blocks(16 * MIB))
+    copy = peer.command(out(0, len(data)), data, unit=1)
+    await peer.send(copy)
+    await trio.sleep(1.5)
+    await house.target.remove_lun(0, grace=0)
+    assert trio.current_time() == 2
+    written = bytes(await gone.disk.read(0, gone.blocks))
+    assert isinstance(await peer.receive(), AsyncMessage)
+    assert (await peer.answer(copy)).status == Status.CHECK_CONDITION
+    assert bytes(await gone.disk.read(0, gone.blocks)) == written
+    assert 0 < written.count(b"c") < 16 << 20

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import trio
-from trio.testing import wait_all_tasks_blocked
+from trio.testing import MockClock, wait_all_tasks_blocked
 
 from trioscsi import BackendError
 from trioscsi.server.jobs import Jobs
@@ -28,6 +30,24 @@ async def test_there_are_never_more_than_there_may_be(nursery: trio.Nursery) -> 
     go_on.set()
     await wait_all_tasks_blocked()
     assert jobs.start(go_on.wait, "job")
+
+
+async def test_the_jobs_of_a_unit_can_be_cut_off(
+    nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    jobs, unit, other = Jobs(4), object(), object()
+    nursery.start_soon(jobs.run)
+    jobs.start(partial(trio.sleep, 10), "long", unit)
+    jobs.start(partial(trio.sleep, 20), "longer", unit)
+    jobs.start(partial(trio.sleep, 30), "another's", other)
+    with trio.move_on_after(15):
+        await jobs.over(unit)
+    assert trio.current_time() == 15
+    await jobs.stop(unit)
+    assert trio.current_time() == 15
+    await jobs.over(unit)
+    await jobs.over(other)
+    assert trio.current_time() == 30
 
 
 @pytest.mark.parametrize(

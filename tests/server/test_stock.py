@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from trioscsi import MemoryDisk, UsageError
+from trioscsi import BackendError, MemoryDisk, UsageError
 from trioscsi.scsi import LogicalUnit
 from trioscsi.server.stock import Stock
 from trioscsi.server.storage import Unit
@@ -65,6 +65,8 @@ def test_a_number_is_free_when_no_command_uses_its_unit_any_more(stock: Stock) -
     with pytest.raises(UsageError, match=r"LUN 0 of .* is in use"):
         stock.add(unit(0))
     stock.forget(gone)
+    with pytest.raises(BackendError, match="LUN 0 was taken away"):
+        stock.unit_of(gone.logical)
     assert 0 not in stock.by_field
     assert gone not in list(stock)
     stock.add(unit(0))

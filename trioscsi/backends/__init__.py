@@ -17,7 +17,7 @@ from trioscsi.backends.synthetic import NullDisk, PatternDisk
 from trioscsi.backends.thin import Thin
 from trioscsi.backends.threads import SyncDevice, in_thread
 from trioscsi.backends.url import open_disk
-from trioscsi.backends.wrappers import CdRom, Failing, ReadOnly, Slow, Wrapper, WriteThrough
+from trioscsi.backends.wrappers import CdRom, Failing, Gone, ReadOnly, Slow, Wrapper, WriteThrough
 
 __all__ = [
     "Abilities",
@@ -27,6 +27,7 @@ __all__ = [
     "Extent",
     "Failing",
     "FileDisk",
+    "Gone",
     "MemoryDisk",
     "NullDisk",
     "PatternDisk",

@@ -86,6 +86,21 @@ async def _refuse(*_: object) -> None:
     raise BackendError("the disk is read-only")
 
 
+class Gone(Wrapper):
+    """What is left of a disk that was taken away: whatever is done with its blocks fails."""
+
+    def around(self, name: str, method: Method) -> Method | None:
+        """What needs no blocks to end is still there."""
+        if name in ("close", "abandon"):
+            return method
+        used = name in ("read", "write", "flush", "extents", *WRITING) and name not in NOT_WAITING
+        return _miss if used else None
+
+
+async def _miss(*_: object) -> None:
+    raise BackendError("the disk was taken away")
+
+
 class WriteThrough(Wrapper):
     """Makes each write durable before it returns: a disk whose cache is switched off."""
 

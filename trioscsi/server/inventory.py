@@ -37,8 +37,9 @@ class Inventory:
     async def remove(self, number: int, grace: float) -> BlockDevice:
         """Take a unit away, and give its disk back once no command uses it any more.
 
-        Commands that come from now on find no unit.  Those that are under way have ``grace``
-        seconds to end; then they get TASK ABORTED status.  Raises UsageError if there is no unit.
+        Commands that come from now on find no unit.  Those that are under way, and the work that
+        others have left behind, have ``grace`` seconds to end; then they get TASK ABORTED status,
+        and it is cut off.  A copy from another unit fails.  Raises UsageError if there is no unit.
         """
         performer, node = self._performer, self._node
         unit = performer.units.unit(number)
@@ -46,6 +47,7 @@ class Inventory:
         self._tell(unit, AdditionalSense.REPORTED_LUNS_DATA_HAS_CHANGED)
         with trio.move_on_after(grace):
             await performer.task_sets.emptied(unit)
+            await performer.jobs.over(unit)
         for session in node.sessions:
             tasks = [task for task in session.tasks if performer.task_sets.is_in_set(task, unit)]
             session.abort(tasks, told=True)
@@ -53,6 +55,8 @@ class Inventory:
         gone = trio.Event()
         node.dying.when_gone([task for task in node.dying if _is_at(task, unit)], gone.set)
         await gone.wait()
+        await performer.jobs.stop(unit)
+        await unit.withdraw()
         performer.forget(unit)
         return unit.backend
 

@@ -7,6 +7,7 @@ import math
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
+import attrs
 import trio
 
 from trioscsi.errors import BackendError
@@ -15,6 +16,15 @@ from trioscsi.server.pace import Pace
 log = logging.getLogger("trioscsi")
 
 Job: TypeAlias = Callable[[], Awaitable[None]]
+
+
+@attrs.define(eq=False)
+class _Started:
+    job: Job
+    name: str
+    of: object
+    scope: trio.CancelScope = attrs.field(factory=trio.CancelScope)
+    ended: trio.Event = attrs.field(factory=trio.Event)
 
 
 class Jobs:
@@ -26,33 +36,48 @@ class Jobs:
     def __init__(self, most: int, pace: Pace | None = None) -> None:
         self._most = most
         self.pace = pace or Pace()
-        self._alive = 0
-        self._send, self._receive = trio.open_memory_channel[tuple[Job, str]](math.inf)
+        self._alive: set[_Started] = set()
+        self._send, self._receive = trio.open_memory_channel[_Started](math.inf)
 
-    def start(self, job: Job, name: str) -> bool:
-        """Let a job begin as soon as the target is served; its BackendError is logged.
+    def start(self, job: Job, name: str, of: object = None) -> bool:
+        """Let a job of a unit begin as soon as the target is served; its BackendError is logged.
 
         False if there are as many as there may be.
         """
-        if self._alive >= self._most:
+        if len(self._alive) >= self._most:
             return False
-        self._alive += 1
-        self._send.send_nowait((job, name))
+        started = _Started(job, name, of)
+        self._alive.add(started)
+        self._send.send_nowait(started)
         return True
+
+    async def over(self, of: object) -> None:
+        """Wait until no job of a unit is left."""
+        for started in [each for each in self._alive if each.of is of]:
+            await started.ended.wait()
+
+    async def stop(self, of: object) -> None:
+        """Cut off what jobs a unit has."""
+        for started in self._alive:
+            if started.of is of:
+                started.scope.cancel()
+        await self.over(of)
 
     async def run(self) -> None:
         """Run the jobs, until cancelled."""
         async with trio.open_nursery() as nursery:
-            async for job, name in self._receive:
-                nursery.start_soon(self._run, job, name, name=name)
+            async for started in self._receive:
+                nursery.start_soon(self._run, started, name=started.name)
 
-    async def _run(self, job: Job, name: str) -> None:
+    async def _run(self, started: _Started) -> None:
         try:
-            await job()
+            with started.scope:
+                await started.job()
         except BackendError as error:
-            log.error("%s: storage failed: %s", name, error)
+            log.error("%s: storage failed: %s", started.name, error)
         except Exception:
             # A fault in one job ends that job, never the server.
-            log.exception("%s ended by a fault of ours", name)
+            log.exception("%s ended by a fault of ours", started.name)
         finally:
-            self._alive -= 1
+            self._alive.remove(started)
+            started.ended.set()

@@ -102,7 +102,7 @@ class Performer:
         *,
         most_waiting: int = 4096,
     ) -> None:
-        self._jobs, self._keeper = jobs, keeper
+        self.jobs, self._keeper = jobs, keeper
         self.units = Stock(name, units, port_groups)
         self.target = self.units.target
         self._by_field = self.units.by_field
@@ -332,7 +332,7 @@ class Performer:
         unit = self._unit(task)
         abort = partial(self._abort, task)
         storage = UnitStorage(
-            unit, self.units.unit_of, self._jobs, self._keeper, abort, self._divert, owner=task
+            unit, self.units.unit_of, self.jobs, self._keeper, abort, self._divert, owner=task
         )
         finish = task.connection.finish
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from trioscsi.errors import UsageError
+from trioscsi.errors import BackendError, UsageError
 from trioscsi.scsi import AccessState, LogicalUnit, ScsiTarget
 from trioscsi.server.storage import Unit
 
@@ -37,8 +37,14 @@ class Stock:
         return self._units[number]
 
     def unit_of(self, logical: LogicalUnit) -> Unit:
-        """The unit of which this is the SCSI side, perhaps about to go."""
-        return self._units[logical.number]
+        """The unit of which this is the SCSI side, perhaps about to go.
+
+        Raises BackendError if it is gone: its LUN may be another's by now.
+        """
+        unit = self._units.get(logical.number)
+        if unit is None or unit.logical is not logical:
+            raise BackendError(f"LUN {logical.number} was taken away")
+        return unit
 
     def check_free(self, number: int) -> None:
         """Raise UsageError if a LUN is taken, perhaps by commands to a unit that is gone."""

@@ -15,6 +15,7 @@ from trioscsi.backends import (
     BlockDevice,
     Buffer,
     Extent,
+    Gone,
     Space,
     WriteThrough,
 )
@@ -63,6 +64,13 @@ class Unit:
             self.can = Abilities.of(self.disk)
 
         self.logical.modes.watch(choose)
+
+    async def withdraw(self) -> None:
+        """Wait until nothing uses the disk any more: work that comes back to it finds it gone."""
+        self.disk = Gone(self.backend)
+        self.can = Abilities.of(self.disk)
+        async with self.ranges.hold(0, self.logical.blocks, exclusive=True):
+            pass
 
 
 @attrs.frozen
@@ -173,7 +181,8 @@ class UnitStorage:
     def later(self, job: Callable[[], Awaitable[None]]) -> bool:
         """See `Storage.later`."""
         logical = self.unit.logical
-        return self.jobs.start(job, f"job of {logical.target_name} LUN {logical.number}")
+        name = f"job of {logical.target_name} LUN {logical.number}"
+        return self.jobs.start(job, name, self.unit)
 
     async def outlasting(self, job: Callable[[], Awaitable[None]]) -> bool:
         """See `Storage.outlasting`."""

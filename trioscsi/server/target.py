@@ -324,8 +324,9 @@ class Target:
     async def remove_lun(self, lun: int, *, grace: float = 5.0) -> BlockDevice:
         """Take a disk away, and return it once nothing uses it any more; it is not closed.
 
-        Commands that are under way have ``grace`` seconds to end, then they get TASK ABORTED. Where
-        storage hangs, this waits for it. Raises UsageError if there is no such LUN.
+        Commands that are under way have ``grace`` seconds to end, then they get TASK ABORTED, and
+        what goes on without a command (IMMED, formatting) is cut off. Where storage hangs, this
+        waits for it. Raises UsageError if there is no such LUN.
         """
         return await self._inventory.remove(lun, grace)
 
