@@ -758,8 +758,9 @@ async def test_sanitizing_and_formatting_share_the_rate_that_they_are_given(
     sanitize = peer.command(*OVERWRITE)
     format_unit = peer.command(*FORMAT, unit=1)
     await peer.send(sanitize, format_unit)
-    for progress in (16_384, 32_768, 49_152):  # a quarter is done in four seconds
-        await trio.sleep(3.9)
+    # A quarter is done in four seconds, and both have begun as many pieces by then.
+    for time, progress in ((3.9, 16_384), (7.9, 32_768), (11.9, 49_152)):
+        await trio.sleep(time - trio.current_time())
         sense = (await peer.do(b"\x03\0\0\0\x12\0", reads=18)).data
         assert (sense[12:14], sense[15]) == (b"\x04\x1b", 0x80)
         assert int.from_bytes(sense[16:18]) == progress
