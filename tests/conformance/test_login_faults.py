@@ -9,7 +9,15 @@ import pytest
 from tests.conformance.faults import Faults, check
 from tests.conformance.talk import INITIATOR, LEADING, Talk
 from trioscsi.conformance import Verdict
-from trioscsi.pdu import LogoutRequest, NopOut, ScsiCommand, TextRequest, TextResponse
+from trioscsi.pdu import (
+    AsyncEvent,
+    AsyncMessage,
+    LogoutRequest,
+    NopOut,
+    ScsiCommand,
+    TextRequest,
+    TextResponse,
+)
 from trioscsi.text import Side
 
 FAULTS = Faults()
@@ -55,8 +63,8 @@ def a_ping_during_the_login():
 
 @fault("M-27", "7143-6.2-3")
 def a_second_text_request():
-    talk = asked(b"")
-    talk.ask(TextRequest, itt=talk.numbers["itt"])
+    talk = asked(b"X-com.example.a=1\0")
+    talk.ask(TextRequest, itt=talk.numbers["itt"], data=b"X-com.example.b=1\0")
     return talk
 
 
@@ -97,7 +105,7 @@ def a_part_of_a_text_that_ends_a_stage():
 @fault("M-28", "7143-6.2-1")
 def a_part_of_a_text_that_ends_a_negotiation():
     talk = Talk().log_in()
-    talk.ask(TextRequest, continue_=True)
+    talk.ask(TextRequest, continue_=True, data=b"X-com.")
     return talk
 
 
@@ -112,6 +120,29 @@ def text_where_the_target_is_not_done():
     talk.reply(talk.login_response(transit=False, nsg=0, tsih=0, continue_=True, data=b"Initial"))
     talk.say(talk.login_request({"DataPDUInOrder": "Yes"}))
     return talk
+
+
+@fault("M-28", "7143-6.2-12", Verdict.WARN)
+def an_empty_login_request_that_asks_for_no_stage():
+    talk = said(transit=False, nsg=0)
+    talk.reply(talk.login_response(transit=False, nsg=0, tsih=0))
+    talk.say(talk.login_request({}, transit=False, nsg=0))
+    return talk
+
+
+@fault("M-28", "7143-6.2-12", Verdict.WARN)
+def a_text_negotiation_about_nothing():
+    talk = Talk().log_in()
+    talk.ask(TextRequest, final=True)
+    return talk
+
+
+def test_an_empty_text_is_an_answer_to_who_asks_for_a_negotiation_and_resets_one():
+    talk = Talk().log_in()
+    talk.answer(AsyncMessage, async_event=AsyncEvent.NEGOTIATION_REQUEST, parameter3=3)
+    talk.ask(TextRequest, final=True)
+    talk.ask(TextRequest, final=True)
+    assert "M-28" not in talk.failing()
 
 
 @fault("M-29", "7143-11.12.4-1")

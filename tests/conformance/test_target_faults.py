@@ -439,7 +439,7 @@ def text_where_the_initiator_is_not_done():
 
 def texting(**fields: Any) -> Talk:
     talk = Talk().log_in()
-    request = talk.ask(TextRequest)
+    request = talk.ask(TextRequest, data=b"SendTargets=\0")
     talk.answer(TextResponse, request, **fields)
     return talk
 

@@ -175,6 +175,8 @@ class Connection:
     """What is wrong with that text."""
     asked_for_part: bool = False
     """Whether the last response was a part of a text (C bit): the next request is empty."""
+    asked_to_negotiate: bool = False
+    """Whether the target has asked for a text negotiation, and none has begun since."""
     text: Any = None
     """The first request of the text negotiation under way."""
     text_ttt: int = NO_TASK

@@ -23,7 +23,10 @@ WATCHED: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "M-25": {"AS-01": ("logout-talks-on",)},
     "M-26": {"CN-01": ("logout-cid",)},
     "M-27": {"NG-22": ("text-two",), "TX-02": ("text-tag",)},
-    "M-28": {"LG-01": ("login-t-and-c", "login-stage-reserved"), "TX-01": ("text-f-and-c",)},
+    "M-28": {
+        "LG-01": ("login-t-and-c", "login-stage-reserved"),
+        "TX-01": ("text-f-and-c", "text-empty"),
+    },
     "M-29": {
         "LG-01": (
             "login-version",

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from trioscsi.conformance.monitors.monitor import Monitors, Remarks, Scene
-from trioscsi.conformance.record import Phase, Record
+from trioscsi.conformance.record import Connection, Phase, Record
 from trioscsi.conformance.stream import Closed, Undecipherable
-from trioscsi.conformance.verdicts import Rule
-from trioscsi.pdu import LoginRequest, Malformed, Pdu, TextRequest, UnknownPdu
+from trioscsi.conformance.verdicts import Level, Rule
+from trioscsi.pdu import NO_TASK, LoginRequest, Malformed, Pdu, TextRequest, UnknownPdu
 from trioscsi.text import Stage
 
 MONITORS = Monitors()
@@ -24,6 +24,7 @@ VERSION = Rule("7143-11.12.4-1")
 CONTINUES = Rule("7143-6.2-1")
 STAGES = Rule("7143-11.12.3-1")
 PART_ASKED = Rule("7143-6.2-2")
+EMPTY_FOR_A_REASON = Rule("7143-6.2-12", Level.SHOULD)
 CLOSED_AFTER_REFUSAL = Rule("7143-11.13.5-1")
 ISID_TYPE = Rule("7143-11.12.5-1")
 GIVEN_TSIH = Rule("7143-11.12.6-2")
@@ -50,7 +51,7 @@ def login_first(scene: Scene, thing: object) -> Remarks:
 
 @watch(
     "M-28",
-    "A text that goes on does not end a stage or a negotiation, and stages are such as there are.",
+    "A text that goes on ends no stage and no negotiation, and an empty one is there for a reason.",
     LoginRequest,
     TextRequest,
 )
@@ -63,6 +64,16 @@ def continues(scene: Scene, pdu: LoginRequest | TextRequest) -> Remarks:
         yield STAGES.holds(stages <= _STAGES, f"stage {max(stages)}")
     if scene.connection.asked_for_part:
         yield PART_ASKED.holds(not pdu.data, "text, and the target's is not over")
+    elif not pdu.data:
+        yield EMPTY_FOR_A_REASON.holds(_has_reason(scene.connection, pdu), "no text, for no reason")
+
+
+def _has_reason(connection: Connection, pdu: LoginRequest | TextRequest) -> bool:
+    """Whether a request without text asks for the next stage, or moves or resets an exchange."""
+    if isinstance(pdu, LoginRequest):
+        return pdu.transit
+    under_way = pdu.ttt != NO_TASK or connection.text is not None
+    return under_way or connection.asked_to_negotiate
 
 
 @watch("M-29", "All requests of a login say the same of who logs in to what.", LoginRequest)

@@ -12,6 +12,7 @@ from trioscsi.conformance.record import Connection, Phase, Record
 from trioscsi.conformance.stream import Closed, Seen
 from trioscsi.pdu import (
     NO_TASK,
+    AsyncMessage,
     BadDigest,
     DataIn,
     DataOut,
@@ -52,6 +53,7 @@ _FOLLOW: Mapping[type[Pdu], Callable[[Record, Connection, Seen, Any], None]] = {
     LogoutResponse: requests.logout_response,
     NopOut: requests.nop_out,
     NopIn: requests.nop_in,
+    AsyncMessage: requests.message,
     Reject: rejects.reject,
 }
 

@@ -74,7 +74,7 @@ def text_request(_: Record, connection: Connection, seen: Seen, pdu: TextRequest
     connection.request = kept
     connection.unanswered += 1
     if connection.text is None or pdu.ttt == NO_TASK:
-        connection.text = kept
+        connection.text, connection.asked_to_negotiate = kept, False
     begin(connection, seen, kept)
 
 

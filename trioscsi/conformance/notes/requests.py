@@ -7,7 +7,16 @@ from typing import Any
 
 from trioscsi.conformance.record import ENDED_KEPT, Connection, Phase, Record, Request
 from trioscsi.conformance.stream import Seen, bare
-from trioscsi.pdu import NO_TASK, LogoutRequest, LogoutResponse, LogoutResult, NopIn, NopOut
+from trioscsi.pdu import (
+    NO_TASK,
+    AsyncEvent,
+    AsyncMessage,
+    LogoutRequest,
+    LogoutResponse,
+    LogoutResult,
+    NopIn,
+    NopOut,
+)
 from trioscsi.pdu.opcodes import OPCODE_BITS
 
 
@@ -49,6 +58,11 @@ def nop_in(_: Record, connection: Connection, seen: Seen, pdu: NopIn) -> None:
     if pdu.itt != NO_TASK:
         end(connection, pdu.itt)
     wait_for_answer(connection, pdu)
+
+
+def message(_: Record, connection: Connection, seen: Seen, pdu: AsyncMessage) -> None:
+    if pdu.async_event == AsyncEvent.NEGOTIATION_REQUEST:
+        connection.asked_to_negotiate = True
 
 
 def malformed(connection: Connection, header: bytes) -> None:

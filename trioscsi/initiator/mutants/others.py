@@ -39,6 +39,7 @@ MUTANTS: tuple[Deviation, ...] = (
     row("any-ahs", "7.7", "takes PDUs that contradict themselves", Rule.WELL_FORMED),
     row("digest-without-ahs", "13.1", "leaves additional header segments out of its digests", wire=digest_without_ahs),
     row("text-two-keys", "C", "asks for more than targets", changing(TextRequest, when=lambda pdu: pdu.data, data=lambda pdu: bytes(pdu.data) + b"X-com.example.more=1\0")),
+    row("text-empty", "6.2", "asks for nothing", changing(TextRequest, when=lambda pdu: pdu.ttt == NO_TASK, data=b"")),
     row("text-other-ttt", "11.11.4", "goes on with another transfer tag", changing(TextRequest, when=solicited, ttt=plus("ttt"))),
     row("text-other-tag", "11.10.3", "goes on with another task tag", changing(TextRequest, when=solicited, itt=plus("itt"))),
     row("text-first-part", "11.11.4", "takes the first part of an answer for all", Rule.WHOLE_TEXT),
