@@ -67,6 +67,10 @@ class Unneeded:
     def cancel(self, task: Task) -> None:
         """See `trioscsi.server.perform.Executor`."""
 
+    def fail(self, fault: Exception) -> None:
+        """See `trioscsi.server.perform.Executor`."""
+        raise fault
+
 
 @attrs.define
 class InMemory:

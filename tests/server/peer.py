@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, NamedTuple
 
 import attrs
@@ -90,6 +91,12 @@ class Peer:
         with trio.fail_after(self._patience):
             while view:
                 view = view[await self.socket.send(view) :]
+
+    def send_now(self, pdu: Pdu) -> None:
+        """Send a small PDU before anybody else in this process does anything."""
+        data = b"".join(encode(pdu))
+        self._wire.sent(data)
+        assert os.write(self.socket.fileno(), data) == len(data)
 
     async def receive(self) -> Any:
         """The next PDU, or None if the target has closed the connection."""

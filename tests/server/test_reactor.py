@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import pytest
@@ -24,15 +24,37 @@ def pairs() -> Iterator[list[Pair]]:
             sock.close()
 
 
-class Listener:
+class Turn:
+    """Does what the test says."""
+
+    def __init__(
+        self,
+        hear: Callable[[], bool],
+        act: Callable[[], object] = list,
+        answer: Callable[[], object] = list,
+    ) -> None:
+        self.hear_now, self.act_now, self.answer_now = hear, act, answer
+
+    def hear(self, now: float) -> bool:
+        return self.hear_now()
+
+    def act(self) -> None:
+        self.act_now()
+
+    def answer(self) -> None:
+        self.answer_now()
+
+
+class Listener(Turn):
     """Takes one byte a turn."""
 
     def __init__(self, sock: socket.socket) -> None:
+        super().__init__(self.take)
         self.sock = sock
         self.heard = b""
         self.change = trio.Event()
 
-    def turn(self, now: float) -> bool:
+    def take(self) -> bool:
         self.heard += self.sock.recv(1)
         self.change.set()
         return False
@@ -50,7 +72,7 @@ async def test_who_has_something_to_say_gets_turns(
     nursery.start_soon(reactor.run)
     listeners = [Listener(ours) for ours, _ in pairs]
     for listener in listeners:
-        reactor.add(listener.sock, listener.turn)
+        reactor.add(listener.sock, listener)
     for number, (_, theirs) in enumerate(pairs):
         theirs.send(b"%d!" % number)
     for number, listener in enumerate(listeners):
@@ -66,14 +88,14 @@ async def test_a_turn_that_left_something_over_is_followed_by_another(
     turns = iter([True, True, False])
     done = trio.Event()
 
-    def turn(now: float) -> bool:
+    def turn() -> bool:
         ours.setblocking(False)
         if (more := next(turns)) is False:
             ours.recv(10)
             done.set()
         return more
 
-    reactor.add(ours, turn)
+    reactor.add(ours, Turn(turn))
     theirs.send(b"x")
     nursery.start_soon(reactor.run)
     await done.wait()
@@ -88,22 +110,22 @@ async def test_who_left_something_over_comes_after_those_who_did_not(
     done = trio.Event()
     (greedy, greedy_peer), (modest, modest_peer), _ = pairs
 
-    def turn_of_the_greedy_one(now: float) -> bool:
+    def turn_of_the_greedy_one() -> bool:
         order.append("greedy")
         more = order.count("greedy") < 3
         if not more:
             greedy.recv(1)
         return more
 
-    def turn_of_the_modest_one(now: float) -> bool:
+    def turn_of_the_modest_one() -> bool:
         order.append("modest")
         modest.recv(1)
         if order.count("modest") == 3:
             done.set()
         return False
 
-    reactor.add(greedy, turn_of_the_greedy_one)
-    reactor.add(modest, turn_of_the_modest_one)
+    reactor.add(greedy, Turn(turn_of_the_greedy_one))
+    reactor.add(modest, Turn(turn_of_the_modest_one))
     greedy_peer.send(b"x")
     modest_peer.send(b"xxx")
     nursery.start_soon(reactor.run)
@@ -119,7 +141,7 @@ async def test_a_paused_connection_gets_no_turn_even_if_it_breaks(
     reactor = Reactor()
     nursery.start_soon(reactor.run)
     listener = Listener(ours)
-    reactor.add(ours, listener.turn)
+    reactor.add(ours, listener)
     reactor.pause(ours)
     theirs.send(b"x")
     theirs.close()
@@ -146,8 +168,8 @@ async def test_a_connection_may_be_forgotten_by_the_turn_of_another(
         done.set()
         return False
 
-    reactor.add(first, lambda now: turn(first, second))
-    reactor.add(second, lambda now: turn(second, first))
+    reactor.add(first, Turn(lambda: turn(first, second)))
+    reactor.add(second, Turn(lambda: turn(second, first)))
     first_peer.send(b"x")
     second_peer.send(b"x")
     nursery.start_soon(reactor.run)
@@ -165,14 +187,14 @@ async def test_other_tasks_are_let_in_while_connections_are_busy(
     reactor.elsewhere = elsewhere
     let_in = trio.Event()
 
-    def turn(now: float) -> bool:
+    def turn() -> bool:
         if let_in.is_set():
             ours.recv(1)
             return False
         reactor.nudge()
         return True  # always something left to do
 
-    reactor.add(ours, turn)
+    reactor.add(ours, Turn(turn))
     theirs.send(b"x")
     nursery.start_soon(reactor.run)
     for _ in range(3):
@@ -187,7 +209,7 @@ async def test_connections_that_are_busy_at_once_make_a_crowd(
     reactor = Reactor()
     listeners = [Listener(ours) for ours, _ in pairs]
     for listener in listeners:
-        reactor.add(listener.sock, listener.turn)
+        reactor.add(listener.sock, listener)
     pairs[0][1].send(b"x")
     nursery.start_soon(reactor.run)
     await listeners[0].hears(b"x")
@@ -201,30 +223,57 @@ async def test_connections_that_are_busy_at_once_make_a_crowd(
     assert not reactor.crowded
 
 
-async def test_answers_are_sent_when_those_that_are_ready_have_had_their_turns(
+async def test_connections_that_are_ready_take_each_part_of_their_turns_together(
     nursery: trio.Nursery, pairs: list[Pair]
 ) -> None:
     reactor = Reactor()
     order: list[str] = []
     done = trio.Event()
 
-    def turn(number: int, sock: socket.socket, now: float) -> bool:
+    def hear(number: int, sock: socket.socket) -> bool:
         sock.recv(1)
-        order.append(f"turn {number}")
-        reactor.send_later(lambda: send(number))
+        order.append(f"hear {number}")
         return False
 
-    def send(number: int) -> None:
-        order.append(f"send {number}")
-        if len(order) == 6:
+    def answer(number: int) -> None:
+        order.append(f"answer {number}")
+        if len(order) == 9:
             done.set()
 
     for number, (ours, theirs) in enumerate(pairs):
-        reactor.add(ours, partial(turn, number, ours))
+        turn = Turn(
+            partial(hear, number, ours),
+            partial(order.append, f"act {number}"),
+            partial(answer, number),
+        )
+        reactor.add(ours, turn)
         theirs.send(b"x")
     nursery.start_soon(reactor.run)
     await done.wait()
-    assert order == ["turn 0", "turn 1", "turn 2", "send 0", "send 1", "send 2"]
+    parts = ("hear", "act", "answer")
+    assert order == [f"{part} {number}" for part in parts for number in range(3)]
+
+
+async def test_a_crowd_is_answered_before_all_of_it_was_heard(nursery: trio.Nursery) -> None:
+    reactor = Reactor()
+    order: list[str] = []
+    crowd = [socket.socketpair() for _ in range(40)]
+
+    def hear(sock: socket.socket) -> bool:
+        sock.recv(1)
+        order.append("hear")
+        return False
+
+    for ours, theirs in crowd:
+        reactor.add(ours, Turn(partial(hear, ours), answer=partial(order.append, "answer")))
+        theirs.send(b"x")
+    nursery.start_soon(reactor.run)
+    await wait_all_tasks_blocked()
+    for pair in crowd:
+        for sock in pair:
+            sock.close()
+    assert order.count("hear") == order.count("answer") == 40
+    assert "hear" in order[order.index("answer") :]
 
 
 async def test_a_turn_that_cannot_send_its_answers_is_the_last_one(
@@ -234,13 +283,12 @@ async def test_a_turn_that_cannot_send_its_answers_is_the_last_one(
     reactor = Reactor()
     turns = 0
 
-    def turn(now: float) -> bool:
+    def hear() -> bool:
         nonlocal turns
         turns += 1
-        reactor.send_later(lambda: reactor.pause(ours))
         return True
 
-    reactor.add(ours, turn)
+    reactor.add(ours, Turn(hear, answer=lambda: reactor.pause(ours)))
     theirs.send(b"x")
     nursery.start_soon(reactor.run)
     await wait_all_tasks_blocked()

@@ -40,7 +40,13 @@ from trioscsi import (
     UsageError,
     View,
 )
-from trioscsi.pdu import AsyncEvent, AsyncMessage, LoginStatus, TextRequest, TextResponse
+from trioscsi.pdu import (
+    AsyncEvent,
+    AsyncMessage,
+    LoginStatus,
+    TextRequest,
+    TextResponse,
+)
 from trioscsi.scsi import AdditionalSense
 from trioscsi.scsi.modes.pages import LOGICAL_BLOCK_PROVISIONING
 from trioscsi.server.listener import format_address
@@ -311,7 +317,12 @@ async def test_a_fault_ends_one_conversation_alone(
     for each, isid in ((peer, b"\x80test\0"), (other, OTHER_ISID)):
         assert await each.log_in(isid=isid) == 0
         await each.do(TEST_UNIT_READY)
-    await peer.send(peer.command(read10(13, 1), reads=BLOCK))
+    # Both at once, and the innocent one first: what they ask for is done in its turn.
+    innocent = other.command(read10(12, 1), reads=BLOCK)
+    guilty = peer.command(read10(13, 1), reads=BLOCK)
+    other.send_now(innocent)
+    peer.send_now(guilty)
+    assert (await other.answer(innocent)).status == 0
     assert await peer.receive() is None
     assert await other.read(12, 1) == bytes(BLOCK)
     (record,) = caplog.records

@@ -35,6 +35,9 @@ _LARGE = 131_072
 _HEADERS = 4096
 """Bytes received into the buffer while large PDUs come, so that their data find their place."""
 
+_MUCH = 65_536
+"""Bytes received at once that are not left lying until other connections were heard."""
+
 
 class Conversation:
     """A transport connection and what is said on it."""
@@ -67,6 +70,8 @@ class Conversation:
         self._held_back = trio.Event()
         self._fault: Exception | None = None
         self._in_turn = False
+        self._more = self._much = False
+        """Whether a turn has left something in the buffer, and whether that was much in all."""
         self._poked = trio.Event()
         self._drained: trio.Event | None = None
         """Set when the peer has read enough, if the reader waits for that."""
@@ -148,12 +153,18 @@ class Conversation:
         self.connection.release(task)
         return False
 
+    def fail(self, fault: Exception) -> None:
+        """See `trioscsi.server.perform.Executor`."""
+        self._fault = fault
+        self._reactor.nudge()
+        self._held_back.set()
+
     # Tasks.
 
     async def _read(self) -> None:
         """See to it that the reactor gives turns, except while the peer has much to read."""
         reactor, connection = self._reactor, self.connection
-        reactor.add(self._socket, self.take_turn)
+        reactor.add(self._socket, self)
         try:
             while True:
                 await self._held_back.wait()
@@ -245,26 +256,34 @@ class Conversation:
 
     # A turn.
 
-    def take_turn(self, now: float) -> bool:
-        """Handle what has arrived, as much as one turn allows; True if more is there already."""
-        more = False
+    def hear(self, now: float) -> bool:
+        """See `trioscsi.server.reactor.Talker`."""
         self._in_turn = True
         try:
-            more = self._receive(now)
-            self._handle_events()
+            self._more = self._receive(now)
+            if self._much:
+                self._handle_events()  # while the data are in the processor's cache
         except Exception as error:  # noqa: BLE001 - a fault of ours ends this conversation alone
-            self._fault = error
-        finally:
-            self._in_turn = False
-        self._reactor.send_later(self._end_turn)
-        return more
+            self._more = False
+            self.fail(error)
+        return self._more
 
-    def _end_turn(self) -> None:
-        """Send the answers of a turn; without more turns if the peer has too much to read."""
+    def act(self) -> None:
+        """See `trioscsi.server.reactor.Talker`."""
+        try:
+            self._handle_events()
+        except Exception as error:  # noqa: BLE001 - as above
+            self.fail(error)
+        self._in_turn = False
+        if not self._more:
+            self._give_buffer_back()
+
+    def answer(self) -> None:
+        """See `trioscsi.server.reactor.Talker`; no more turns if the peer has too much to read."""
         try:
             self._report()
         except Exception as error:  # noqa: BLE001 - as above
-            self._fault = error
+            self.fail(error)
         if self._has_much_to_read() or self.connection.closed or self._fault is not None:
             self._reactor.pause(self._socket)
             self._reactor.nudge()
@@ -289,18 +308,16 @@ class Conversation:
                     self._tap.ended()
                 connection.lost("the initiator closed the connection", now)
                 return False
+            self._buffer, self._much = buffer, len(come) >= _MUCH
             connection.receive(come)
         pdus = self._limits.turn_pdus
         if self._reactor.crowded:
             pdus = max(pdus // 4, 1)
         while connection.pump(now, pdus) == pdus:
             if not connection.framer.pauses:
-                self._buffer = buffer
                 return True
             # A write has begun: once it is known where its data belong, they are put there.
             self._handle_events()
-        self._lender.give_back(buffer)
-        self._buffer = None
         return False
 
     def _receive_into(self, buffer: memoryview) -> memoryview | None:

@@ -88,6 +88,9 @@ class Executor(Protocol):
         Whether that is later, because storage has it.
         """
 
+    def fail(self, fault: Exception) -> None:
+        """End the connection: a fault of ours has come up in a command of it."""
+
 
 class Performer:
     """Executes the commands of one target."""
@@ -138,11 +141,16 @@ class Performer:
     def handle(self, events: Iterable[Event]) -> None:
         """Do what the protocol asks for."""
         for event in events:
-            if isinstance(event, _OF_A_TASK) and event.task.machine.state in OVER:
+            if not isinstance(event, _OF_A_TASK):
+                _HANDLERS[type(event)](self, event)
+            elif event.task.machine.state in OVER:
                 # Aborted by a later PDU of the same turn: it was not begun.
                 event.task.connection.release(event.task)
             else:
-                _HANDLERS[type(event)](self, event)
+                try:
+                    _HANDLERS[type(event)](self, event)
+                except Exception as error:  # noqa: BLE001 - it is not whose turn it is that fails
+                    self.executors[event.task.connection].fail(error)
 
     # Events.
 
