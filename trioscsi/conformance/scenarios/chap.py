@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from trioscsi.conformance.bench.chap import binary, challenged, proven
 from trioscsi.conformance.bench.link import Left, Link
 from trioscsi.conformance.bench.logins import (
@@ -77,16 +79,19 @@ async def led_by_the_target(play: Play) -> None:
     await refuse(link, answer, LoginStatus.SERVICE_UNAVAILABLE)
 
 
-async def _responds(play: Play, link: Link, identifier: int, text: str, challenge: bytes) -> None:
+async def _responds(
+    play: Play, link: Link, identifier: int, text: str, challenge: bytes, what: str = ""
+) -> None:
     """Send another challenge, and judge the response to it; the login goes on."""
+    what = what or f"{len(challenge)} bytes"
     step = await challenged(play, link)
     await step.send({"CHAP_I": str(identifier), "CHAP_C": text})
-    request = await step.answer(f"a challenge of {len(challenge)} bytes is not answered")
+    request = await step.answer(f"a challenge of {what} is not answered")
     keys = dict(pairs_of(bytes(request.data)))
     play.check(keys.get("CHAP_N"), "the response comes without a name", _WHOLE_STEPS)
     response = binary(keys.get("CHAP_R", ""))
     right = response == step.proof(identifier, challenge)
-    if not play.check(right, f"a wrong response to {len(challenge)} bytes of {identifier}"):
+    if not play.check(right, f"a wrong response to a challenge of {what}"):
         raise Stop
     await step.correct(request)
     await expect_use(play, link, "the login fails")
@@ -130,16 +135,21 @@ async def base64(play: Play) -> None:
     "CH-05",
     "Hexadecimal digits may be upper case, and odd in number.",
     _BINARY,
-    Drive.LOGIN,
+    Drive.LOGINS,
     needs=[Ability.CHAP],
-    mutants=("chap-lower-case",),
+    mutants=("chap-lower-case", "chap-even"),
 )
-async def odd_digits(play: Play) -> None:
-    link = await play.connection()
-    challenge = b"\x0a" + _SEED[::-1] + b"\xab\xcd"
-    digits = challenge.hex().upper().removeprefix("0")
-    await _responds(play, link, 78, f"0X{digits}", challenge)
-    await play.ending()
+async def digits_of_any_form(play: Play) -> None:
+    async def in_form(upper: bool, link: Link) -> None:
+        challenge = bytes([10 + upper]) + _SEED[::-1] + b"\xab\xcd"
+        digits = challenge.hex()
+        text = f"0X{digits.upper()}" if upper else f"0x{digits.removeprefix('0')}"
+        what = "digits in upper case" if upper else "an odd number of digits"
+        with suppress(Stop):  # the other one may be answered
+            await _responds(play, link, 78, text, challenge, what)
+        play.leave(link)
+
+    await each_login(play, (True, False), in_form)
 
 
 @scenario(

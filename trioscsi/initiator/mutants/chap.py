@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from trioscsi.initiator.deviations import Deviation, Rule
 from trioscsi.initiator.mutants.rows import brings, choking, key, mirror, row
+
+
+def _has_odd_digits(pdu: Any) -> bool:
+    _, _, challenge = bytes(pdu.data).partition(b"CHAP_C=0x")
+    return len(challenge.partition(b"\0")[0]) % 2 == 1
+
 
 MUTANTS: tuple[Deviation, ...] = (
     row("chap-no-md5", "12.1.3", "offers algorithms without MD5", pair=key("CHAP_A", ("CHAP_A", "6,7"))),
@@ -24,6 +32,7 @@ MUTANTS: tuple[Deviation, ...] = (
     row("chap-late", "12.1", "chooses CHAP, and does not say how", pair=key("CHAP_A")),
     row("chap-short-challenges", "12.1.3", "answers no challenge of more than 256 bytes", hears=choking(lambda pdu: len(pdu.data) > 1024)),
     row("chap-no-base64", "6.1", "reads no base64", hears=choking(brings("CHAP_C=0b"))),
+    row("chap-even", "6.1", "reads no binary value of an odd number of digits", hears=choking(_has_odd_digits)),
     row("chap-lower-case", "6.1", "reads no digits in upper case", hears=choking(brings("CHAP_C=0X"))),
     row("chap-mirror", "9.2.1", "sends the target's challenge back as its own", mirror),
     row("chap-stale", "12.1.3", "has one challenge for all targets", pair=key("CHAP_C", ("CHAP_C", "0x" + "5a" * 16))),
