@@ -385,3 +385,23 @@ async def test_a_copy_from_another_unit_fails_when_a_unit_goes(
     assert (await peer.answer(copy)).status == Status.CHECK_CONDITION
     assert bytes(await gone.disk.read(0, gone.blocks)) == written
     assert 0 < written.count(b"c") < 16 << 20
+
+
+@pytest.mark.parametrize("size", ["512KiB", "2MiB"])
+async def test_a_disk_may_change_its_size_while_it_is_sanitized(
+    build: Build, nursery: trio.Nursery, autojump_clock: MockClock, size: str
+) -> None:
+    disk = MemoryDisk("1MiB")
+    house = build(disk, overhaul_rate="128KiB")
+    nursery.start_soon(house.target.jobs.run)
+    peer = await house.log_in()
+    assert (await peer.do(*OVERWRITE)).status == Status.GOOD
+    await trio.sleep(2.1)
+    await house.target.resize(0, size)
+    await trio.sleep(10)
+    await hears(peer, CAPACITY_CHANGED)
+    assert (await peer.do(TEST_UNIT_READY)).status == Status.GOOD
+    before = min(disk.blocks, 2048)
+    assert await disk.read(0, before) == b"o" * before * BLOCK
+    if before < disk.blocks:
+        assert not any(await disk.read(before, disk.blocks - before))

@@ -194,6 +194,10 @@ class Overhaul(Procedure):
             count = min(step, blocks - lba)
             if writes:
                 count = await storage.ration(count)
+            # Of a unit that has become smaller there is less to do.
+            count = min(count, self.unit.blocks - lba)
+            if count <= 0:
+                break
             if block is None:
                 await storage.unmap(lba, count)
             else:
