@@ -7,6 +7,8 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from trioscsi import BackendError
+from trioscsi.scsi import Refusal
+from trioscsi.scsi.complaints import out_of_range
 from trioscsi.server.jobs import Jobs
 
 
@@ -30,6 +32,23 @@ async def test_there_are_never_more_than_there_may_be(nursery: trio.Nursery) -> 
     go_on.set()
     await wait_all_tasks_blocked()
     assert jobs.start(go_on.wait, "job")
+
+
+async def test_a_job_that_is_refused_is_no_fault(
+    nursery: trio.Nursery, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    jobs = Jobs(1)
+
+    async def begin() -> None:
+        raise Refusal(out_of_range(7))
+
+    nursery.start_soon(jobs.run)
+    jobs.start(begin, "job")
+    await wait_all_tasks_blocked()
+    (record,) = caplog.records
+    assert (record.levelname, record.exc_info) == ("INFO", None)
+    assert record.message.startswith("job ended early: its unit is not as it was")
 
 
 async def test_the_jobs_of_a_unit_can_be_cut_off(

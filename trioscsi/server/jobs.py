@@ -11,6 +11,7 @@ import attrs
 import trio
 
 from trioscsi.errors import BackendError
+from trioscsi.scsi import Refusal
 from trioscsi.server.pace import Pace
 
 log = logging.getLogger("trioscsi")
@@ -40,7 +41,8 @@ class Jobs:
         self._send, self._receive = trio.open_memory_channel[_Started](math.inf)
 
     def start(self, job: Job, name: str, of: object = None) -> bool:
-        """Let a job of a unit begin as soon as the target is served; its BackendError is logged.
+        """Let a job of a unit begin as soon as the target is served; its BackendError is logged,
+        and nobody hears of a Refusal.
 
         False if there are as many as there may be.
         """
@@ -75,6 +77,10 @@ class Jobs:
                 await started.job()
         except BackendError as error:
             log.error("%s: storage failed: %s", started.name, error)
+        except Refusal:
+            log.info(
+                "%s ended early: its unit is not as it was when the command came", started.name
+            )
         except Exception:
             # A fault in one job ends that job, never the server.
             log.exception("%s ended by a fault of ours", started.name)

@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from tests.scsi.store import Blocks, at_once
-from trioscsi.scsi import Done, Failed, LogicalUnit, Nexus, Plan, Refused, Reply, Status
+from trioscsi.scsi import Done, Failed, LogicalUnit, Nexus, Plan, Refusal, Refused, Reply, Status
 from trioscsi.scsi.command import Concern
-from trioscsi.scsi.complaints import FAILED_SELF_TEST, SELF_TEST_IN_PROGRESS
+from trioscsi.scsi.complaints import FAILED_SELF_TEST, SELF_TEST_IN_PROGRESS, out_of_range
 from trioscsi.scsi.storage import Buffer, Extent
 from trioscsi.scsi.upkeep.self_test import Code, Finding, SelfTest
 
@@ -99,6 +99,16 @@ def test_a_unit_may_become_smaller_while_it_is_tested(unit: LogicalUnit, storage
     storage.then = lambda: setattr(unit, "blocks", 10)
     assert storage.perform(SelfTest(unit, Code.FOREGROUND_EXTENDED)) == Done()
     assert storage.read_at == [(lba, 1) for lba in range(0, 10, 2)]
+
+
+def test_blocks_that_are_gone_are_not_tested(unit: LogicalUnit, storage: Reads) -> None:
+    async def read(lba: int, blocks: int) -> bytes:
+        if lba:
+            raise Refusal(out_of_range(lba))
+        return bytes(512)
+
+    storage.read = read  # type: ignore[method-assign]
+    assert storage.perform(SelfTest(unit, Code.FOREGROUND_SHORT)) == Done()
 
 
 @pytest.mark.parametrize("code", [Code.FOREGROUND_SHORT, Code.FOREGROUND_EXTENDED])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections import deque
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ from trioscsi.errors import BackendError
 from trioscsi.scsi.command import Concern
 from trioscsi.scsi.complaints import FAILED_SELF_TEST, SELF_TEST_IN_PROGRESS
 from trioscsi.scsi.layout import bits, layout, span
-from trioscsi.scsi.plan import Done, Failed, Procedure, Refused, Status
+from trioscsi.scsi.plan import Done, Failed, Procedure, Refusal, Refused, Status
 
 if TYPE_CHECKING:
     from trioscsi.scsi.cdb import Bytes
@@ -154,7 +154,8 @@ class SelfTest(Procedure):
                 async for lba, blocks in places:
                     if result.finding is not Finding.IN_PROGRESS:
                         return
-                    await storage.read(lba, blocks)
+                    with suppress(Refusal):  # the unit has become smaller meanwhile
+                        await storage.read(lba, blocks)
             finding = Finding.PASSED
         except BackendError:
             finding, result.failed_at = Finding.FAILED, lba
