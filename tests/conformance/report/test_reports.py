@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Mapping
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -142,6 +144,20 @@ def test_known_faults_are_no_news(report: Report, outcomes: list[Outcome]):
     assert str(again["NP-01"]).startswith("WORSE  NP-01  pass -> FAIL: ")
     assert again["LG-01"].before is None
     assert not again["LG-01"].worse
+
+
+def test_monitors_find_less_in_fewer_scenarios_which_is_no_news():
+    def report(scenarios: list[str], monitor: str) -> Mapping[str, Any]:
+        results = [{"id": each, "verdict": "pass"} for each in scenarios]
+        return {"results": results, "monitors": [{"id": "M-29", "verdict": monitor}]}
+
+    before = report(["LG-01", "CH-18"], "FAIL")
+    assert list(differences(before, report(["LG-01"], "pass"))) == []
+    assert list(differences(before, report(["LG-01"], "not-exercised"))) == []
+    (found,) = differences(before, report(["LG-01", "CH-18"], "pass"))
+    assert found.id == "M-29"
+    (found,) = differences(report(["LG-01", "CH-18"], "pass"), report(["LG-01"], "FAIL"))
+    assert found.worse
 
 
 def test_what_is_not_exercised_any_more_is_told_and_is_not_worse():

@@ -40,12 +40,19 @@ class Difference:
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[Difference]:
-    """What has changed in what is in the later report; both are as JSON has them."""
+    """What has changed in what is in the later report; both are as JSON has them.
+
+    If that has fewer scenarios, it is no news that monitors have found less in them.
+    """
     old, new = _verdicts(before), _verdicts(now)
     why = {row["id"]: row.get("why", "") for row in now["results"]}
+    played = why.keys()
+    fewer = played < {row["id"] for row in before["results"]}
     for name, verdict in new.items():
         if old.get(name) is not verdict:
-            yield Difference(name, old.get(name), verdict, why.get(name, ""))
+            found = Difference(name, old.get(name), verdict, why.get(name, ""))
+            if found.worse or name in played or not fewer:
+                yield found
 
 
 def parse(text: str) -> Mapping[str, Any]:
