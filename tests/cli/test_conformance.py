@@ -50,8 +50,9 @@ def test_scenarios_are_played_and_reported(run: Run, tmp_path: Path):
 def test_a_command_is_started_with_the_url(run: Run):
     script = "import sys; sys.exit('iscsi://127.0.0.1' not in sys.argv[1])"
     status, out, _ = run("run", "LG-01", "--", sys.executable, "-c", script, "{url}")
-    assert status == 0
+    assert status == 1  # it has not connected
     assert "LG-01  not-exercised" in out
+    assert "did all that it was asked to" in out
 
 
 def test_the_exit_status_tells_of_a_breach_that_is_news(run: Run, tmp_path: Path):
@@ -129,3 +130,19 @@ def test_a_line_is_told_of_each_scenario_unless_that_is_too_much(run: Run):
 def test_every_command_says_how_to_use_it(run: Run, command: str):
     _, out, _ = run(command, "--help")
     assert f"trioscsi conformance {command} " in out.partition("Example")[2]
+
+
+def test_an_initiator_that_never_connects_has_not_passed(run: Run):
+    status, out, _ = run("run", "LG-01", "--", "true")
+    assert status == 1
+    assert "has not connected once" in out
+    status, out, _ = run("run", "NG-17", "--recipe", "in-house")
+    assert status == 0
+    assert "1 not-exercised" in out
+    assert "has not connected once" not in out
+
+
+def test_a_command_that_there_is_not_is_told_before_anything_is_played(run: Run):
+    status, out, err = run("run", "LG-01", "--", "/no/such/command")
+    assert (status, out) == (1, "")
+    assert "/no/such/command: there is no such command" in err

@@ -101,7 +101,7 @@ def run(
 
     SCENARIO is an id or a group (LG-03, LG); by default all are played.  COMMAND is started for
     each with {url}, {portal}, {host}, {port}, {iqn} and {lun} filled in.  The exit status is 1 if
-    anything that the RFC demands (MUST) is broken.
+    anything that the RFC demands (MUST) is broken, or if the initiator has never connected.
 
     A line is told of each scenario as soon as it is over, then what was found, then the counts.
 
@@ -139,12 +139,12 @@ def run(
     write(html, as_html(report))
     write(expected, as_expected(as_object(report)))
     if old is None:
-        context.exit(1 if report.failed else 0)
+        context.exit(1 if report.failed or report.deserted else 0)
     found = list(differences(old, as_object(report)))
     for each in found:
         click.echo(each)
     click.echo(f"{len(found)} differences from {compare}")
-    context.exit(1 if any(each.worse for each in found) else 0)
+    context.exit(1 if report.deserted or any(each.worse for each in found) else 0)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
@@ -15,6 +16,7 @@ import trio
 from trioscsi.conformance.bench.scenario import Ability, Drive
 from trioscsi.conformance.drivers.driver import Ending, How, Where
 from trioscsi.conformance.drivers.guest.programs import require
+from trioscsi.errors import DriverError
 
 _SAID = 400
 """Characters of its output that are kept."""
@@ -69,6 +71,9 @@ class CommandDriver:
     def open(self) -> None:
         """See `Driver`."""
         require(self.programs)
+        for name in {recipe.command[0] for recipe in self.recipes.values()}:
+            if shutil.which(name) is None:
+                raise DriverError(f"{name}: there is no such command")
 
     def close(self) -> None:
         """See `Driver`."""

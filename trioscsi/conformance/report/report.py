@@ -93,6 +93,12 @@ class Report:
         )
 
     @property
+    def deserted(self) -> bool:
+        """Whether the initiator was started, and has never connected: it was not judged at all."""
+        started = [outcome for outcome in self.outcomes if outcome.ending is not None]
+        return bool(started) and not any(outcome.ladder for outcome in started)
+
+    @property
     def offered(self) -> Mapping[str, tuple[str, ...]]:
         """The keys that the initiator has said in its logins, each with its values."""
         said: dict[str, dict[str, None]] = {}

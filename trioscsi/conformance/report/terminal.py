@@ -48,6 +48,8 @@ def lines(report: Report) -> Iterator[str]:
         yield f"  found     {finding.says} ({finding.rule.id}), {times} times, first in {scenario}"
         yield f"  proof     {finding.evidence}: {finding.evidence.header.hex()}"
     yield ""
+    if report.deserted:
+        yield "The initiator has not connected once: is the URL where it looks for it?"
     if report.outcomes:
         yield f"{report.initiator}: {_counted(each.verdict for each in report.outcomes)}"
     yield f"monitors: {_counted(each.verdict for each in report.monitors.values())}"
