@@ -167,9 +167,14 @@ class Texts:
                 parameters=self._connection.parameters,
                 overlooked=self._session.rules.overlooked,
             )
-            pairs += self._negotiation.propose(Stage.FULL_FEATURE)
+            pairs += self._negotiation.propose(Stage.FULL_FEATURE) or self._nothing_new()
         self._parts = self._split(pairs)
         self._send(wish, None)
+
+    def _nothing_new(self) -> list[Pair]:
+        """What may be said again at any time: a text without data wants a reason (section 6.2)."""
+        length = self._connection.parameters.initiator_max_recv_data_segment_length
+        return [("MaxRecvDataSegmentLength", str(length))]
 
     def _split(self, pairs: list[Pair]) -> list[bytes]:
         segment = self._connection.parameters.target_max_recv_data_segment_length
