@@ -352,6 +352,26 @@ async def test_work_that_nobody_waits_for_is_cut_off_when_its_unit_goes(
     assert await disk.read(0, disk.blocks) == written
 
 
+async def test_work_that_somebody_waits_for_is_cut_off_too(
+    build: Build, nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    disk = MemoryDisk("1MiB")
+    house = build(disk, overhaul_rate="4KiB")
+    nursery.start_soon(house.target.jobs.run)
+    peer = await house.log_in()
+    cdb, data = OVERWRITE
+    sanitize = peer.command(bytes((cdb[0], 0x01)) + cdb[2:], data)
+    await peer.send(sanitize)
+    await trio.sleep(1)
+    assert await house.target.remove_lun(0, grace=2) is disk
+    assert trio.current_time() == 3
+    assert isinstance(await peer.receive(), AsyncMessage)
+    assert (await peer.answer(sanitize)).status == Status.TASK_ABORTED
+    written = bytes(await disk.read(0, disk.blocks))
+    await trio.sleep(10)
+    assert await disk.read(0, disk.blocks) == written
+
+
 async def test_work_may_end_before_its_unit_goes(
     build: Build, nursery: trio.Nursery, autojump_clock: MockClock
 ) -> None:
