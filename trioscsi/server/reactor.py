@@ -2,7 +2,7 @@
 
 To wake a task costs trio about as much as ten commands cost this server.  So the readers share one
 epoll of their own, which trio watches as a single file: when it becomes readable, all connections
-that have something to say get a turn, one after the other, by plain calls.
+that have something to say get a turn, by plain calls.
 
 All of it is done on one processor.  Two processes with one shared disk did 0.8 to 1.7 times the
 work of one, on two processors that they shared with their clients; and reservations, unit
