@@ -216,7 +216,7 @@ def libiscsi(
     sites = [
         Site({"guarded": "memory:100MiB"}, secrets, f"alice%{SECRET}@"),
         # Sanitize.Reset wants to find that sanitizing takes more than four seconds.
-        Site({**ALL, **SPLIT}, ["--overhaul-rate", "12MiB"], number=2),
+        Site({**ALL, **SPLIT}, ["--overhaul-rate", "12MiB"], number=3),
         Site({"read-only": "readonly+memory:100MiB", "read-only-file": f"readonly+file:{blank}"}),
         Site(DISKS, number=3),
     ]
