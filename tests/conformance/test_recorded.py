@@ -14,6 +14,7 @@ from trioscsi.conformance.bench.run import IQN, filled_disk
 from trioscsi.conformance.bench.scenario import Drive
 from trioscsi.conformance.drivers.driver import Where
 from trioscsi.conformance.drivers.in_house import InHouse
+from trioscsi.conformance.monitors import MONITORS
 from trioscsi.conformance.recorded import RecordedJudge
 from trioscsi.initiator.mutants import MUTANTS
 from trioscsi.server.target import Target
@@ -69,10 +70,21 @@ def test_a_rule_that_was_broken_is_found():
     assert verdicts["M-15"] is Verdict.FAIL
 
 
-def test_a_capture_that_begins_in_the_middle_is_not_judged_and_says_so(capture: bytes):
+ALONE = {monitor.id for monitor in MONITORS.values() if monitor.alone}
+
+
+def test_of_a_capture_that_begins_in_the_middle_each_pdu_is_judged_by_itself(capture: bytes):
     judge, verdicts = judged(capture, leave_out=range(8))
-    assert set(verdicts.values()) == {Verdict.NOT_EXERCISED}
-    assert judge.notes == ["connection 1: it begins in the middle and is not judged"]
+    passed = {name for name, verdict in verdicts.items() if verdict is Verdict.PASS}
+    assert {"M-02", "M-03", "M-10", "T-02", "T-03", "T-42"} <= passed <= ALONE
+    assert set(verdicts.values()) == {Verdict.PASS, Verdict.NOT_EXERCISED}
+    (note,) = judge.notes
+    assert note.startswith("connection 1: it begins in the middle, before PDU 0; from there on")
+
+
+def test_what_a_pdu_shows_by_itself_is_found_behind_what_is_missing():
+    _, verdicts = judged(recorded("command-no-direction"), leave_out=range(8))
+    assert verdicts["M-10"] is Verdict.FAIL
 
 
 def test_where_packets_are_missing_judgment_ends(capture: bytes):

@@ -68,6 +68,20 @@ class Judge:
         if (connection, sender) in self._taps:
             self._see(connection, sender, thing, header, b"", now)
 
+    def glance(
+        self, connection: int, sender: Side, thing: Thing, header: bytes, now: float = 0.0
+    ) -> None:
+        """A side has sent this PDU after some that are not known: it is judged by itself.
+
+        ``connection`` is a number that `open` has given, be it abandoned or not.
+        """
+        seen = Seen(self.seen, now, connection, sender, thing, header)
+        self.seen += 1
+        scene = Scene(self.record, Connection(connection), seen)
+        for monitor in self._monitors[sender]:
+            if monitor.alone:
+                self._ask(monitor, scene)
+
     def abandon(self, connection: int) -> None:
         """Nothing more can be known of a connection; that it ends is no finding."""
         for side in _EITHER:

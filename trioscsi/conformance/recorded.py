@@ -1,7 +1,8 @@
 """A recorded session, judged: captures of Wireshark, of tcpdump, or of ``serve --trace``.
 
 What is missing in a capture is missing: a connection is judged from its login up to the first gap,
-and it is said how far that is.
+and it is said how far that is.  After a gap, and where the login is not there, each PDU is judged
+by itself, by the monitors that need not know what was before it.
 """
 
 from __future__ import annotations
@@ -28,8 +29,10 @@ class RecordedJudge:
     def __init__(self, *, tell: Callable[[Finding], None] = ignore) -> None:
         self._judge = Judge(tell=tell)
         self._onlooker = Onlooker()
-        self._numbers: dict[Connection, int | None] = {}
-        """What the judge calls the connections; None: they are not judged any more."""
+        self._numbers: dict[Connection, int] = {}
+        """What the judge calls the connections."""
+        self._torn: set[Connection] = set()
+        """Those of which something is not known."""
         self.notes: list[str] = []
         """How far connections could be judged, where that is not to their end."""
         self.packets = 0
@@ -52,8 +55,7 @@ class RecordedJudge:
         for connection, heard in self._onlooker.finish():
             self._follow(connection, heard)
         for number in self._numbers.values():
-            if number is not None:
-                self._judge.abandon(number)
+            self._judge.abandon(number)
         return self._judge.end()
 
     def _follow(self, connection: Connection, heard: Heard | None) -> None:
@@ -66,41 +68,47 @@ class RecordedJudge:
 
     def _take(self, connection: Connection, said: Said) -> None:
         if connection not in self._numbers:
-            self._numbers[connection] = self._begin(connection)
-        number = self._numbers[connection]
-        if number is None:
-            return
-        if said.cut.missing:
-            self._lose(connection, "a PDU is not whole")
-            return
-        if connection.holds(initiator=not said.from_initiator):
-            # What the other side has said before this is not here: their order is not known.
-            self._lose(connection, "packets are missing, or not in their order")
-            return
+            self._begin(connection)
+        if connection not in self._torn:
+            if said.cut.missing:
+                self._lose(connection, "a PDU is not whole")
+            elif connection.holds(initiator=not said.from_initiator):
+                # What the other side has said before this is not here: their order is not known.
+                self._lose(connection, "packets are missing, or not in their order")
         side = Side.INITIATOR if said.from_initiator else Side.TARGET
-        self._judge.take(number, side, thing_of(said.cut), said.cut.header, said.time / _SECOND)
+        number, time = self._numbers[connection], said.time / _SECOND
+        if connection not in self._torn:
+            self._judge.take(number, side, thing_of(said.cut), said.cut.header, time)
+            self._follow_digests(connection, number)
+        elif not said.cut.missing:
+            self._judge.glance(number, side, thing_of(said.cut), said.cut.header, time)
+
+    def _follow_digests(self, connection: Connection, number: int) -> None:
         known = self._judge.record.connections[number]
         if known.logged_in:
             connection.digests.header = known.parameters.header_digest
             connection.digests.data = known.parameters.data_digest
 
-    def _begin(self, connection: Connection) -> int | None:
-        if connection.from_its_beginning:
-            return self._judge.open()
-        self._note(connection, "it begins in the middle and is not judged")
-        return None
+    def _begin(self, connection: Connection) -> None:
+        self._numbers[connection] = self._judge.open()
+        if not connection.from_its_beginning:
+            self._tear(connection, f"it begins in the middle, before PDU {self._judge.seen}")
 
     def _lose(self, connection: Connection, why: str) -> None:
-        number, self._numbers[connection] = self._numbers.get(connection), None
-        if number is not None:
-            self._judge.abandon(number)
-            self._note(connection, f"it is judged up to PDU {self._judge.seen} only: {why}")
+        if connection in self._numbers and connection not in self._torn:
+            self._tear(connection, f"it is judged up to PDU {self._judge.seen} only: {why}")
+
+    def _tear(self, connection: Connection, note: str) -> None:
+        self._torn.add(connection)
+        self._judge.abandon(self._numbers[connection])
+        self._note(connection, f"{note}; from there on each PDU is judged by itself")
 
     def _close(self, connection: Connection, time: int) -> None:
         number = self._numbers.pop(connection, None)
-        if number is not None:
+        if number is not None and connection not in self._torn:
             side = Side.INITIATOR if connection.initiator_closed else Side.TARGET
             self._judge.close(number, side, time / _SECOND)
+        self._torn.discard(connection)
 
     def _note(self, connection: Connection, text: str) -> None:
         self.notes.append(f"connection {connection.number}: {text}")

@@ -33,8 +33,9 @@ from trioscsi.server.tracing import opened
 def check(context: click.Context, capture: BinaryIO, json_file: Path | None) -> None:
     """Judge what is in a CAPTURE (pcapng or pcap): the initiators, and the targets.
 
-    Connections are judged from their login on, as far as the capture has all of them.  The exit
-    status is 1 if anything that the RFC demands (MUST) is broken.
+    Connections are judged from their login on, as far as the capture has all of them; after a gap,
+    or without the login, each PDU is judged by itself.  The exit status is 1 if anything that the
+    RFC demands (MUST) is broken.
     """
     judge = RecordedJudge()
     complaint = ""

@@ -29,7 +29,7 @@ LIVE_TASK = Rule("7143-4.2.5.1-1")
 SAME_LUN = Rule("7143-4.2.5.3-1")
 
 
-@watch("M-10", "A command has W or F, and a direction if it moves data.", ScsiCommand)
+@watch("M-10", "A command has W or F, and a direction if it moves data.", ScsiCommand, alone=True)
 def write_or_final(scene: Scene, pdu: ScsiCommand) -> Remarks:
     yield W_OR_F.holds(pdu.write or pdu.final, "neither W nor F is set")
     yield DIRECTION.holds(
@@ -166,7 +166,7 @@ def transfer_tag(scene: Scene, pdu: DataOut) -> Remarks:
         yield TTT_COPIED.holds(kept, "the LUN is not that of the R2T")
 
 
-@watch("M-18", "Data segments are whole words but for the last.", DataOut)
+@watch("M-18", "Data segments are whole words but for the last.", DataOut, alone=True)
 def whole_words(scene: Scene, pdu: DataOut) -> Remarks:
     if not pdu.final:
         yield WHOLE_WORDS.holds(len(pdu.data) % 4 == 0, f"{len(pdu.data)} bytes without F")

@@ -51,6 +51,8 @@ class Monitor:
     check: Callable[[Scene, Any], Remarks]
     sender: Side | None = Side.INITIATOR
     """Whose PDUs it looks at; None: those of both."""
+    alone: bool = False
+    """Whether it looks at one PDU by itself, so that nothing before it has to be known."""
     founds: bool = False
     """Whether the record relies on it: after a breach, what the target owes to the commands of the
     session is not certain any more."""

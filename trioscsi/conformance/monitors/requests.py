@@ -56,7 +56,7 @@ _ABOUT_ONE_TASK = frozenset(
 )
 
 
-@watch("M-21", "A NOP-Out that wants no answer is immediate.", NopOut)
+@watch("M-21", "A NOP-Out that wants no answer is immediate.", NopOut, alone=True)
 def untagged_ping(scene: Scene, pdu: NopOut) -> Remarks:
     if pdu.itt == NO_TASK:
         yield UNTAGGED_IMMEDIATE.holds(pdu.immediate, "the reserved tag, and I is 0")

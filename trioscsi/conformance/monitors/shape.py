@@ -136,22 +136,22 @@ def _ahs(scene: Scene, thing: Pdu | Malformed) -> Remarks:
         )
 
 
-@watch("M-02", "Reserved bits are 0.", Pdu)
+@watch("M-02", "Reserved bits are 0.", Pdu, alone=True)
 def reserved_of_initiator(scene: Scene, pdu: Pdu) -> Remarks:
     yield from _reserved(scene, pdu)
 
 
-@watch("T-02", "Reserved bits are 0.", Pdu, sender=Side.TARGET)
+@watch("T-02", "Reserved bits are 0.", Pdu, sender=Side.TARGET, alone=True)
 def reserved_of_target(scene: Scene, pdu: Pdu) -> Remarks:
     yield from _reserved(scene, pdu)
 
 
-@watch("M-03", "An initiator uses the opcodes of initiators.", *_ANY)
+@watch("M-03", "An initiator uses the opcodes of initiators.", *_ANY, alone=True)
 def opcode_of_initiator(scene: Scene, thing: Pdu | UnknownPdu | Malformed) -> Remarks:
     yield from _opcode(scene, thing)
 
 
-@watch("T-03", "A target uses the opcodes of targets.", *_ANY, sender=Side.TARGET)
+@watch("T-03", "A target uses the opcodes of targets.", *_ANY, sender=Side.TARGET, alone=True)
 def opcode_of_target(scene: Scene, thing: Pdu | UnknownPdu | Malformed) -> Remarks:
     yield from _opcode(scene, thing)
 
@@ -190,7 +190,13 @@ def digest_of_target(scene: Scene, thing: Pdu | UnknownPdu | Malformed | Undecip
     yield from _digest(scene, thing)
 
 
-@watch("M-42", "Additional header segments are there when needed, and well-formed.", Pdu, Malformed)
+@watch(
+    "M-42",
+    "Additional header segments are there when needed, and well-formed.",
+    Pdu,
+    Malformed,
+    alone=True,
+)
 def ahs(scene: Scene, thing: Pdu | Malformed) -> Remarks:
     yield from _ahs(scene, thing)
 
@@ -201,6 +207,7 @@ def ahs(scene: Scene, thing: Pdu | Malformed) -> Remarks:
     Pdu,
     Malformed,
     sender=Side.TARGET,
+    alone=True,
 )
 def target_lengths(scene: Scene, thing: Pdu | Malformed) -> Remarks:
     bare = scene.seen.header[_AHS_LENGTH] == 0
