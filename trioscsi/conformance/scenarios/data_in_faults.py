@@ -140,7 +140,7 @@ async def status_without_final(play: Play) -> None:
     pdus = found.cut_into(2)
     found.with_status(pdus[-1]).final = False
     await found.link.say(*pdus)
-    await play.expect_end(found.link, "the connection goes on", within=2)
+    await play.expect_end(found.link, "the connection goes on", within=1)
     if found.link.is_open:
         await found.link.say(found.status(len(pdus)))
 
@@ -176,5 +176,6 @@ async def data_after_status(play: Play) -> None:
     found = await reading(play)
     pdus = found.cut_into(2)
     late = found.piece(0, 0, len(pdus), data=bytes(len(pdus[0].data)), final=True)
-    await found.link.say(*pdus, found.status(len(pdus)), late)
+    await found.link.say(*pdus)
+    await found.link.say(found.status(len(pdus)), late, together=True)
     await play.expect_survival("data after the status do harm")
