@@ -97,6 +97,7 @@ async def another_portal_group(play: Play) -> None:
     Drive.LOGINS,
     stimulus=Stimulus.FAULT,
     mutants=("login-tsih",),
+    limit=150,
 )
 async def login_is_cut_off(play: Play) -> None:
     async def cut_off(cut: Callable[[Link], Awaitable[None]], link: Link) -> None:
@@ -106,7 +107,7 @@ async def login_is_cut_off(play: Play) -> None:
         play.check(named, "the login does not begin anew", _NAMES_ITSELF)
         await cut(link)
 
-    await each_login(play, (Link.close, Link.reset, Link.rest), cut_off)
+    await each_login(play, (Link.close, Link.reset, Link.rest), cut_off, at_least=2)
 
 
 @scenario(

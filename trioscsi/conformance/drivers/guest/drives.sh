@@ -138,7 +138,11 @@ relogin() { login; login; }
 logins() {
     record_it
     for n in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
-        timeout 8 $record --login && scan
+        timeout 8 $record --login
+        case $? in
+            0) scan ;;
+            15) sleep 1 ;;  # the one before is not over yet
+        esac
         timeout 8 $record --logout
     done
     echo "it has tried twenty times"
