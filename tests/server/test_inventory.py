@@ -335,14 +335,20 @@ async def test_commands_that_do_not_end_get_a_status_and_the_disk_is_waited_for(
 OVERWRITE = bytes.fromhex("48 81 0000000000 0005 00"), bytes.fromhex("01 00 0001 6f")
 
 
+async def sanitizing(build: Build, nursery: trio.Nursery, disk: MemoryDisk, rate: str) -> House:
+    """A disk that is sanitized at this rate, and nobody waits for it."""
+    house = build(disk, overhaul_rate=rate)
+    nursery.start_soon(house.target.jobs.run)
+    peer = await house.log_in()
+    assert (await peer.do(*OVERWRITE)).status == Status.GOOD
+    return house
+
+
 async def test_work_that_nobody_waits_for_is_cut_off_when_its_unit_goes(
     build: Build, nursery: trio.Nursery, autojump_clock: MockClock
 ) -> None:
     disk = MemoryDisk("1MiB")
-    house = build(disk, overhaul_rate="4KiB")
-    nursery.start_soon(house.target.jobs.run)
-    peer = await house.log_in()
-    assert (await peer.do(*OVERWRITE)).status == Status.GOOD
+    house = await sanitizing(build, nursery, disk, "4KiB")
     await trio.sleep(1.6)
     assert await house.target.remove_lun(0, grace=2) is disk
     assert trio.current_time() == 3.6
@@ -376,10 +382,7 @@ async def test_work_may_end_before_its_unit_goes(
     build: Build, nursery: trio.Nursery, autojump_clock: MockClock
 ) -> None:
     disk = MemoryDisk("1MiB")
-    house = build(disk, overhaul_rate="1MiB")
-    nursery.start_soon(house.target.jobs.run)
-    peer = await house.log_in()
-    assert (await peer.do(*OVERWRITE)).status == Status.GOOD
+    house = await sanitizing(build, nursery, disk, "1MiB")
     await house.target.remove_lun(0, grace=2)
     assert trio.current_time() == 0.75
     assert await disk.read(0, disk.blocks) == b"o" * (1 << 20)
@@ -412,10 +415,8 @@ async def test_a_disk_may_change_its_size_while_it_is_sanitized(
     build: Build, nursery: trio.Nursery, autojump_clock: MockClock, size: str
 ) -> None:
     disk = MemoryDisk("1MiB")
-    house = build(disk, overhaul_rate="128KiB")
-    nursery.start_soon(house.target.jobs.run)
-    peer = await house.log_in()
-    assert (await peer.do(*OVERWRITE)).status == Status.GOOD
+    house = await sanitizing(build, nursery, disk, "128KiB")
+    (peer,) = house.peers
     await trio.sleep(2.1)
     await house.target.resize(0, size)
     await trio.sleep(10)

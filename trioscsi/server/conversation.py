@@ -64,7 +64,7 @@ class Conversation:
         self._performer_of = performer_of
         self._performer: Performer | None = None
         self._buffer: memoryview | None = None
-        """Borrowed as long as it holds PDUs that no turn has taken yet."""
+        """Borrowed until what is in it was heard and done."""
         self._room = lender.size
         """How much of it may be filled at once."""
         self._held_back = trio.Event()
