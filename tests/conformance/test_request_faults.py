@@ -91,6 +91,14 @@ def a_tag_twice():
     return talk
 
 
+@fault("M-06", "7143-11.2.1.8-1")
+def a_tag_twice_and_the_first_is_immediate():
+    talk = Talk().log_in()
+    talk.ask(NopOut, itt=5, immediate=True)
+    talk.ask(NopOut, itt=5)
+    return talk
+
+
 @fault("M-06", "7143-11.2.1.8-2")
 def the_reserved_tag():
     talk = Talk().log_in()

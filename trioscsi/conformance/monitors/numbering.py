@@ -34,7 +34,10 @@ _NUMBERED = (ScsiCommand, TaskManagementRequest, TextRequest, LogoutRequest, Nop
 
 
 def _is_retry(session: Session, pdu: Any) -> bool:
-    """Whether a request was sent before, with the same tag and CmdSN (section 7.2.1)."""
+    """Whether a request was sent before, with the same tag and CmdSN (section 7.2.1).
+
+    No immediate one is sent again: that is for what a gap in CmdSN shows to be lost.
+    """
     if (pdu.itt, pdu.cmd_sn) in session.retriable:
         return True
     earlier = session.tags.get(pdu.itt)
@@ -42,7 +45,7 @@ def _is_retry(session: Session, pdu: Any) -> bool:
         earlier is not None
         and type(earlier.pdu) is type(pdu)
         and earlier.pdu.cmd_sn == pdu.cmd_sn
-        and not pdu.immediate
+        and not (earlier.pdu.immediate or pdu.immediate)
     )
 
 
