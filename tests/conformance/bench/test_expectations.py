@@ -9,6 +9,7 @@ from tests.conformance.playing import played_by
 from trioscsi.conformance import Rule, Verdict
 from trioscsi.conformance.bench.play import Play
 from trioscsi.conformance.bench.scenario import Ability, Drive, Scenario
+from trioscsi.conformance.bench.statuses import BUSY
 from trioscsi.conformance.drivers.driver import Ending, How, Where
 from trioscsi.conformance.drivers.in_house import InHouse
 from trioscsi.pdu import ScsiCommand, ScsiResponse
@@ -55,6 +56,13 @@ async def no_success(play: Play) -> None:
     await play.expect_no_success(link, command, "it passes for good")
 
 
+async def done_again(play: Play) -> None:
+    link = await play.session()
+    command = await link.take(ScsiCommand)
+    await link.say(ScsiResponse(itt=command.itt, status=BUSY))
+    await play.expect_no_success(link, command, "it passes for good")
+
+
 def verdict(act, how: How, times: int = 1) -> Verdict:
     scene = Scenario(id="XX-01", says="It ends.", rule=_RULE, drive=Drive.LOGIN, act=act)
     return played_by(scene, Ends(how, times)).verdict
@@ -85,6 +93,14 @@ def test_what_went_wrong_may_be_reported_or_done_again():
 @pytest.mark.parametrize("how", [How.DONE, How.WRONG_DATA, How.HUNG])
 def test_what_went_wrong_may_not_pass_for_good(how: How):
     assert verdict(no_success, how) is Verdict.FAIL
+
+
+@pytest.mark.parametrize(
+    ("how", "found"),
+    [(How.HUNG, Verdict.PASS), (How.WRONG_DATA, Verdict.FAIL), (How.CRASHED, Verdict.FAIL)],
+)
+def test_who_did_it_again_at_once_did_not_take_it_for_good(how: How, found: Verdict):
+    assert verdict(done_again, how) is found
 
 
 def test_who_hangs_is_not_waited_for_twice():
