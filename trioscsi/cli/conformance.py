@@ -101,7 +101,8 @@ def run(
 
     SCENARIO is an id or a group (LG-03, LG); by default all are played.  COMMAND is started for
     each with {url}, {portal}, {host}, {port}, {iqn} and {lun} filled in.  The exit status is 1 if
-    anything that the RFC demands (MUST) is broken, or if the initiator has never connected.
+    anything that the RFC demands (MUST) is broken, or if the initiator has never connected: it is
+    given up after three scenarios.
 
     A line is told of each scenario as soon as it is over, then what was found, then the counts.
 

@@ -23,6 +23,7 @@ from trioscsi.conformance.bench.words import ping
 from trioscsi.conformance.drivers.command import CommandDriver
 from trioscsi.conformance.drivers.driver import Ending, How, Where
 from trioscsi.conformance.drivers.in_house import InHouse
+from trioscsi.conformance.report import Report
 from trioscsi.errors import DriverError
 from trioscsi.pdu import DataIn, LoginResponse, NopOut, ScsiCommand
 from trioscsi.serial import add
@@ -352,6 +353,34 @@ def test_outcomes_come_in_the_order_of_the_scenarios():
     outcomes = trio.run(run, clock=MockClock(autojump_threshold=QUIET))
     assert [outcome.verdict for outcome in outcomes] == [Verdict.PASS, Verdict.FAIL]
     assert sorted(told) == ["XX-01", "XX-02"]
+
+
+def test_scenarios_begin_in_their_order():
+    told: list[str] = []
+    scenarios = [
+        Scenario(id=f"XX-{n:02}", says="It works.", rule=RULE, drive=Drive.LOGIN, act=passes)
+        for n in range(8)
+    ]
+
+    async def run() -> None:
+        await perform_all(
+            scenarios, InHouse(), tell=lambda outcome: told.append(outcome.scenario.id)
+        )
+
+    trio.run(run, clock=MockClock(autojump_threshold=QUIET))
+    assert told == [scenario.id for scenario in scenarios]
+
+
+def test_who_never_connects_is_not_waited_for_in_every_scenario():
+    scenarios = [
+        Scenario(id=f"XX-{n:02}", says="It works.", rule=RULE, drive=Drive.LOGIN, act=passes)
+        for n in range(5)
+    ]
+    outcomes = trio.run(perform_all, scenarios, command("pass"))
+    assert [outcome.ending is not None for outcome in outcomes] == [True] * 3 + [False] * 2
+    assert {outcome.verdict for outcome in outcomes} == {Verdict.NOT_EXERCISED}
+    assert outcomes[-1].says == "the initiator has never connected"
+    assert Report("a silent one", outcomes).deserted
 
 
 def test_a_window_that_was_closed_can_be_opened_by_so_many_commands():

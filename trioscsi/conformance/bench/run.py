@@ -37,6 +37,9 @@ SIZE = 4 * 2**20
 """Bytes of the disk."""
 _REST = 10.0
 """Seconds that an initiator gets to end when the scenario is over."""
+_DESERTED = "the initiator has never connected"
+_TRIALS = 3
+"""Scenarios after which one is given up that has not connected in any: each may take a minute."""
 
 
 async def perform(
@@ -72,20 +75,35 @@ async def perform_all(
     patience: float = 1.0,
     tell: Callable[[Outcome], None] = lambda _: None,
 ) -> list[Outcome]:
-    """Play scenarios as `perform` does, so many at a time; the outcomes are in their order."""
-    found: dict[str, Outcome] = {}
-    room = trio.CapacityLimiter(at_once)
+    """Play scenarios as `perform` does, so many at a time; the outcomes are in their order.
 
-    async def play(scenario: Scenario) -> None:
-        async with room:
-            outcome = found[scenario.id] = await perform(scenario, driver, captures, patience)
-        tell(outcome)
-
+    If the initiator connects in none of the first few, the others are not played.
+    """
     wanted = list(scenarios)
+    found: dict[str, Outcome] = {}
+    next_ones = iter(wanted)
+
+    async def play() -> None:
+        for scenario in next_ones:
+            if _is_deserted(found.values()):
+                outcome = Outcome(
+                    scenario=scenario, interrupted="the initiator has never connected"
+                )
+            else:
+                outcome = await perform(scenario, driver, captures, patience)
+            found[scenario.id] = outcome
+            tell(outcome)
+
     async with trio.open_nursery() as nursery:
-        for scenario in wanted:
-            nursery.start_soon(play, scenario)
+        for _ in range(at_once):
+            nursery.start_soon(play)
     return [found[scenario.id] for scenario in wanted]
+
+
+def _is_deserted(outcomes: Iterable[Outcome]) -> bool:
+    """Whether an initiator was started often enough to be sure that it does not come."""
+    started = [outcome for outcome in outcomes if outcome.ending is not None]
+    return len(started) >= _TRIALS and not any(outcome.ladder for outcome in started)
 
 
 def _missing(scenario: Scenario, driver: Driver) -> str:
