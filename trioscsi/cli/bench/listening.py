@@ -70,9 +70,9 @@ def proxy(
 ) -> None:
     """Stand between an initiator and any target, and judge both, until interrupted.
 
-    Bytes are passed on as they are.  Findings are told as they are made; SIGINT or SIGTERM ends
-    it, and then all of it is told.  Addresses that the target tells of (SendTargets, redirections)
-    are its own: give the initiator the address of the proxy.
+    Bytes are passed on as they are.  What is found is told at once, but only the first time on each
+    connection; SIGINT or SIGTERM ends it, and then all of it is told.  Addresses that the target
+    tells of (SendTargets, redirections) are its own: give the initiator the address of the proxy.
     """
     try:
         host, port = parse_listen(to)

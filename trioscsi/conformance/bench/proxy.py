@@ -19,7 +19,9 @@ _PATIENCE = 10.0
 class Proxy:
     """Passes on what comes to it, and has it judged.
 
-    ``tell`` is called with each finding, ``say`` with what becomes of connections.
+    ``tell`` is called with the first finding of each rule on each connection, as a fault that a
+    peer has it may have in every PDU; the judge counts all.  ``say`` is called with what becomes
+    of connections.
     """
 
     def __init__(
@@ -32,8 +34,9 @@ class Proxy:
         say: Callable[[str], None] = print,
     ) -> None:
         self._host, self._port = host, port
-        self._trace, self._say = trace, say
-        self.judge = Judge(tell=tell)
+        self._trace, self._tell, self._say = trace, tell, say
+        self._told: dict[int, set[str]] = {}
+        self.judge = Judge(tell=self._found)
 
     async def converse(self, initiator: trio.SocketStream) -> None:
         """One connection of an initiator, until both sides have closed it."""
@@ -46,6 +49,7 @@ class Proxy:
             await trio.aclose_forcefully(initiator)
             return
         number = self.judge.open()
+        self._told[number] = set()
         tap = None
         if self._trace is not None:
             own = initiator.socket.getsockname()[:2]
@@ -61,7 +65,14 @@ class Proxy:
                 stream.socket.close()
             if tap is not None:
                 tap.close()
+            del self._told[number]
         self._say(f"connection {number} is over")
+
+    def _found(self, finding: Finding) -> None:
+        told = self._told[finding.evidence.connection]
+        if finding.rule.id not in told:
+            told.add(finding.rule.id)
+            self._tell(finding)
 
     async def _pump(
         self, number: int, side: Side, streams: dict[Side, trio.SocketStream], tap: Tap | None
