@@ -82,6 +82,11 @@ class _Word:
     def variable(self) -> str:
         return f"at_{self.byte}"
 
+    @property
+    def is_field(self) -> bool:
+        """Whether it is one field and nothing else, so that it needs no taking apart."""
+        return len(self.fields) == 1 and self.fields[0].place.width == self.size * 8
+
     def shift(self, field: Field) -> int:
         """How many bits of this word come after those of the field."""
         return (self.byte + self.size) * 8 - field.place.first - field.place.width
@@ -110,11 +115,16 @@ def _format(words: Iterable[_Word]) -> str:
 
 def _compile(cls: type[Pdu], *, elsewhere: Iterable[attrs.Attribute[Any]]) -> None:
     words = _words(cls.fields)
-    header = struct.Struct(_format(words))
-    source = _pack_source(cls, words) + _unpack_source(words, elsewhere)
+    # Whoever has found where a PDU ends knows its lengths, and what is always one tells nothing.
+    inside = [
+        word
+        for word in words
+        if word.byte != _LENGTHS and not all(field.place.ones for field in word.fields)
+    ]
+    source = _pack_source(cls, words) + _unpack_source(inside, elsewhere)
     names: dict[str, Any] = {
-        "PACK": header.pack,
-        "UNPACK": header.unpack_from,
+        "PACK": struct.Struct(_format(words)).pack,
+        "UNPACK": struct.Struct(_format(inside)).unpack_from,
         "NEW": object.__new__,
         "CLASS": cls,
         "STRUCT_ERROR": struct.error,
@@ -169,17 +179,19 @@ def _packed(cls: type[Pdu], word: _Word) -> str:
 
 
 def _unpack_source(words: Iterable[_Word], elsewhere: Iterable[attrs.Attribute[Any]]) -> str:
-    variables = ", ".join(word.variable for word in words)
+    targets = ", ".join(
+        f"self.{word.fields[0].name}" if word.is_field else word.variable for word in words
+    )
     lines = [
         "def unpack(header, start=0, data=b''):",
-        f"    {variables} = UNPACK(header, start)",
         "    self = NEW(CLASS)",
+        f"    {targets} = UNPACK(header, start)",
     ]
     lines += [
         f"    self.{field.name} = {_unpacked(word, field)}"
         for word in words
         for field in word.fields
-        if not field.place.ones
+        if not (field.place.ones or word.is_field)
     ]
     for attribute in elsewhere:
         value = "data" if CONTENT in attribute.metadata else repr(attribute.default)
@@ -188,10 +200,10 @@ def _unpack_source(words: Iterable[_Word], elsewhere: Iterable[attrs.Attribute[A
 
 
 def _unpacked(word: _Word, field: Field) -> str:
-    """The expression for the value of one field."""
+    """The expression for the value of one field that shares its word with others."""
     shift, width = word.shift(field), field.place.width
     if width == 1:
         return f"{word.variable} & {1 << shift:#x} != 0"
     value = f"{word.variable} >> {shift}" if shift else word.variable
-    alone = len(word.fields) == 1 and shift + width == word.size * 8
-    return value if alone else f"{value} & {(1 << width) - 1:#x}"
+    first = shift + width == word.size * 8
+    return value if first else f"{value} & {(1 << width) - 1:#x}"
