@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import socket
 import subprocess
@@ -241,6 +242,40 @@ def test_a_refusal_is_explained_on_standard_error(tmp_path: Path) -> None:
     assert "Login Request, stage 0 to 1: " in explained
     assert "  answer  Login Response, NOT_FOUND" in explained
     assert f"  key     TargetName={NAME}.other" in explained
+
+
+def test_a_server_serves_although_nobody_reads_its_log_or_its_addresses() -> None:
+    async def log_in(url: str) -> None:
+        for _ in range(2):
+            with trio.fail_after(10), pytest.raises(LoginFailure):
+                async with connect(f"{url}.other/0"):
+                    pass
+        with trio.fail_after(10):
+            async with connect(f"{url}/0") as session:
+                await session.ping(b"here")
+
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "trioscsi", "serve", "--listen", f"127.0.0.1:{port}"]
+    unread, log = os.pipe()
+    os.set_blocking(log, False)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(log, b"!" * 4096)  # what other programs have said there
+    os.set_blocking(log, True)
+    server = subprocess.Popen([*command, "memory:1MiB"], stdout=subprocess.PIPE, stderr=log)
+    try:
+        assert server.stdout is not None
+        server.stdout.readline()
+        server.stdout.close()
+        trio.run(log_in, f"iscsi://127.0.0.1:{port}/{NAME}")
+        server.terminate()
+        assert server.wait(10) == 0
+    finally:
+        server.kill()
+        server.wait()
+        os.close(unread)
+        os.close(log)
 
 
 def test_a_login_is_stepped_through_and_the_server_stopped_by_keys() -> None:

@@ -11,6 +11,8 @@ from importlib import import_module
 
 import click
 
+from trioscsi.cli.streams import keep_standard_streams
+
 COMMANDS = ("conformance", "draw", "explain", "opcodes", "probe", "serve", "watch")
 """Each is a module here and a function in it."""
 
@@ -44,6 +46,7 @@ def commands(context: click.Context) -> None:
 
 def main() -> None:
     """Run the command line and exit."""
+    keep_standard_streams()
     try:
         status = commands.main(prog_name="trioscsi", standalone_mode=False)
     except click.ClickException as error:

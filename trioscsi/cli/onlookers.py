@@ -6,22 +6,25 @@ What draws and explains is imported when it is asked for: most servers have no u
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
+from typing import TextIO
 
 import click
 
+from trioscsi.cli.streams import unhurried
 from trioscsi.server.refusals import ADVICE
 from trioscsi.server.stepping import Gate
 from trioscsi.server.tracing import Traced
 
 
-def _say(line: str, *, err: bool = False) -> None:
+def say(line: str, stream: TextIO | None = None) -> None:
     """Print a line; whoever does not listen any more must not end what is told of."""
     with suppress(OSError, ValueError):
-        click.echo(line, err=err)
+        click.echo(line, stream)
 
 
 def traces(path: Path | None, *, explain_refusals: bool) -> list[Traced]:
@@ -30,7 +33,7 @@ def traces(path: Path | None, *, explain_refusals: bool) -> list[Traced]:
     if explain_refusals:
         from trioscsi.teaching.explainer import Explainer
 
-        told.append(Explainer(partial(_say, err=True), ADVICE))
+        told.append(Explainer(partial(say, stream=unhurried(sys.stderr)), ADVICE))
     return told
 
 
@@ -45,4 +48,4 @@ def stepping(*, wanted: bool) -> Iterator[Gate | None]:
 
     keys = Keys()
     with keys.ready():
-        yield Stepper(_say, keys.next, partial(signal.raise_signal, signal.SIGTERM))
+        yield Stepper(say, keys.next, partial(signal.raise_signal, signal.SIGTERM))

@@ -12,8 +12,9 @@ import click
 import trio
 
 from trioscsi.backends import BlockDevice, open_disk
-from trioscsi.cli.onlookers import stepping, traces
+from trioscsi.cli.onlookers import say, stepping, traces
 from trioscsi.cli.secrets import MUTUAL_SECRET, SECRET, WEB_TOKEN, choose, web_token
+from trioscsi.cli.streams import unhurried
 from trioscsi.cli.systemd import inherited_sockets, notify
 from trioscsi.errors import TrioscsiError, UsageError, leaves
 from trioscsi.server.listener import Address, format_address
@@ -296,17 +297,17 @@ def _announce(target: Target, addresses: list[Address]) -> None:
     portals = [format_address((_LOOPBACK.get(host, host), port)) for host, port in addresses]
     first = units[0] if units else 0
     for portal in portals:
-        click.echo(f"ready: iscsi://{portal}/{target.name}/{first}")
+        say(f"ready: iscsi://{portal}/{target.name}/{first}")
     url = f"iscsi://{portals[0]}/{target.name}/{first}"
-    click.echo(
+    say(
         f"try:   iscsi-inq {url}\n"
         f"       qemu-img info {url}\n"
         f"       iscsiadm -m discovery -t sendtargets -p {portals[0]}"
     )
     if target.control is not None:
-        click.echo(f"       trioscsi watch --control {target.control}")
+        say(f"       trioscsi watch --control {target.control}")
     for page in target.page_urls:
-        click.echo(f"watch: {page}")
+        say(f"watch: {page}")
 
 
 def _everywhere() -> list[str]:
@@ -325,14 +326,15 @@ def _everywhere() -> list[str]:
 
 def _log_to_standard_error(*, verbose: bool) -> None:
     handler: logging.Handler
-    if sys.stderr.isatty():
+    stream = unhurried(sys.stderr)
+    if stream.isatty():
         from rich.console import Console  # a tenth of the time to start, and mostly not needed
         from rich.logging import RichHandler
 
-        handler = RichHandler(console=Console(stderr=True), show_path=False)
+        handler = RichHandler(console=Console(file=stream), show_path=False)
         handler.setFormatter(logging.Formatter("%(message)s"))
     else:
-        handler = logging.StreamHandler()  # one event, one line, however long
+        handler = logging.StreamHandler(stream)  # one event, one line, however long
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     log = logging.getLogger("trioscsi")
     log.handlers[:] = [handler]
