@@ -17,6 +17,9 @@ TRACE_BACKLOG = 64 * 2**20
 REFUSALS_EXPLAINED, REFUSALS_INTERVAL = 20, 10.0
 """How many refusals are explained in so many seconds; of others only the number is told."""
 
+LOG_LINES, LOG_INTERVAL = 1000, 10.0
+"""How many lines ``trioscsi serve`` logs in so many seconds; others are counted."""
+
 
 @attrs.frozen(kw_only=True)
 class Limits:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 import signal
 import socket
-import sys
 from pathlib import Path
 
 import click
 import trio
 
 from trioscsi.backends import BlockDevice, open_disk
+from trioscsi.cli.log import log_to_standard_error
 from trioscsi.cli.onlookers import say, stepping, traces
 from trioscsi.cli.secrets import MUTUAL_SECRET, SECRET, WEB_TOKEN, choose, web_token
-from trioscsi.cli.streams import unhurried
 from trioscsi.cli.systemd import inherited_sockets, notify
 from trioscsi.errors import TrioscsiError, UsageError, leaves
 from trioscsi.server.listener import Address, format_address
@@ -209,7 +207,7 @@ def serve(
     Unless --allow, --allow-from, --chap or
     --open is given, only initiators on this machine may log in (protected mode).
     """
-    _log_to_standard_error(verbose=verbose)
+    log_to_standard_error(verbose=verbose)
     failures: list[TrioscsiError] = []
     try:
         secrets = choose(chap, mutual_chap, chap_file, initiators=chap_initiator)
@@ -322,20 +320,3 @@ def _everywhere() -> list[str]:
         else:
             portals.append("[::]:3260")
     return portals
-
-
-def _log_to_standard_error(*, verbose: bool) -> None:
-    handler: logging.Handler
-    stream = unhurried(sys.stderr)
-    if stream.isatty():
-        from rich.console import Console  # a tenth of the time to start, and mostly not needed
-        from rich.logging import RichHandler
-
-        handler = RichHandler(console=Console(file=stream), show_path=False)
-        handler.setFormatter(logging.Formatter("%(message)s"))
-    else:
-        handler = logging.StreamHandler(stream)  # one event, one line, however long
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    log = logging.getLogger("trioscsi")
-    log.handlers[:] = [handler]
-    log.setLevel(logging.INFO if verbose else logging.WARNING)
