@@ -67,6 +67,14 @@ def test_a_name_has_one_pattern(file: Path) -> None:
         choose(None, None, file, {}, ["alice=iqn.a", "alice=iqn.b"])
 
 
+def test_a_file_with_nobody_in_it_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "empty"
+    path.write_bytes(b"# nobody\n")
+    path.chmod(0o600)
+    with pytest.raises(UsageError, match="empty: there is nobody in it who could log in"):
+        choose(None, None, path, {})
+
+
 def test_what_is_chosen_does_not_show(file: Path) -> None:
     assert "secret" not in repr(choose("alice", None, file, {}))
 

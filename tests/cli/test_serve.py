@@ -58,6 +58,7 @@ def invoke(*arguments: str) -> Result:
         (["--allow-from", "here"], "not an address, nor a network"),
         (["--advertise", "x:y"], "not HOST:PORT"),
         (["--mutual-chap", "disk"], "mutual CHAP needs CHAP"),
+        (["--discovery-chap"], "--discovery-chap asks for the proof of --chap or --chap-file"),
         (["--web", "x:y"], "not HOST:PORT"),
         (["--web", "0.0.0.0:80"], "the page at 0.0.0.0:80 would be open to whoever can reach it"),
         (["--web", "127.0.0.1", "--web-token-file", "nowhere"], "nowhere: No such file"),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import threading
 from pathlib import Path
 
@@ -138,6 +139,17 @@ async def test_a_folder_that_is_none_is_a_usage_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(UsageError, match="no state can be kept in"):
         Keeper(tmp_path / "file", NAME)
+
+
+def test_a_folder_that_cannot_be_written_is_a_usage_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    denied = os.W_OK
+    monkeypatch.setattr(os, "access", lambda _, mode: not mode & denied)  # root may write anywhere
+    with pytest.raises(UsageError, match=r"no state can be kept in .*: nothing can be written"):
+        Keeper(tmp_path, NAME)
+    denied = 0
+    assert Keeper(tmp_path, NAME).can_save
 
 
 async def test_a_folder_that_went_away_is_storage_that_failed(tmp_path: Path) -> None:

@@ -49,6 +49,8 @@ def choose(
     owners = _owners(initiators, chap)
     if user is None and mutual_user is None and file is None:
         return Chosen(None, None)
+    if not chap and mutual_user is None:
+        raise UsageError(f"{file}: there is nobody in it who could log in")
     if not chap:
         raise UsageError("mutual CHAP needs CHAP: name an initiator with --chap or in --chap-file")
     mutual = None

@@ -211,6 +211,8 @@ def serve(
     failures: list[TrioscsiError] = []
     try:
         secrets = choose(chap, mutual_chap, chap_file, initiators=chap_initiator)
+        if discovery_chap and secrets.chap is None:
+            raise UsageError("--discovery-chap asks for the proof of --chap or --chap-file")
         opened: list[BlockDevice] = [
             open_disk(
                 disk,

@@ -42,7 +42,7 @@ class Keeper:
     """The memory of one target, in a folder; without one, nothing can be saved."""
 
     def __init__(self, folder: Path | None, target_name: str) -> None:
-        """Raises UsageError if the folder cannot be made."""
+        """Raises UsageError if the folder cannot be made, or nothing can be kept in it."""
         self._folder = folder
         # A name may hold what a file name may not, and be longer than one.
         self._prefix = hashlib.sha256(target_name.encode()).hexdigest()[:16]
@@ -53,6 +53,8 @@ class Keeper:
                 folder.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise UsageError(f"no state can be kept in {folder}: {error.strerror}") from None
+            if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+                raise UsageError(f"no state can be kept in {folder}: nothing can be written there")
 
     @property
     def can_save(self) -> bool:
