@@ -17,6 +17,7 @@ from trioscsi.conformance.drivers.in_house import InHouse
 from trioscsi.conformance.monitors import MONITORS
 from trioscsi.conformance.recorded import RecordedJudge
 from trioscsi.initiator.mutants import MUTANTS
+from trioscsi.pdu import LoginRequest, encode
 from trioscsi.server.target import Target
 
 
@@ -94,3 +95,38 @@ def test_where_packets_are_missing_judgment_ends(capture: bytes):
     assert verdicts["M-01"] is Verdict.PASS
     (note,) = judge.notes
     assert note.startswith("connection 1: it is judged up to PDU ")
+
+
+def said_by_initiators(*streams: bytes) -> RecordedJudge:
+    """A capture of connections, one after the other, on each of which an initiator says this."""
+    memory = Memory()
+    trace = Trace(memory)
+    for port, data in enumerate(streams, 50_000):
+        tap = trace.connect(("127.0.0.1", port), ("127.0.0.1", 3260), ("127.0.0.1", 3260))
+        tap.received(data)
+        tap.settle()
+        tap.ended()
+        tap.close()
+    trace.close()
+    return judged(memory.data.getvalue())[0]
+
+
+@pytest.mark.parametrize("rest", [b"\x01", b"\x01\xc1" + bytes(20), b"\x01\xc1\0\0\5" + bytes(50)])
+def test_a_connection_may_end_in_the_middle_of_a_header(rest: bytes):
+    judge = said_by_initiators(b"".join(encode(LoginRequest())) + rest)
+    assert judge.pdus == 1
+    (note,) = judge.notes
+    assert note.startswith("connection 1: it is judged up to PDU 1 only: a PDU is not whole")
+
+
+def test_notes_and_proofs_call_a_connection_by_the_same_number():
+    bad = b"".join(encode(LoginRequest(data=b"nonsense")))
+    judge = said_by_initiators(b"GET / HTTP/1.0\r\n\r\n", bad + b"\x01")
+    (finding,) = judge.end()["M-32"].findings
+    assert finding.evidence.connection == 2
+    assert judge.notes[0].startswith("connection 2: ")
+
+
+def test_what_is_no_iscsi_has_no_pdus():
+    judge = said_by_initiators(b"GET / HTTP/1.0\r\n\r\n")
+    assert (judge.connections, judge.pdus) == (1, 0)

@@ -66,6 +66,9 @@ def test_a_stream_may_end_anywhere(length: int) -> None:
     assert sum(len(cut.header) + len(cut.data) for cut in found) == min(length, 196)
     if length < 148:
         assert found[-1].missing == (148 - length if length >= 48 else 0)
+    assert [cut.is_whole for cut in found] == [True] * (len(found) - 1) + [
+        length in (148, *range(196, 201))
+    ]
 
 
 @given(st.binary(max_size=500), st.lists(st.integers(0, 500), max_size=3))

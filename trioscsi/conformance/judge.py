@@ -46,10 +46,11 @@ class Judge:
         """How many PDUs, and ends of connections, there were."""
         self._opened = 0
 
-    def open(self) -> int:
-        """A transport connection was made; its number."""
-        number = self._opened
-        self._opened += 1
+    def open(self, number: int | None = None) -> int:
+        """A transport connection was made; its number, which is the next one or a given one."""
+        if number is None:
+            number = self._opened
+        self._opened = number + 1
         self.record.connections[number] = Connection(number)
         for side in _EITHER:
             self._taps[number, side] = Tap()

@@ -39,6 +39,11 @@ class RecordedJudge:
         self.connections = 0
         """How many connections there were, judged or not."""
 
+    @property
+    def pdus(self) -> int:
+        """How many PDUs there were, and ends of connections that were judged to their end."""
+        return self._judge.seen
+
     def hear(self, packet: Packet) -> None:
         """The next packet; what is no TCP is passed over."""
         self.packets += 1
@@ -70,7 +75,7 @@ class RecordedJudge:
         if connection not in self._numbers:
             self._begin(connection)
         if connection not in self._torn:
-            if said.cut.missing:
+            if not said.cut.is_whole:
                 self._lose(connection, "a PDU is not whole")
             elif connection.holds(initiator=not said.from_initiator):
                 # What the other side has said before this is not here: their order is not known.
@@ -80,7 +85,7 @@ class RecordedJudge:
         if connection not in self._torn:
             self._judge.take(number, side, thing_of(said.cut), said.cut.header, time)
             self._follow_digests(connection, number)
-        elif not said.cut.missing:
+        elif said.cut.is_whole:
             self._judge.glance(number, side, thing_of(said.cut), said.cut.header, time)
 
     def _follow_digests(self, connection: Connection, number: int) -> None:
@@ -90,7 +95,7 @@ class RecordedJudge:
             connection.digests.data = known.parameters.data_digest
 
     def _begin(self, connection: Connection) -> None:
-        self._numbers[connection] = self._judge.open()
+        self._numbers[connection] = self._judge.open(connection.number)
         if not connection.from_its_beginning:
             self._tear(connection, f"it begins in the middle, before PDU {self._judge.seen}")
 

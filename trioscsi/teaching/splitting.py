@@ -31,6 +31,13 @@ class Cut:
     wrong: tuple[str, ...] = ()
     """What its digests say."""
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether the stream has all of it: the end may have come in the middle of a header."""
+        if len(self.header) < BHS_LENGTH:
+            return False
+        return not self.missing and len(self.header) == BHS_LENGTH + (self.header[4] << 2)
+
 
 @attrs.define
 class Digests:

@@ -47,6 +47,11 @@ def check(context: click.Context, capture: BinaryIO, json_file: Path | None) -> 
     report = Report(capture.name, observed=judge.end())
     if not judge.connections:
         raise click.ClickException(complaint or "there is no TCP connection in the capture")
+    if not judge.pdus:
+        count = judge.connections
+        raise click.ClickException(
+            complaint or f"no iSCSI in the {count} connections of the capture"
+        )
     for line in (*lines(report), *judge.notes):
         click.echo(line)
     write(json_file, as_json(report))
