@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import io
+import socket
+import struct
 from functools import partial
 
 import trio
@@ -65,3 +67,25 @@ def test_a_target_that_is_not_there_is_told():
     _, ending, _, said = stood_between(serve=False)
     assert ending.how is How.FAILED
     assert "cannot be reached" in said[0]
+
+
+def test_who_breaks_a_connection_off_at_once_does_no_harm():
+    async def main() -> list[str]:
+        said: list[str] = []
+        async with trio.open_nursery() as nursery:
+            target = Target(IQN, filled_disk(), listen="127.0.0.1:0")
+            ((host, port),) = await nursery.start(target.serve)
+            proxy = Proxy(host, port, say=said.append)
+            (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+            for _ in range(3):
+                # Accepted only when it is broken off already, so that nobody is at the other end.
+                rude = await trio.open_tcp_stream(*listener.socket.getsockname())
+                rude.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                rude.socket.close()
+                await proxy.converse(await listener.accept())
+            await listener.aclose()
+            nursery.cancel_scope.cancel()
+        return said
+
+    said = trio.run(main)
+    assert said[-2:] == ["connection 2 from 0.0.0.0:0", "connection 2 is over"]

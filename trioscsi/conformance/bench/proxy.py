@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import trio
 
+from trioscsi.conformance.bench.wire import peer_of
 from trioscsi.conformance.judge import Judge, ignore
 from trioscsi.conformance.verdicts import Finding
 from trioscsi.server.tracing import Tap, Trace
@@ -40,7 +41,7 @@ class Proxy:
 
     async def converse(self, initiator: trio.SocketStream) -> None:
         """One connection of an initiator, until both sides have closed it."""
-        peer = initiator.socket.getpeername()[:2]
+        peer = peer_of(initiator)
         try:
             with trio.fail_after(_PATIENCE):
                 target = await trio.open_tcp_stream(self._host, self._port)

@@ -15,7 +15,7 @@ import trio
 from trioscsi.conformance.bench.cutter import Piece
 from trioscsi.conformance.bench.faults import Overlay
 from trioscsi.conformance.bench.numbers import Numbers
-from trioscsi.conformance.bench.wire import Move, Wire
+from trioscsi.conformance.bench.wire import Move, Wire, peer_of
 from trioscsi.conformance.judge import Judge
 from trioscsi.conformance.record import Connection
 from trioscsi.conformance.stream import Thing, Undecipherable
@@ -75,7 +75,7 @@ class Relay:
         self.numbers = Numbers()
         self.segment: int | None = None
         """Bytes that are handed to TCP at once; None: a PDU."""
-        self.peer: tuple[str, int] = initiator.socket.getpeername()[:2]
+        self.peer: tuple[str, int] = peer_of(initiator)
         self.own: tuple[str, int] = initiator.socket.getsockname()[:2]
         """The door of the stage that the initiator came to."""
         self.half_open = False

@@ -43,6 +43,15 @@ class Move:
         return None
 
 
+def peer_of(stream: trio.SocketStream) -> tuple[str, int]:
+    """Who has connected; whoever has broken the connection off already has no address any more."""
+    try:
+        host, port = stream.socket.getpeername()[:2]
+    except OSError:
+        return ("::" if stream.socket.family == socket.AF_INET6 else "0.0.0.0"), 0
+    return host, port
+
+
 class Wire:
     """Reads from both sides all the time, and keeps what has come until it is asked for.
 
