@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -21,9 +22,12 @@ from trioscsi.errors import DriverError
 _SAID = 400
 """Characters of its output that are kept."""
 _OUTPUT = 2**20
-"""Characters that are kept for scenarios that look for something in it."""
+"""Bytes that are kept of its beginning, for scenarios that look for something in it."""
+_LAST = 2**16
+"""Bytes that are kept of its end."""
 _GRACE = 1.0
 """Seconds between asking a command to end and ending it."""
+_CONTROL = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 
 
 @attrs.frozen
@@ -87,18 +91,19 @@ class CommandDriver:
         words = {name: str(getattr(where, name)) for name in _PLACEHOLDERS}
         command = [_fill(part, words) for part in recipe.command]
         try:
-            done = await trio.run_process(
+            process = await trio.lowlevel.open_process(
                 command,
-                capture_stdout=True,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
-                check=False,
-                deliver_cancel=_end,
                 start_new_session=True,  # so that what it starts can be ended with it
             )
         except OSError as error:
             return Ending(How.FAILED, f"{command[0]}: {error.strerror}")
-        output = done.stdout.decode(errors="replace")
-        return attrs.evolve(recipe.judge(done.returncode, output), output=output[:_OUTPUT])
+        said = await _until_it_ends(process)
+        assert process.returncode is not None
+        output = said.decode(errors="replace")
+        return attrs.evolve(recipe.judge(process.returncode, output), output=output[:_OUTPUT])
 
 
 _PLACEHOLDERS = ("url", "portal", "host", "port", "iqn", "lun")
@@ -111,14 +116,59 @@ def _fill(part: str, words: Mapping[str, str]) -> str:
 
 
 def _last_line(output: str) -> str:
+    """The last line, without what would colour a terminal, or move about on it."""
     lines = [line for line in output.splitlines() if line.strip()]
-    return lines[-1][:_SAID] if lines else ""
+    last = _CONTROL.sub("", lines[-1]) if lines else ""
+    return "".join(filter(str.isprintable, last)).strip()[:_SAID]
+
+
+async def _until_it_ends(process: trio.Process) -> bytes:
+    """The beginning and the end of what a command prints; then all that it has started ends."""
+    assert process.stdout is not None
+    said = _Said()
+    try:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(said.read, process.stdout)
+            await process.wait()
+            _kill(process)
+            # A child in a session of its own may hold the pipe for ever.
+            nursery.cancel_scope.deadline = trio.current_time() + _GRACE
+    finally:
+        with trio.CancelScope(shield=True):
+            await _end(process)
+            await process.stdout.aclose()
+    return said.text
+
+
+class _Said:
+    """What a command prints, which may be without end."""
+
+    def __init__(self) -> None:
+        self._first, self._last = bytearray(), bytearray()
+
+    async def read(self, pipe: trio.abc.ReceiveStream) -> None:
+        async for chunk in pipe:
+            room = _OUTPUT - len(self._first)
+            self._first += chunk[:room]
+            self._last += chunk[room:]
+            del self._last[:-_LAST]
+
+    @property
+    def text(self) -> bytes:
+        return bytes(self._first + self._last)
 
 
 async def _end(process: trio.Process) -> None:
     """End a command, and all that it has started."""
-    os.killpg(process.pid, signal.SIGTERM)
-    with trio.move_on_after(_GRACE):
-        await process.wait()
+    if process.poll() is None:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+        with trio.move_on_after(_GRACE):
+            await process.wait()
+    _kill(process)
+    await process.wait()
+
+
+def _kill(process: trio.Process) -> None:
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
