@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -142,7 +144,60 @@ def test_an_initiator_that_never_connects_has_not_passed(run: Run):
     assert "has not connected once" not in out
 
 
-def test_a_command_that_there_is_not_is_told_before_anything_is_played(run: Run):
-    status, out, err = run("run", "LG-01", "--", "/no/such/command")
+def test_an_initiator_that_never_sends_a_pdu_has_not_passed(run: Run):
+    script = "import socket, sys; socket.create_connection(sys.argv[1:]).sendall(b'hello')"
+    status, out, _ = run("run", "LG-01", "--", sys.executable, "-c", script, "{host}", "{port}")
+    assert status == 1
+    assert "has connected, and has not sent one whole PDU" in out
+
+
+def test_a_name_that_no_scenario_has_is_told(run: Run):
+    for arguments in (("lg-01", "--", "true"), ("LG", "lg-01", "--recipe", "in-house")):
+        status, out, err = run("run", *arguments)
+        assert (status, out) == (2, "")
+        assert "there is no scenario or group lg-01" in err
+
+
+def test_a_command_may_do_without_the_dashes(run: Run):
+    assert "LG-01  not-exercised" in run("run", "LG-01", "true")[1]
+
+
+@pytest.mark.parametrize("option", ["--json", "--junit", "--html", "--expected", "--captures"])
+def test_what_cannot_be_written_is_told_before_anything_is_played(
+    run: Run, tmp_path: Path, option: str
+):
+    file = tmp_path / "file"
+    file.touch()
+    status, out, err = run("run", "LG-01", "--recipe", "in-house", option, str(file / "no"))
     assert (status, out) == (1, "")
-    assert "/no/such/command: there is no such command" in err
+    assert "cannot " in err
+
+
+LAST_OF_SEVEN = """
+import os, sys, time
+folder, pid, number = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+for turn in range(7):
+    try:
+        os.mkdir(f"{folder}/{turn}")
+        break
+    except FileExistsError:
+        pass
+if turn == 6:  # six are started at once, so that one is over
+    os.kill(pid, number)
+time.sleep(60 * (turn > 0))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_what_was_found_before_a_signal_is_told_and_written(
+    run: Run, tmp_path: Path, number: signal.Signals
+):
+    report, expected = tmp_path / "report.json", tmp_path / "expected.json"
+    status, out, _ = run(
+        "run", "LG", "--json", str(report), "--expected", str(expected), "--",
+        sys.executable, "-c", LAST_OF_SEVEN, str(tmp_path), str(os.getpid()), str(int(number)),
+    )  # fmt: skip
+    assert status == 130
+    assert len(json.loads(report.read_text())["results"]) == 1
+    assert "interrupted: 1 of 36 scenarios were played" in out
+    assert not expected.exists()

@@ -13,7 +13,7 @@ from typing import Any
 import click
 import trio
 
-from trioscsi.cli.bench.common import COLOURS, chosen, quiet_log, write
+from trioscsi.cli.bench.common import COLOURS, ReportFile, chosen, is_scenario, quiet_log, write
 from trioscsi.cli.bench.listening import check, proxy
 from trioscsi.cli.bench.listing import list_scenarios
 from trioscsi.cli.bench.trying import selftest
@@ -32,9 +32,11 @@ from trioscsi.conformance.report.expected import as_expected
 from trioscsi.conformance.report.html import as_html
 from trioscsi.conformance.report.junit import as_junit
 from trioscsi.conformance.report.terminal import lines, progress
-from trioscsi.conformance.scenarios import SCENARIOS
 from trioscsi.conformance.scenarios.quick import QUICK
 from trioscsi.errors import CaptureError, DriverError, UsageError
+
+_INTERRUPTED = 130
+"""The exit status of what SIGINT has ended."""
 
 
 @click.group(
@@ -45,15 +47,28 @@ def conformance() -> None:
     """Judge an initiator against RFC 7143 and RFC 7144."""
 
 
+class _WithCommand(click.Command):
+    """Keeps apart what is behind the first "--", which click would only leave out."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        place = args.index("--") if "--" in args else len(args)
+        ctx.meta[_COMMAND] = args[place + 1 :]
+        return super().parse_args(ctx, args[:place])
+
+
+_COMMAND = "trioscsi.conformance.command"
+
+
 @conformance.command(
+    cls=_WithCommand,
     epilog="\b\nExamples:\n  trioscsi conformance run -- iscsi-inq {url}\n"
     "  trioscsi conformance run LG NG-01 --html report.html -- qemu-img info {url}\n"
-    "  trioscsi conformance run --recipe in-house --json report.json"
+    "  trioscsi conformance run --recipe in-house --json report.json",
 )
 @click.argument("words", metavar="[SCENARIO ...] [-- COMMAND]", nargs=-1, type=click.UNPROCESSED)
 @click.option("--recipe", type=click.Choice([*BUILT_IN]), help="A driver that is built in.")
-@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the report.")
-@click.option("--html", type=click.Path(path_type=Path), help="Write it as one page.")
+@click.option("--json", "json_file", type=ReportFile(), help="Write the report.")
+@click.option("--html", type=ReportFile(), help="Write it as one page.")
 @click.option(
     "--captures",
     type=click.Path(path_type=Path, file_okay=False),
@@ -68,7 +83,7 @@ def conformance() -> None:
 )
 @click.option(
     "--expected",
-    type=click.Path(path_type=Path),
+    type=ReportFile(),
     metavar="NEW.json",
     help="Write verdicts alone, to be kept and compared.",
 )
@@ -81,7 +96,7 @@ def conformance() -> None:
 )
 @click.option("--quick", is_flag=True, help="Some scenarios of each group, within a minute.")
 @click.option("-q", "--quiet", is_flag=True, help="Tell what was found, no scenario by itself.")
-@click.option("--junit", type=click.Path(path_type=Path), help="Write it as JUnit XML.")
+@click.option("--junit", type=ReportFile(), help="Write it as JUnit XML.")
 @click.pass_context
 def run(
     context: click.Context,
@@ -101,10 +116,12 @@ def run(
 
     SCENARIO is an id or a group (LG-03, LG); by default all are played.  COMMAND is started for
     each with {url}, {portal}, {host}, {port}, {iqn} and {lun} filled in.  The exit status is 1 if
-    anything that the RFC demands (MUST) is broken, or if the initiator has never connected: it is
+    anything that the RFC demands (MUST) is broken, or if the initiator has never sent a PDU: it is
     given up after three scenarios.
 
     A line is told of each scenario as soon as it is over, then what was found, then the counts.
+    SIGINT or SIGTERM ends the run, and what was found so far is told and written; the exit status
+    is 130 then.
 
     \b
     The recipes:
@@ -114,7 +131,9 @@ def run(
       linux     Linux with open-iscsi, as a guest under User-Mode Linux
       ipxe      iPXE, in a machine of QEMU
     """
-    names, command = _split(words)
+    names, command = list(words), context.meta[_COMMAND]
+    if recipe is None and not command:
+        names, command = _split(words)
     if quick and names:
         raise click.UsageError("either --quick, or scenarios by their names")
     scenarios = chosen(QUICK if quick else names)
@@ -122,8 +141,7 @@ def run(
         raise click.UsageError("either a --recipe, or a command behind --")
     driver = _driver(recipe, command)
     old = None if compare is None else _earlier(compare)
-    if captures is not None:
-        captures.mkdir(parents=True, exist_ok=True)
+    _make_folder(captures)
     try:
         with _termination_is_an_interrupt():
             driver.open()
@@ -132,20 +150,25 @@ def run(
         raise click.ClickException(str(error)) from error
     finally:
         driver.close()
-    report = Report(driver.name, outcomes)
+    report, cut_short = Report(driver.name, outcomes), len(outcomes) < len(scenarios)
     for line in lines(report):
         click.echo(line)
     write(json_file, as_json(report))
     write(junit, as_junit(report))
     write(html, as_html(report))
-    write(expected, as_expected(as_object(report)))
-    if old is None:
-        context.exit(1 if report.failed or report.deserted else 0)
-    found = list(differences(old, as_object(report)))
-    for each in found:
-        click.echo(each)
-    click.echo(f"{len(found)} differences from {compare}")
-    context.exit(1 if report.deserted or any(each.worse for each in found) else 0)
+    if not cut_short:  # what is expected is expected of whole runs
+        write(expected, as_expected(as_object(report)))
+    worse = report.failed
+    if old is not None:
+        found = list(differences(old, as_object(report)))
+        for each in found:
+            click.echo(each)
+        click.echo(f"{len(found)} differences from {compare}")
+        worse = any(each.worse for each in found)
+    if cut_short:
+        click.echo(f"interrupted: {len(outcomes)} of {len(scenarios)} scenarios were played")
+        context.exit(_INTERRUPTED)
+    context.exit(1 if worse or report.deserted else 0)
 
 
 @contextmanager
@@ -156,6 +179,14 @@ def _termination_is_an_interrupt() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def _make_folder(folder: Path | None) -> None:
+    try:
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise click.ClickException(f"cannot make {folder}: {error.strerror}") from error
 
 
 def _earlier(file: Path) -> Mapping[str, Any]:
@@ -171,16 +202,10 @@ def _driver(recipe: str | None, command: Sequence[str]) -> Driver:
     return BUILT_IN[recipe]()
 
 
-def _split(words: tuple[str, ...]) -> tuple[list[str], list[str]]:
-    """Scenarios, and the command behind them.
-
-    Click takes the "--" away, so that the command begins with the first word that is no scenario.
-    """
-    groups = {scenario.group for scenario in SCENARIOS.values()}
-    for place, word in enumerate(words):
-        if word not in SCENARIOS and word not in groups:
-            return list(words[:place]), list(words[place:])
-    return list(words), []
+def _split(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Scenarios, and a command without a "--": it begins with the first word that is neither."""
+    place = next((n for n, word in enumerate(words) if not is_scenario(word)), len(words))
+    return list(words[:place]), list(words[place:])
 
 
 def _play(
@@ -191,27 +216,41 @@ def _play(
     *,
     quiet: bool,
 ) -> list[Outcome]:
+    """The outcomes, in the order of the scenarios; of some only, if a signal ends the run."""
+    found: dict[str, Outcome] = {}
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
     def tell(outcome: Outcome) -> None:
+        found[outcome.scenario.id] = outcome
         if not quiet:
             line = progress(outcome, width)
             click.echo(click.style(line, fg=COLOURS.get(outcome.verdict)))
 
-    async def play() -> list[Outcome]:
-        return await perform_all(
-            scenarios,
-            driver,
-            at_once=driver.at_once,
-            captures=captures,
-            patience=patience,
-            tell=tell,
-        )
+    async def play() -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_end_by_signal, nursery.cancel_scope)
+            await perform_all(
+                scenarios,
+                driver,
+                at_once=driver.at_once,
+                captures=captures,
+                patience=patience,
+                tell=tell,
+            )
+            nursery.cancel_scope.cancel()
 
     with quiet_log():
         if isinstance(driver, InHouse):
-            return run_in_no_time(play)
-        return trio.run(play)
+            run_in_no_time(play)
+        else:
+            trio.run(play)
+    return [found[scenario.id] for scenario in scenarios if scenario.id in found]
+
+
+async def _end_by_signal(scope: trio.CancelScope) -> None:
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async for _ in signals:
+            scope.cancel()
 
 
 for _command in (list_scenarios, selftest, check, proxy):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -13,16 +16,54 @@ from trioscsi.conformance.bench.scenario import Scenario
 from trioscsi.conformance.scenarios import SCENARIOS
 from trioscsi.conformance.verdicts import Verdict
 
+
+class ReportFile(click.Path):
+    """A file that is written when all is over; that it can be is seen to before."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        file = Path(os.fsdecode(super().convert(value, param, ctx)))
+        code = _obstacle(file)
+        if code:
+            raise click.ClickException(f"cannot write {file}: {os.strerror(code)}")
+        return file
+
+
+def _obstacle(file: Path) -> int:
+    """Why a file cannot be written, as errno has it; 0 if it can."""
+    if file.is_dir():
+        return errno.EISDIR
+    where = file if file.exists() else file.parent
+    if where is not file and not where.is_dir():
+        return errno.ENOTDIR if where.exists() else errno.ENOENT
+    return 0 if os.access(where, os.W_OK) else errno.EACCES
+
+
 COLOURS = {Verdict.PASS: "green", Verdict.FAIL: "red", Verdict.WARN: "yellow"}
 
 
 def chosen(names: Sequence[str]) -> list[Scenario]:
-    """The scenarios of these ids and groups; all of them without any."""
+    """The scenarios of these ids and groups; all of them without any.
+
+    Raises click.UsageError if there is one that is neither.
+    """
+    for name in names:
+        if not is_scenario(name):
+            raise click.UsageError(
+                f"there is no scenario or group {name}: `trioscsi conformance list` has all of them"
+            )
     return [
         scenario
         for scenario in SCENARIOS.values()
         if not names or scenario.id in names or scenario.group in names
     ]
+
+
+def is_scenario(name: str) -> bool:
+    """Whether it is the id of a scenario, or a group of them."""
+    return any(name in (scenario.id, scenario.group) for scenario in SCENARIOS.values())
 
 
 @contextmanager

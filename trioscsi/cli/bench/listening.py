@@ -11,7 +11,7 @@ import click
 import trio
 
 from trioscsi.capture import read_capture
-from trioscsi.cli.bench.common import COLOURS, write
+from trioscsi.cli.bench.common import COLOURS, ReportFile, write
 from trioscsi.conformance.bench.proxy import Proxy
 from trioscsi.conformance.recorded import RecordedJudge
 from trioscsi.conformance.report import Report
@@ -28,7 +28,7 @@ from trioscsi.server.tracing import opened
     "  tcpdump -w - port 3260 | trioscsi conformance check - --json report.json"
 )
 @click.argument("capture", type=click.File("rb"))
-@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the report.")
+@click.option("--json", "json_file", type=ReportFile(), help="Write the report.")
 @click.pass_context
 def check(context: click.Context, capture: BinaryIO, json_file: Path | None) -> None:
     """Judge what is in a CAPTURE (pcapng or pcap): the initiators, and the targets.
@@ -68,7 +68,7 @@ def check(context: click.Context, capture: BinaryIO, json_file: Path | None) -> 
     "--listen", default="127.0.0.1:0", show_default=True, metavar="HOST:PORT", help="Wait here."
 )
 @click.option("--trace", type=click.Path(path_type=Path), help="Write a pcapng capture as well.")
-@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the report.")
+@click.option("--json", "json_file", type=ReportFile(), help="Write the report.")
 @click.pass_context
 def proxy(
     context: click.Context, to: str, listen: str, trace: Path | None, json_file: Path | None

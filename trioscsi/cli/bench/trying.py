@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from trioscsi.cli.bench.common import chosen, quiet_log, write
+from trioscsi.cli.bench.common import ReportFile, chosen, quiet_log, write
 from trioscsi.conformance.bench.selftest import NO_MUTANT, WATCHERS, SelfTest, Trial
 from trioscsi.conformance.bench.selftest import selftest as try_mutants
 from trioscsi.conformance.scenarios import SCENARIOS
@@ -19,7 +19,7 @@ from trioscsi.conformance.scenarios import SCENARIOS
     "\n  trioscsi conformance selftest --jobs 4 --json selftest.json",
 )
 @click.argument("names", metavar="[SCENARIO ...]", nargs=-1)
-@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the result.")
+@click.option("--json", "json_file", type=ReportFile(), help="Write the result.")
 @click.option(
     "--jobs",
     type=click.IntRange(1, 64),
@@ -35,14 +35,9 @@ def selftest(
 
     The correct one has to pass.  The exit status is 1 if a fault is missed.
     """
-    unknown = [
-        name for name in names if not any(name in (s.id, s.group) for s in SCENARIOS.values())
-    ]
-    if unknown:
-        raise click.UsageError(f"there is no scenario {unknown[0]}")
-
+    scenarios = chosen(names)
     with quiet_log():
-        result = try_mutants(chosen(names), jobs=jobs, tell=_tell_trial)
+        result = try_mutants(scenarios, jobs=jobs, tell=_tell_trial)
     for line in _shares(result, whole=not names):
         click.echo(line)
     caught = len(result.mutants) - len(result.missed)

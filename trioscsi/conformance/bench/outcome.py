@@ -11,6 +11,7 @@ from trioscsi.conformance.bench.play import Evidence
 from trioscsi.conformance.bench.scenario import Scenario
 from trioscsi.conformance.drivers.driver import Ending
 from trioscsi.conformance.verdicts import Finding, Level, Result, Rule, Verdict
+from trioscsi.text import Side
 
 
 @attrs.frozen(kw_only=True)
@@ -34,6 +35,11 @@ class Outcome:
     unlisted: int = 0
     """Lines of the ladder that were not kept."""
     seconds: float = 0.0
+
+    @property
+    def is_heard(self) -> bool:
+        """Whether the initiator has sent a PDU, be it a bad one."""
+        return any(line.sender is Side.INITIATOR and line.thing is not None for line in self.ladder)
 
     @property
     def breaches(self) -> list[Evidence]:
@@ -63,4 +69,7 @@ class Outcome:
         broken = self.breaches
         if broken:
             return broken[0].remark.breach
-        return self.interrupted or "; ".join(self.notes)
+        said = self.interrupted or "; ".join(self.notes)
+        if said or self.ending is None or self.verdict is not Verdict.NOT_EXERCISED:
+            return said
+        return f"it did not come to that, and the initiator {self.ending}"

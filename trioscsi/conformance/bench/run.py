@@ -37,9 +37,9 @@ SIZE = 4 * 2**20
 """Bytes of the disk."""
 _REST = 10.0
 """Seconds that an initiator gets to end when the scenario is over."""
-_DESERTED = "the initiator has never connected"
+_DESERTED = "the initiator was given up, as it has never sent a PDU"
 _TRIALS = 3
-"""Scenarios after which one is given up that has not connected in any: each may take a minute."""
+"""Scenarios after which one is given up that was heard in none: each may take a minute."""
 
 
 async def perform(
@@ -77,7 +77,7 @@ async def perform_all(
 ) -> list[Outcome]:
     """Play scenarios as `perform` does, so many at a time; the outcomes are in their order.
 
-    If the initiator connects in none of the first few, the others are not played.
+    If the initiator sends no PDU in any of the first few, the others are not played.
     """
     wanted = list(scenarios)
     found: dict[str, Outcome] = {}
@@ -86,9 +86,7 @@ async def perform_all(
     async def play() -> None:
         for scenario in next_ones:
             if _is_deserted(found.values()):
-                outcome = Outcome(
-                    scenario=scenario, interrupted="the initiator has never connected"
-                )
+                outcome = Outcome(scenario=scenario, interrupted=_DESERTED)
             else:
                 outcome = await perform(scenario, driver, captures, patience)
             found[scenario.id] = outcome
@@ -101,9 +99,9 @@ async def perform_all(
 
 
 def _is_deserted(outcomes: Iterable[Outcome]) -> bool:
-    """Whether an initiator was started often enough to be sure that it does not come."""
+    """Whether an initiator was started often enough to be sure that it does not speak."""
     started = [outcome for outcome in outcomes if outcome.ending is not None]
-    return len(started) >= _TRIALS and not any(outcome.ladder for outcome in started)
+    return len(started) >= _TRIALS and not any(outcome.is_heard for outcome in started)
 
 
 def _missing(scenario: Scenario, driver: Driver) -> str:

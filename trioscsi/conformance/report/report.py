@@ -94,9 +94,9 @@ class Report:
 
     @property
     def deserted(self) -> bool:
-        """Whether the initiator was started, and has never connected: it was not judged at all."""
+        """Whether the initiator was started, and has never sent a PDU: it was not judged at all."""
         started = [outcome for outcome in self.outcomes if outcome.ending is not None]
-        return bool(started) and not any(outcome.ladder for outcome in started)
+        return bool(started) and not any(outcome.is_heard for outcome in started)
 
     @property
     def offered(self) -> Mapping[str, tuple[str, ...]]:

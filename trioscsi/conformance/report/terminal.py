@@ -48,7 +48,9 @@ def lines(report: Report) -> Iterator[str]:
         yield f"  found     {finding.says} ({finding.rule.id}), {times} times, first in {scenario}"
         yield f"  proof     {finding.evidence}: {finding.evidence.header.hex()}"
     yield ""
-    if report.deserted:
+    if report.deserted and any(outcome.ladder for outcome in report.outcomes):
+        yield "The initiator has connected, and has not sent one whole PDU: does it speak iSCSI?"
+    elif report.deserted:
         yield "The initiator has not connected once: is the URL where it looks for it?"
     if report.outcomes:
         yield f"{report.initiator}: {_counted(each.verdict for each in report.outcomes)}"
