@@ -117,6 +117,12 @@ def test_both_the_name_and_the_place_have_to_be_right() -> None:
     assert rules.refusal(HOST, ("198.51.100.1", 1)) is not None
 
 
+def test_a_string_is_one_pattern_or_network_and_not_its_characters() -> None:
+    rules = Rules.of("iqn.other*", "192.0.2.0/24")
+    assert rules == Rules.of(["iqn.other*"], ["192.0.2.0/24"])
+    assert rules.refusal(HOST, ("192.0.2.1", 1)) is not None
+
+
 @pytest.mark.parametrize("network", ["here", "192.0.2.1/24", "300.0.0.1", ""])
 def test_what_is_no_network_is_a_usage_error(network: str) -> None:
     with pytest.raises(UsageError, match="not an address, nor a network"):

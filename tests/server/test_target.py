@@ -104,6 +104,7 @@ async def discovered(peer: Peer) -> list[str]:
         ({"luns": {99_999: disk()}}, "99999"),
         ({"colour": "red", "size": 5}, "no setting colour, size"),
         ({"max_burst_length": 5}, "max_burst_length"),
+        ({"mutual_chap": ("disk", "a secret of the disk")}, "mutual CHAP needs CHAP"),
     ],
 )
 def test_a_target_that_cannot_be_is_refused(settings: dict[str, Any], reason: str) -> None:

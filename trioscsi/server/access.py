@@ -24,6 +24,10 @@ def _written(address: str) -> str:
     return format_address(parse_listen(address))
 
 
+def _several(said: str | Sequence[str]) -> Sequence[str]:
+    return (said,) if isinstance(said, str) else said
+
+
 @attrs.frozen
 class Rules:
     """Who may log in to one target."""
@@ -54,21 +58,22 @@ class Rules:
     @classmethod
     def of(
         cls,
-        allow: Sequence[str] = (),
-        networks: Sequence[str] = (),
+        allow: str | Sequence[str] = (),
+        networks: str | Sequence[str] = (),
         *,
         open: bool = False,  # noqa: A002 - as --open says it
         proven: bool = False,
     ) -> Rules:
         """Rules from what a user wrote; raises UsageError for what is no network.
 
-        Patterns are compared in lower case, as names are.
+        Patterns are compared in lower case, as names are. A string is one of them: of its
+        characters, a ``*`` would let everybody in.
         """
         try:
-            where = tuple(ipaddress.ip_network(each) for each in networks)
+            where = tuple(ipaddress.ip_network(each) for each in _several(networks))
         except ValueError as error:
             raise UsageError(f"not an address, nor a network: {error}") from None
-        return cls(tuple(pattern.lower() for pattern in allow), where, open, proven)
+        return cls(tuple(pattern.lower() for pattern in _several(allow)), where, open, proven)
 
 
 @attrs.frozen

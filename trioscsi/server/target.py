@@ -96,8 +96,8 @@ class Target:
         luns: Mapping[int, BlockDevice] | None = None,
         listen: str | Portal | Sequence[Portal | Listen] = DEFAULT_LISTEN,
         port_groups: Mapping[int, str] | None = None,
-        allow: Sequence[str] = (),
-        allow_from: Sequence[str] = (),
+        allow: str | Sequence[str] = (),
+        allow_from: str | Sequence[str] = (),
         open: bool = False,  # noqa: A002 - the word that users know from --open
         read_only: bool = False,
         alias: str | None = None,
@@ -121,6 +121,8 @@ class Target:
     ) -> None:
         self.name = normalise(name)
         proof = authentication(chap, mutual_chap, chap_algorithms)
+        if mutual_chap is not None and chap is None and discovery_chap is None:
+            raise UsageError("mutual CHAP needs CHAP: say what initiators have to prove")
         self._discovery_chap, self._mutual_chap = discovery_chap, mutual_chap
         self._name_server, self._trace, self._page = name_server, trace, web
         self._gate = step
