@@ -25,6 +25,7 @@ async def test_a_unit_is_reported():
     keys = {row.name: row for row in report.keys}
     assert (keys["InitialR2T"].initiator, keys["InitialR2T"].target) == ("No", "No")
     assert keys["MaxBurstLength"].result == "1048576"
+    assert (keys["ImmediateData"].result, keys["HeaderDigest"].result) == ("Yes", "None")
     assert keys["MaxRecvDataSegmentLength"].result == "262144, 262144"
     assert section(report, "units") == {"LUN 0": "0" * 16}
     assert section(report, "INQUIRY")["vendor"] == "TRIOSCSI"
@@ -34,6 +35,16 @@ async def test_a_unit_is_reported():
     listed = section(report, "VPD page 00h, supported VPD pages")
     assert "unknown" not in listed.values()
     assert sum(each.title.startswith("VPD page") for each in report.sections) == len(listed)
+
+
+async def test_digests_are_reported_as_they_were_answered():
+    async with (
+        serving() as (_, portal),
+        connect(f"iscsi://{portal}/{NAME}/0", header_digests=("CRC32C", "None")) as session,
+    ):
+        report = await probe(session)
+    results = {row.name: row.result for row in report.keys}
+    assert (results["HeaderDigest"], results["DataDigest"]) == ("CRC32C", "None")
 
 
 async def test_discovery_is_reported():

@@ -12,7 +12,8 @@ from trioscsi.initiator.client import Session
 from trioscsi.initiator.connection import InitiatorConnection
 from trioscsi.initiator.results import Found
 from trioscsi.lun import decode as decode_lun
-from trioscsi.text import KEYS, Side
+from trioscsi.text import KEYS, Key, Side
+from trioscsi.text.key import Syntax
 
 _SECRET = frozenset({"CHAP_R", "CHAP_C"})
 """Keys that a secret could be guessed from."""
@@ -138,9 +139,15 @@ def _result(connection: InitiatorConnection, name: str) -> str:
         return ""
     names = dict.fromkeys(key.parameter.format(sender=side.value) for side in Side)
     values = [getattr(connection.parameters, each) for each in names]
-    return ", ".join(
-        ("Yes" if value else "No") if isinstance(value, bool) else str(value) for value in values
-    )
+    return ", ".join(_value(key, value) for value in values)
+
+
+def _value(key: Key, value: object) -> str:
+    """A parameter as the key has it."""
+    if not isinstance(value, bool):
+        return str(value)
+    yes, no = ("CRC32C", "None") if key.syntax is Syntax.DIGESTS else ("Yes", "No")
+    return yes if value else no
 
 
 def _printable(text: str) -> str:
