@@ -34,6 +34,26 @@ def test_a_login_through_both_stages():
     assert pair.connection.parameters == pair.wire.target.parameters
 
 
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        (b"HTTP/1.1 400 Bad Request\r\nServer: x\r\n", "'HTTP/1.1 400 Bad Request'"),
+        (b"SSH-2.0-OpenSSH_9.2p1\r\n", "'SSH-2.0-OpenSSH_9.2p1'"),
+        (b"220 mail.example.com ESMTP", "'220 mail.example.com ESM'"),
+        (b"H", "48"),
+        (b"\x15\x03\x01\x00\x02\x02\x46", "15 03 01 00 02 02 46"),
+    ],
+)
+def test_who_speaks_another_protocol_is_known_at_once(said: bytes, shown: str):
+    script = Script()
+    script.feed(said)
+    (failure,) = script.events
+    assert isinstance(failure, LoginFailed)
+    why = f"this is no iSCSI target: it says {shown} (RFC 7143 section 11.2.1.2)"
+    assert (failure.status, failure.reason) == (None, why)
+    assert script.connection.closed
+
+
 def test_the_fields_of_all_requests_stay_the_same():
     pair = Pair(Gate(), intent(first_stage=Stage.SECURITY))
     fields = {

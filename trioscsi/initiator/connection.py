@@ -27,7 +27,7 @@ from trioscsi.machines import cleanup as cleanup_machine
 from trioscsi.machines._automat import Effects, Transition
 from trioscsi.machines.initiator import connection as connection_machine
 from trioscsi.machines.initiator.connection import Effect
-from trioscsi.pdu import Pdu, Received
+from trioscsi.pdu import Buffer, Pdu, Received
 from trioscsi.protocol.line import Line, Remark, nobody
 from trioscsi.text import Pair, Stage
 
@@ -37,6 +37,10 @@ if TYPE_CHECKING:
 
 _RESERVED = slice(38, 48)
 """The reserved bytes at the end of a Login Response (section 11.13)."""
+_GREETING = 24
+"""Bytes that are shown of what is no PDU."""
+_TARGETS = 0x20
+"""The bit that the opcodes of targets have, and those of initiators have not."""
 _REMARKS = 256
 """Remarks that are kept of one connection."""
 
@@ -91,6 +95,8 @@ class InitiatorConnection(Line):
         """When the connection times out, once it has failed (transition M1)."""
         self._moves: deque[Transition] = deque()
         self.machine = connection_machine.machine.start(self.watcher)
+        self._greeted = False
+        """Whether the target has said anything."""
         self._login: Login | None = None
         self._full_feature: FullFeature | None = None
         self.do(self.machine.connect_requested())
@@ -101,6 +107,14 @@ class InitiatorConnection(Line):
         """The transport is there: the login begins."""
         self.now = self.session.now = now
         self.do(self.machine.transport_connected())
+
+    def receive(self, data: Buffer) -> None:
+        """See `Line`; who is no target at all is known by the first that it says."""
+        if len(data) and not self._greeted and self._login is not None:
+            self._greeted = True
+            if stranger := _stranger(bytes(data[:_GREETING])):
+                self.broken(PeerError(stranger, section="11.2.1.2"))
+        super().receive(data)
 
     def pump(self, now: float, pdus: int) -> int:
         """See `Line`."""
@@ -387,3 +401,12 @@ class InitiatorConnection(Line):
         Effect.START_CLEANUP: _start_cleanup,
         Effect.CLOSE: _close,
     }
+
+
+def _stranger(start: bytes) -> str:
+    """What is wrong if a conversation begins so; nothing if it may be a target that speaks."""
+    text = start.split(b"\r")[0].split(b"\n")[0].decode("latin-1")
+    # The third and the fourth byte of a Login Response are versions, and there is only 0.
+    if len(text) >= 4 and text.isascii() and text.isprintable():
+        return f"this is no iSCSI target: it says {text!r}"
+    return "" if start[0] & _TARGETS else f"this is no iSCSI target: it says {start.hex(' ')}"
