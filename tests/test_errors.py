@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+
 import pytest
 
 from trioscsi.errors import (
@@ -12,6 +14,7 @@ from trioscsi.errors import (
     TrioscsiError,
     UndefinedTransition,
     UsageError,
+    why_unreachable,
 )
 from trioscsi.pdu import RejectReason
 
@@ -66,3 +69,17 @@ def test_a_command_that_failed_tells_status_and_sense():
 
 def test_a_login_that_failed_tells_the_status_of_the_target():
     assert LoginFailure("refused", 0x0201).status == 0x0201
+
+
+def test_why_nobody_was_reached_is_told_once():
+    refused = OSError(errno.ECONNREFUSED, "Error connecting to ('h', 1): Connection refused")
+    unknown = OSError(errno.EHOSTUNREACH, "No route to host")
+    several = OSError("all attempts to connect to h:1 failed")
+    several.__cause__ = ExceptionGroup("", [refused, refused, unknown])
+    alone = OSError("all attempts to connect to h:1 failed")
+    alone.__cause__ = refused
+    assert why_unreachable(several) == "Connection refused, No route to host"
+    assert why_unreachable(alone) == why_unreachable(refused) == "Connection refused"
+    assert why_unreachable(OSError("odd")) == "odd"
+    assert why_unreachable(OSError(-2, "Name or service not known")) == "Name or service not known"
+    assert why_unreachable(TimeoutError()) == "no answer"

@@ -25,6 +25,7 @@ Anything else that escapes is a bug: it is logged with the one conversation it b
 from __future__ import annotations
 
 import enum
+import os
 from collections.abc import Iterator
 from typing import TypeVar
 
@@ -158,3 +159,18 @@ def leaves(group: BaseExceptionGroup[E]) -> Iterator[E]:
             yield from leaves(error)
         else:
             yield error
+
+
+def why_unreachable(error: Exception) -> str:
+    """Why a transport connection was not made: trio says only that all attempts have failed."""
+    cause = error.__cause__ or error
+    errors = leaves(cause) if isinstance(cause, BaseExceptionGroup) else [cause]
+    return ", ".join(dict.fromkeys(filter(None, map(_said, errors)))) or "no answer"
+
+
+def _said(error: BaseException) -> str:
+    """What the system calls an error, without the address that trio adds to it."""
+    if not isinstance(error, OSError) or error.errno is None:
+        return str(error)
+    # Numbers of the resolver are negative, and their words not the system's.
+    return os.strerror(error.errno) if error.errno > 0 else str(error.strerror)

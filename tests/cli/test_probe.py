@@ -49,7 +49,7 @@ def test_a_report_as_text():
 def test_nobody_there_is_a_failure(run: Run):
     status, error = run(f"iscsi://127.0.0.1:1/{NAME}/0")
     assert status == 1
-    assert error.startswith("trioscsi: 127.0.0.1:1 cannot be reached")
+    assert error == "trioscsi: 127.0.0.1:1 cannot be reached: Connection refused\n"
 
 
 @pytest.mark.parametrize("url", ["x", f"iscsi://h/{NAME}/x", "iscsi://h/nobody"])

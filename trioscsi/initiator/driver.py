@@ -10,7 +10,7 @@ from typing import cast
 
 import trio
 
-from trioscsi.errors import LoginFailure, SessionLost, UsageError
+from trioscsi.errors import LoginFailure, SessionLost, UsageError, why_unreachable
 from trioscsi.initiator.carrier import Carrier
 from trioscsi.initiator.connection import InitiatorConnection
 from trioscsi.initiator.deviations import Deviation
@@ -226,7 +226,8 @@ class Session(Services):
                 with trio.fail_after(self.core.limits.login_time):
                     return where, await trio.open_tcp_stream(where.host, where.port)
             except (OSError, trio.TooSlowError) as error:
-                reason = reason or f"{where.portal} cannot be reached: {error or 'no answer'}"
+                why = why_unreachable(error)
+                reason = reason or f"{where.portal} cannot be reached: {why}"
         raise LoginFailure(reason, None)
 
     async def _start(self, connection: InitiatorConnection, stream: trio.SocketStream) -> _Outcome:

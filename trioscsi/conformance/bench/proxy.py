@@ -9,6 +9,7 @@ import trio
 from trioscsi.conformance.bench.wire import peer_of
 from trioscsi.conformance.judge import Judge, ignore
 from trioscsi.conformance.verdicts import Finding
+from trioscsi.errors import why_unreachable
 from trioscsi.server.tracing import Tap, Trace
 from trioscsi.text import Side
 
@@ -46,7 +47,7 @@ class Proxy:
             with trio.fail_after(_PATIENCE):
                 target = await trio.open_tcp_stream(self._host, self._port)
         except (OSError, trio.TooSlowError) as error:
-            self._say(f"{self._host}:{self._port} cannot be reached: {error or 'no answer'}")
+            self._say(f"{self._host}:{self._port} cannot be reached: {why_unreachable(error)}")
             await trio.aclose_forcefully(initiator)
             return
         number = self.judge.open()
