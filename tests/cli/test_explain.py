@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import struct
 import tracemalloc
@@ -86,6 +87,26 @@ def test_an_empty_file_is_told(tmp_path: Path) -> None:
     path.touch()
     result = invoke(path)
     assert (result.exit_code, "there is nothing in it" in result.output) == (1, True)
+
+
+@pytest.mark.parametrize("nothing", ["", "  ", "0x", "3"])
+def test_digits_of_nothing_are_told(nothing: str) -> None:
+    result = invoke(nothing)
+    assert (result.exit_code, "there is nothing in it" in result.output) == (1, True)
+    assert not result.stdout
+
+
+def test_a_pipe_is_read_like_a_file() -> None:
+    reading, writing = os.pipe()
+    os.write(writing, LOGOUT)
+    os.close(writing)
+    assert invoke(f"/dev/fd/{reading}").stdout == invoke(LOGOUT.hex()).stdout
+    os.close(reading)
+
+
+def test_a_folder_is_told(tmp_path: Path) -> None:
+    result = invoke(tmp_path)
+    assert (result.exit_code, "Is a directory" in result.stderr) == (1, True)
 
 
 def test_a_capture_is_a_ladder(capture: Path) -> None:

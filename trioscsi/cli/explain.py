@@ -28,7 +28,7 @@ _STYLES = (
 
 
 @click.command(
-    epilog="\b\nExamples:\n  trioscsi explain 03870000000000000000...\n"
+    epilog="\b\nExamples:\n  trioscsi explain 43870000000000000000...\n"
     "  trioscsi explain trace.pcapng\n"
     "  trioscsi explain trace.pcapng --connection 2 --fields | less -R\n"
     "  tcpdump -w - port 3260 | trioscsi explain -"
@@ -48,7 +48,7 @@ def explain(what: tuple[str, ...], fields: bool, connection: int | None) -> None
     try:
         if len(what) == 1 and what[0] == "-":
             _explain_file(sys.stdin.buffer, fields, connection)
-        elif len(what) == 1 and _is_file(what[0]):
+        elif len(what) == 1 and _is_there(what[0]):
             with Path(what[0]).open("rb") as file:
                 _explain_file(file, fields, connection)
         else:
@@ -59,9 +59,10 @@ def explain(what: tuple[str, ...], fields: bool, connection: int | None) -> None
         raise click.ClickException(f"cannot read {what[0]}: {error.strerror}") from error
 
 
-def _is_file(word: str) -> bool:
+def _is_there(word: str) -> bool:
+    """Whether there is something of this name: a file, or a pipe such as ``<(xxd -p file)``."""
     try:
-        return Path(word).is_file()
+        return bool(word) and Path(word).exists()
     except OSError:  # no file has so long a name
         return False
 
@@ -113,6 +114,8 @@ def _digits(text: str) -> bytes:
         )
     if len(digits) % 2:
         click.echo("trioscsi: an odd number of digits: the last one is left out", err=True)
+    if len(digits) < 2:
+        raise click.ClickException("there is nothing in it")
     return bytes.fromhex(digits[: len(digits) & ~1])
 
 
