@@ -69,6 +69,27 @@ def test_an_interrupt_is_status_130(run: Run, monkeypatch: pytest.MonkeyPatch) -
     assert run("serve") == (130, "", "")
 
 
+def test_an_interrupt_that_comes_through_nurseries_is_status_130(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise BaseExceptionGroup("", [BaseExceptionGroup("", [KeyboardInterrupt()])])
+
+    monkeypatch.setattr(cli.commands, "main", interrupted)
+    assert run("serve") == (130, "", "")
+
+
+def test_a_bug_is_shown_although_there_was_an_interrupt(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise BaseExceptionGroup("", [KeyboardInterrupt(), ZeroDivisionError()])
+
+    monkeypatch.setattr(cli.commands, "main", interrupted)
+    with pytest.raises(BaseExceptionGroup):
+        run("serve")
+
+
 def test_the_package_can_be_run(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     sys.argv[1:] = ["--version"]
     runpy.run_module("trioscsi", run_name="__main__")

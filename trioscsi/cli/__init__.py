@@ -54,5 +54,10 @@ def main() -> None:
         sys.exit(error.exit_code)
     except click.Abort:
         sys.exit(130)
+    except BaseExceptionGroup as group:
+        # Trio hands over what comes out of a nursery in a group, the key for an interrupt too.
+        if group.split(KeyboardInterrupt)[1] is not None:
+            raise
+        sys.exit(130)
     if status:
         sys.exit(status)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import pytest
 from rich.console import Console
 from textual.pilot import Pilot
 from textual.widgets import Input, Static, TabbedContent
@@ -76,6 +77,16 @@ def test_a_session_is_shown_in_all_panes():
         assert picture.startswith("<svg")
         for word in ("Ladder", "Tasks", "Logout&#160;Request", "LOGGED_IN"):
             assert word in picture
+
+    run(test)
+
+
+@pytest.mark.parametrize("keys", [("q",), ("ctrl+c",), ("slash", "ctrl+c")])
+def test_whoever_has_seen_enough_leaves(keys: tuple[str, ...]):
+    async def test(app: Watch, pilot: Pilot[None]) -> None:
+        await pilot.press(*keys)
+        await pilot.pause()
+        assert not app.is_running
 
     run(test)
 

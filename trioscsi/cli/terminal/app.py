@@ -71,6 +71,7 @@ class Watch(App[None]):
         Binding("t", "transitions", "Transitions"),
         Binding("s", "section", "RFC section"),
         Binding("q", "quit", "Quit"),
+        Binding("ctrl+c", "quit", show=False, priority=True),
     ]
 
     def __init__(
