@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from tests.teaching.conversation import OWN, Conversation
 from trioscsi.machines import MACHINES
-from trioscsi.pdu import LoginRequest, LogoutRequest, NopIn, NopOut, encode
+from trioscsi.pdu import LoginRequest, LoginResponse, LogoutRequest, NopIn, NopOut, encode
 from trioscsi.teaching.rungs import Kind, Sequence
 from trioscsi.teaching.story import Story
 
@@ -93,3 +93,15 @@ def test_a_long_conversation_is_cut_and_counted() -> None:
         talk.ask(NopOut(itt=itt))
     found = sequence(talk, most=5)
     assert (len(found.rungs), found.left_out) == (5, 18)
+
+
+def test_what_each_side_declares_for_itself_is_told_apart() -> None:
+    talk = Conversation()
+    own, others = (b"MaxRecvDataSegmentLength=%d\0" % length for length in (512, 1024))
+    talk.ask(LoginRequest(transit=True, csg=1, nsg=3, data=own))
+    talk.answer(LoginResponse(transit=True, csg=1, nsg=3, data=others))
+    (settled,) = (rung for rung in sequence(talk).rungs if rung.kind is Kind.SETTLED)
+    assert settled.lines == (
+        "MaxRecvDataSegmentLength of the initiator: 512",
+        "MaxRecvDataSegmentLength of the target: 1024",
+    )

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import enum
 import re
+from collections import Counter
 from collections.abc import Collection, Iterator
 
 import attrs
 
 from trioscsi.teaching.explanation import address, ends
+from trioscsi.teaching.negotiated import Line
 from trioscsi.teaching.onlooker import Connection
 from trioscsi.teaching.story import Began, Commented, Event, Happened, Settled, Spoke
 from trioscsi.teaching.summary import headline, numbers
@@ -118,9 +120,18 @@ def _rung(event: Spoke | Happened | Commented | Settled) -> Rung:
         case Commented():
             return Rung(Kind.COMMENT, number, (_short(event.text),), tip=event.text)
         case Settled():
-            pairs = tuple(f"{key.name}: {key.result}" for key in event.keys if key.result)
+            pairs = tuple(_pairs(event.keys))
             tip = "\n".join(" | ".join(row) for row in event.rows)
             return Rung(Kind.SETTLED, number, pairs, tip=tip)
+
+
+def _pairs(keys: Collection[Line]) -> Iterator[str]:
+    """What each key has come to; of one that both sides declare for themselves, whose it is."""
+    times = Counter(key.name for key in keys)
+    for key in keys:
+        if key.result:
+            whose = f" of the {key.proposer.value}" if times[key.name] > 1 else ""
+            yield f"{key.name}{whose}: {key.result}"
 
 
 def _joined(event: Spoke) -> Iterator[str]:
