@@ -52,7 +52,9 @@ def _test(name: str) -> Recipe:
 
 
 _TWICE = '{0} "$1" && {0} "$1"'
-_OFTEN = 'for n in 1 2 3 4 5; do for m in 1 2 3 4; do timeout 5 {0} "$1"; done; done; true'
+# In the foreground it stays in the group of processes that is ended with the drive.
+_BRIEF = 'timeout --foreground 5 {0} "$1"'
+_OFTEN = f"for n in 1 2 3 4 5; do for m in 1 2 3 4; do {_BRIEF}; done; done; true"
 _AT_ONCE = '{0} "$1" & {0} "$1"; status=$?; wait $! && exit $status'
 
 # What is written and read again there is 1 MiB.
