@@ -119,6 +119,18 @@ def test_errors_of_seeking_are_not_holes() -> None:
         sparse.find_extents(-1, 0, 1, 512)
 
 
+@pytest.mark.parametrize("length", [0, 512, MIB])
+def test_what_was_cut_off_a_file_is_no_hole(file: int, length: int) -> None:
+    os.ftruncate(file, length)
+    os.pwrite(file, b"x" * length, 0)
+    with pytest.raises(OSError, match=f"the file has been cut off at byte {length}"):
+        sparse.find_extents(file, 0, 2 * MIB // 512, 512)
+    with pytest.raises(OSError, match=f"the file has been cut off at byte {length}"):
+        sparse.find_extents(file, MIB // 512, 1, 512)
+    if length:
+        assert sparse.find_extents(file, 0, 1, 512) == [Extent(0, 1, mapped=True)]
+
+
 def test_zeroes_come_in_any_length() -> None:
     assert sparse.zeroes(512) == bytes(512)
     assert len(sparse.zeroes(2**24 + 512)) == 2**24 + 512

@@ -110,8 +110,17 @@ def _data_runs(descriptor: int, start: int, end: int) -> Iterator[tuple[int, int
                 yield start, end
             elif error.errno != errno.ENXIO:  # a hole up to the end of the file
                 raise
+            else:
+                _check_length(descriptor, end)
             return
         if start < end:
             stop = min(os.lseek(descriptor, start, os.SEEK_HOLE), end)
             yield start, stop
             start = stop
+
+
+def _check_length(descriptor: int, end: int) -> None:
+    """What is missing of a file that somebody has cut off is no hole: it was not all zeroes."""
+    length = os.fstat(descriptor).st_size
+    if length < end:
+        raise OSError(errno.EIO, f"the file has been cut off at byte {length}")
