@@ -163,6 +163,12 @@ def test_a_connection_that_is_closed_is_not_looked_at_any_more():
     assert talk.failing() == set()
 
 
+def test_of_a_text_that_cannot_be_read_it_is_not_said_what_it_lacks():
+    talk = Talk()
+    talk.say(talk.login_request(data=b"InitiatorName=iqn.2025-12.local:a\0TargetName\0"))
+    assert talk.failing() == {"M-32"}
+
+
 def test_nothing_is_read_after_a_damaged_header():
     talk = Talk().log_in(HeaderDigest="CRC32C")
     talk.say_bytes(bytes(104))

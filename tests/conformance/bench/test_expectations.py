@@ -68,6 +68,15 @@ def verdict(act, how: How, times: int = 1) -> Verdict:
     return played_by(scene, Ends(how, times)).verdict
 
 
+@pytest.mark.parametrize(
+    ("how", "says"),
+    [(How.DONE, "it passes for good"), (How.HUNG, "no failure is reported")],
+)
+def test_who_hangs_is_not_said_to_have_succeeded(how: How, says: str):
+    scene = Scenario(id="XX-01", says="It ends.", rule=_RULE, drive=Drive.LOGIN, act=no_success)
+    assert played_by(scene, Ends(how)).says.startswith(says)
+
+
 @pytest.mark.parametrize("how", set(How) - {How.DONE, How.UNKNOWN})
 def test_success_is_doing_all_that_was_asked_for(how: How):
     assert verdict(success, How.DONE) is Verdict.PASS

@@ -19,6 +19,7 @@ from trioscsi.conformance.bench.clock import QUIET
 from trioscsi.conformance.bench.outcome import Outcome
 from trioscsi.conformance.bench.run import perform
 from trioscsi.conformance.drivers.in_house import InHouse
+from trioscsi.conformance.monitors import MONITORS
 from trioscsi.conformance.report import Report
 from trioscsi.conformance.report.as_json import as_json
 from trioscsi.conformance.report.compare import Difference, differences, parse
@@ -27,6 +28,7 @@ from trioscsi.conformance.report.html import as_html
 from trioscsi.conformance.report.junit import as_junit
 from trioscsi.conformance.report.terminal import lines, progress
 from trioscsi.conformance.scenarios import SCENARIOS
+from trioscsi.conformance.verdicts import Result
 from trioscsi.errors import UsageError
 from trioscsi.initiator.mutants import MUTANTS
 
@@ -79,6 +81,12 @@ def test_json_has_the_proof_with_its_header(report: Report):
     assert len(evidence["header"]) == 96
     assert found["summary"]["FAIL"] == 1
     assert {row["id"] for row in found["monitors"]} == {f"M-{n:02}" for n in range(1, 45)}
+
+
+def test_json_has_what_was_found_of_an_observed_target_as_well():
+    results = {name: Result(name) for name in ("M-01", "T-06")}
+    found = json.loads(as_json(Report("a proxy", observed=results)))
+    assert {row["id"] for row in found["monitors"]} == MONITORS.keys()
 
 
 def test_build_servers_see_failures_and_what_was_skipped(report: Report):

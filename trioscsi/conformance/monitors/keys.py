@@ -172,6 +172,8 @@ def discovery(scene: Scene, pdu: Pdu) -> Remarks:
     "M-41", "Names are iSCSI names in their normal form, and the login brings them.", LoginRequest
 )
 def names(scene: Scene, pdu: LoginRequest) -> Remarks:
+    if scene.connection.text_fault is not None:
+        return  # its keys cannot be read: that is a matter for M-32
     said = scene.connection.said
     for one in said:
         if one.key is not None and one.key.syntax in _NAMES and one.value not in RESERVED:

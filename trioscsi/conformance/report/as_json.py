@@ -28,7 +28,9 @@ def as_object(report: Report) -> dict[str, Any]:
             "seen": dict(report.seen),
         },
         "results": [_result(outcome) for outcome in report.outcomes],
-        "monitors": [_monitor(watched) for watched in report.monitors.values()],
+        "monitors": [
+            _monitor(watched) for watched in (*report.monitors.values(), *report.of_target.values())
+        ],
         "summary": {str(verdict): count for verdict, count in report.summary.items()},
     }
 

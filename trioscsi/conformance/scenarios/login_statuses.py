@@ -147,12 +147,19 @@ async def two_addresses(play: Play) -> None:
     "An address may have a name, an IPv6 address in brackets, and no port.",
     _ADDRESSES,
     Drive.LOGIN,
-    mutants=("login-unmoved",),
+    mutants=("login-numeric",),
 )
 async def forms_of_addresses(play: Play) -> None:
     if play.host != "127.0.0.1":
         raise NotExercised("it reaches the stage by one address alone")
     link = await play.connection()
+    await _redirect(
+        link, LoginStatus.TARGET_MOVED_TEMPORARILY, f"{play.host}:{await play.another_portal()}"
+    )
+    try:
+        link = await play.connection(within=10)
+    except (DriverEnded, Silence):
+        raise NotExercised("it follows no redirection, whatever the address") from None
     for form, address, port in _FORMS:
         try:
             opened = await play.another_portal(address, port)

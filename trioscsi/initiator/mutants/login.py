@@ -50,6 +50,7 @@ MUTANTS: tuple[Deviation, ...] = (
     row("login-unsettled", "6.3", "leaves a stage with keys that want an answer", Rule.SETTLED_TRANSIT),
     row("login-stays", "11.13.5", "goes on after a refusal", Rule.REFUSAL_ENDS),
     row("login-unmoved", "11.13.5", "does not follow a redirection", Rule.FOLLOW_REDIRECTION),
+    row("login-numeric", "13.8", "knows no addresses with a name", hears=choking(brings("TargetAddress=localhost"))),
     row("login-patient", "8.1.2", "waits for ever for a response", Rule.LOGIN_TIME),
     row("login-tires", "6.3.3", "asks for the next stage once only", changing(LoginRequest, when=empty, transit=False, nsg=0)),
     row("login-repeats", "6.3", "says all its keys again", all_again),
