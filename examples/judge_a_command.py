@@ -20,6 +20,8 @@ async def judge(command):
 
 
 def main():
+    if not sys.argv[1:]:
+        sys.exit("say how the initiator is started, such as: iscsi-inq {url}")
     report = trio.run(judge, sys.argv[1:])
     for outcome in report.outcomes:
         print(outcome.scenario.id, outcome.verdict, outcome.scenario.says, outcome.says)

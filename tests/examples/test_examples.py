@@ -92,6 +92,12 @@ def test_a_command_is_judged() -> None:
     ]
 
 
+def test_without_a_command_nothing_is_judged() -> None:
+    done = run("judge_a_command.py")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "say how the initiator is started, such as: iscsi-inq {url}\n"
+
+
 @pytest.mark.parametrize("path", ALL, ids=lambda path: path.stem)
 def test_an_example_says_how_to_run_it(path: Path) -> None:
     docstring = ast.get_docstring(ast.parse(path.read_text()))
