@@ -84,7 +84,7 @@ async def test_a_pdu_is_shown_with_its_fields_and_the_states_that_it_comes_to() 
     shown = "\n".join(room.lines)
     assert "  -->  Login Request, stage 1 to 3" in shown
     assert "       Login Request (RFC 7143 section 11.12)" in shown
-    assert "InitiatorName  initiator: iqn.a:b" in shown
+    assert "InitiatorName  iqn.a:b  declared, no answer  13.5" in shown
     assert "connection: S3 XPT_UP. The transport is up" in shown
     assert "session: Q1 FREE. " in shown
     assert room.lines[-1] == PROMPT

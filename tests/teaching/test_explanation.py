@@ -71,9 +71,9 @@ def test_what_is_inside_is_told_too() -> None:
 
 def test_text_is_a_table() -> None:
     text = explained(TextRequest(data=b"SendTargets=All\0"))
-    assert "SendTargets  initiator: All" in text
+    assert "SendTargets  All    a question  13.3" in text
     text = explained(TextResponse(data=b"TargetName=iqn.a:b\0rest"))
-    assert "TargetName  target: iqn.a:b" in text
+    assert "TargetName  iqn.a:b  declared, no answer  13.4" in text
     assert "wrong: text that does not end with a null" in text
 
 

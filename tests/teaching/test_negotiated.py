@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from trioscsi.teaching.negotiated import COLUMNS, MOST_KEYS, Table
+from trioscsi.teaching.negotiated import COLUMNS, MOST_KEYS, Table, alone
 from trioscsi.text import KEYS, Side
 
 I, T = Side.INITIATOR, Side.TARGET  # noqa: E741 - as tables have it
@@ -42,6 +42,9 @@ def test_both_sides_may_declare_the_same_key() -> None:
     ("said", "result"),
     [
         ([(I, "InitialR2T", "No")], "no answer"),
+        ([(I, "InitialR2T", "Yes")], "Yes"),
+        ([(I, "ImmediateData", "No")], "No"),
+        ([(I, "ImmediateData", "Yes")], "no answer"),
         ([(I, "InitialR2T", "No"), (T, "InitialR2T", "Irrelevant")], "as it was"),
         ([(I, "InitialR2T", "Yes"), (T, "InitialR2T", "No")], "wrong: No is no answer to Yes"),
         ([(I, "HeaderDigest", "None"), (T, "HeaderDigest", "CRC32C")], "wrong: CRC32C is no"),
@@ -90,3 +93,27 @@ def test_a_target_may_name_itself_to_those_who_ask() -> None:
 
 def test_no_key_is_no_table() -> None:
     assert Table().rows == []
+
+
+def test_what_one_pdu_says_alone_is_neither_offer_nor_answer() -> None:
+    said = [("HeaderDigest", "None"), ("iSCSIProtocolLevel", "NotUnderstood"), ("X-a", "b" * 99)]
+    table, wrong = alone(T, said)
+    assert table == [
+        ("key", "value", "rule", "section"),
+        ("HeaderDigest", "None", "the first offered that both know", "13.1"),
+        (
+            "iSCSIProtocolLevel",
+            "NotUnderstood",
+            "the smaller one",
+            KEYS["iSCSIProtocolLevel"].section,
+        ),
+        ("X-a", "b" * 57 + "...", "unknown key", ""),
+    ]
+    assert wrong == []
+
+
+def test_what_is_wrong_in_one_pdu_alone_is_told() -> None:
+    said = [("InitiatorName", "iqn.a:b"), ("MaxBurstLength", "512"), ("MaxBurstLength", "512")]
+    _, wrong = alone(T, said)
+    assert wrong == ["InitiatorName: no target sends it", "MaxBurstLength: sent twice"]
+    assert alone(T, []) == ([], [])

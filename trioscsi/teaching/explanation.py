@@ -24,7 +24,7 @@ from trioscsi.pdu.sense import split as split_sense
 from trioscsi.teaching import commands, header
 from trioscsi.teaching.fields import Explained, Part, explain, title
 from trioscsi.teaching.meanings import FIELDS
-from trioscsi.teaching.negotiated import Table, pairs_in
+from trioscsi.teaching.negotiated import alone, pairs_in
 from trioscsi.teaching.onlooker import Connection
 from trioscsi.teaching.splitting import Cut
 from trioscsi.teaching.story import TEXTS, Began, Commented, Event, Happened, Settled, Spoke, Story
@@ -152,14 +152,13 @@ def _sense(data: bytes) -> Iterator[Content]:
 
 
 def _text(pdu: Pdu, data: bytes) -> Iterator[Content]:
-    heard = Table()
     side = Side.INITIATOR if isinstance(pdu, LoginRequest | TextRequest) else Side.TARGET
-    pairs, wrong = pairs_in(data)
-    for name, value in pairs:
-        heard.hear(side, name, value)
-    if heard.rows or wrong:
-        title = "Text" if heard.rows else ""
-        yield Content(title, tuple(heard.rows), (wrong,) if wrong else ())
+    pairs, broken = pairs_in(data)
+    rows, wrong = alone(side, pairs)
+    if broken:
+        wrong.append(broken)
+    if rows or wrong:
+        yield Content("Text" if rows else "", tuple(rows), tuple(wrong))
 
 
 def _hex(data: bytes) -> str:

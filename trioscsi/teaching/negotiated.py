@@ -5,7 +5,7 @@ RFC 7143 sections 6.2 and 13; nothing here fails, what is wrong is said in the t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import attrs
 
@@ -25,12 +25,15 @@ _RULES: Mapping[Kind, str] = {
     Kind.EXCHANGE: "a step of authentication",
     Kind.OBSOLETE: "obsolete, to be rejected",
 }
+_DECIDES: Mapping[Kind, str] = {Kind.AND: "No", Kind.OR: "Yes"}
+"""The offers that decide, whatever the other side says."""
 MOST_KEYS = 512
 """Keys of one table; a peer can send more of them than anybody reads."""
 _MOST_SHOWN = 60
 """Characters of a value."""
 
 COLUMNS = ("key", "offered", "answered", "rule", "result", "section")
+_ALONE = ("key", "value", "rule", "section")
 
 
 @attrs.define
@@ -64,7 +67,8 @@ class Line:
         if key.kind not in RULES:
             return self.offered if key.kind is Kind.DECLARATION else ""
         if self.answered is None:
-            return "no answer"
+            # What decides alone needs no answer (section 6.2.2).
+            return self.offered if self.offered == _DECIDES.get(key.kind) else "no answer"
         if self.answered in RESERVED:
             return "as it was"
         return self.answered
@@ -72,14 +76,19 @@ class Line:
     @property
     def cells(self) -> tuple[str, ...]:
         """The line in the order of ``COLUMNS``."""
-        key = self.key
-        section = "" if key is None else key.section
         answered = "" if self.answered is None else self.answered
         offered = f"{self.proposer.value}: {self.offered}"
-        return tuple(
-            each if len(each) <= _MOST_SHOWN else each[: _MOST_SHOWN - 3] + "..."
-            for each in (self.name, offered, answered, self.rule, self.result, section)
-        )
+        cells = (self.name, offered, answered, self.rule, self.result, self._section)
+        return tuple(map(_short, cells))
+
+    @property
+    def alone(self) -> tuple[str, ...]:
+        """The line of one PDU alone, of which nobody knows whether it offers or answers."""
+        return tuple(map(_short, (self.name, self.offered, self.rule, self._section)))
+
+    @property
+    def _section(self) -> str:
+        return "" if self.key is None else self.key.section
 
 
 @attrs.define
@@ -117,6 +126,24 @@ class Table:
     def rows(self) -> list[tuple[str, ...]]:
         """The table, with its head."""
         return [COLUMNS, *(line.cells for line in self.lines)] if self.lines else []
+
+
+def alone(side: Side, pairs: Iterable[Pair]) -> tuple[list[tuple[str, ...]], list[str]]:
+    """The keys of one PDU as a table, with its head, and what is wrong with them."""
+    heard = Table()
+    for name, value in pairs:
+        heard.hear(side, name, value)
+    lines = heard.lines
+    wrong = [
+        f"{line.name}: {line.wrong}"
+        for line in lines
+        if line.wrong and line.offered not in RESERVED  # it may well be an answer
+    ]
+    return [_ALONE, *(line.alone for line in lines)] if lines else [], wrong
+
+
+def _short(cell: str) -> str:
+    return cell if len(cell) <= _MOST_SHOWN else cell[: _MOST_SHOWN - 3] + "..."
 
 
 def _wrong_offer(key: Key, side: Side, value: str) -> str:

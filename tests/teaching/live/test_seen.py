@@ -40,7 +40,7 @@ def test_an_explained_pdu_has_all_fields_and_what_is_inside():
     assert (fields["isid"]["byte"], fields["isid"]["width"]) == (8, 48)
     (text,) = explained["contents"]
     assert text["title"] == "Text"
-    assert text["rows"][1][:2] == ["InitiatorName", "initiator: iqn.a:b"]
+    assert text["rows"][1][:2] == ["InitiatorName", "iqn.a:b"]
     assert explained["wrong"] == []
 
 
