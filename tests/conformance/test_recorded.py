@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 import io
+from random import Random
 
 import pytest
 import trio
+from hypothesis import given
+from hypothesis import strategies as st
 from trio.testing import MockClock
 
 from tests.conformance.memory import Memory
 from trioscsi.capture import Trace, read_capture
+from trioscsi.capture.reading import Packet
 from trioscsi.conformance import Verdict
 from trioscsi.conformance.bench.clock import QUIET
 from trioscsi.conformance.bench.run import IQN, filled_disk
@@ -69,6 +73,25 @@ def test_a_conversation_that_keeps_the_rules_passes(capture: bytes):
 def test_a_rule_that_was_broken_is_found():
     _, verdicts = judged(recorded("data-sn"))
     assert verdicts["M-15"] is Verdict.FAIL
+
+
+def blamed(packets: list[Packet]) -> set[str]:
+    """The monitors that find fault with these packets."""
+    judge = RecordedJudge()
+    for packet in packets:
+        judge.hear(packet)
+    return {name for name, result in judge.end().items() if result.verdict is Verdict.FAIL}
+
+
+@given(
+    st.randoms(use_true_random=False), st.sampled_from([0.0, 0.02, 0.1]), st.sampled_from([1, 5])
+)
+def test_nobody_is_blamed_for_what_a_capture_lacks_or_has_in_another_order(
+    capture: bytes, random: Random, lost: float, late: int
+):
+    packets = [each for each in read_capture(io.BytesIO(capture)) if random.random() >= lost]
+    place = {id(each): n + late * random.random() for n, each in enumerate(packets)}
+    assert not blamed(sorted(packets, key=lambda each: place[id(each)]))
 
 
 ALONE = {monitor.id for monitor in MONITORS.values() if monitor.alone}

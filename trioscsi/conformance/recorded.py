@@ -77,7 +77,7 @@ class RecordedJudge:
         if connection not in self._torn:
             if not said.cut.is_whole:
                 self._lose(connection, "a PDU is not whole")
-            elif connection.holds(initiator=not said.from_initiator):
+            elif connection.lacks(initiator=not said.from_initiator):
                 # What the other side has said before this is not here: their order is not known.
                 self._lose(connection, "packets are missing, or not in their order")
         side = Side.INITIATOR if said.from_initiator else Side.TARGET

@@ -65,6 +65,10 @@ class _Direction:
         """The same places as a heap."""
         self.held = 0
         """How many bytes wait."""
+        self._known: int | None = None
+        """The number up to which the other side has said that it has all."""
+        self.ended = False
+        """Whether it was seen to say that it is done: that is acknowledged as if it were a byte."""
         self._lost = True
         """Whether it is not known where PDUs begin."""
         self._torn = False
@@ -79,8 +83,9 @@ class _Direction:
 
     def begin(self, sequence: int) -> None:
         """The side begins to speak: the first byte has this number."""
-        self.first = self._next = sequence
-        self._lost = False
+        if self.first is None:
+            self.first = self._next = sequence
+            self._lost = False
 
     def finds_strange(self, segment: Segment) -> bool:
         """Whether a PDU would have to begin with this segment, and none does."""
@@ -117,6 +122,20 @@ class _Direction:
             return
         self.held += len(data) - len(known or b"")
         self._held[place] = data
+
+    @property
+    def lacks(self) -> bool:
+        """Whether bytes are not here that the other side has, or that come before others."""
+        if self.held or self._splitter.undecided:
+            return True
+        if self._next is None or self._known is None:
+            return False
+        return _difference(self._known, self._next) > self.ended
+
+    def is_known_up_to(self, number: int) -> None:
+        """The other side has all before this number."""
+        if self._known is None or _difference(number, self._known) > 0:
+            self._known = number
 
     def acknowledged(self, time: int, number: int) -> Iterator[Heard]:
         """The other side has all before this number: what is not here will not come any more."""
@@ -197,7 +216,11 @@ class Connection:
         this, other = self._directions[from_initiator], self._directions[not from_initiator]
         if segment.flags & SYN:
             this.begin((segment.sequence + 1) % MODULUS)
+            if segment.flags & ACK:
+                other.begin(segment.acknowledged)
             return
+        if segment.flags & ACK:
+            other.is_known_up_to(segment.acknowledged)
         if segment.payload and not self.foreign:
             if not self._heard_pdus and this.finds_strange(segment):
                 self.foreign = True
@@ -209,23 +232,24 @@ class Connection:
         if segment.flags & RST:
             yield Remark(time, "the connection is broken off", from_initiator)
         if segment.flags & FIN:
+            this.ended = True
             self._ended.add(from_initiator)
         if segment.flags & RST or len(self._ended) == len(self._directions):
             self.over = True
 
     @property
     def from_its_beginning(self) -> bool:
-        """Whether its first byte was seen, at least of one side."""
-        return any(direction.first is not None for direction in self._directions.values())
+        """Whether it is known which byte of each side is the first."""
+        return all(direction.first is not None for direction in self._directions.values())
 
     @property
     def is_torn(self) -> bool:
         """Whether it is not known any more, on one side, where PDUs begin."""
         return self.foreign or any(direction.lost for direction in self._directions.values())
 
-    def holds(self, *, initiator: bool) -> bool:
-        """Whether bytes of a side have come that wait for earlier ones."""
-        return self._directions[initiator].held > 0
+    def lacks(self, *, initiator: bool) -> bool:
+        """Whether a side has said something that is not here, as far as is known."""
+        return self._directions[initiator].lacks
 
     @property
     def initiator_closed(self) -> bool:

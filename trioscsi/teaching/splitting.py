@@ -59,6 +59,8 @@ class Splitter:
         """What is kept of the data, of its padding and of its digest."""
         self._left = 0
         """Bytes of these that are still to come."""
+        self.undecided = False
+        """Whether a header is here, and not known whether its digest is to come."""
 
     def receive(self, data: bytes) -> Iterator[Cut]:
         """The PDUs that end in these bytes."""
@@ -94,9 +96,10 @@ class Splitter:
         may_have_digest = buffer[0] & OPCODE_BITS not in _LOGIN and digests.header is not False
         needed = length + DIGEST_LENGTH if may_have_digest else length
         if len(buffer) < (length if last else needed):
+            self.undecided = digests.header is None and len(buffer) >= length
             return False
         header, found = bytes(buffer[:length]), bytes(buffer[length:needed])
-        self._header, self._wrong = header, ()
+        self._header, self._wrong, self.undecided = header, (), False
         if may_have_digest:
             if digests.header is None:
                 digests.header = found == digest(header)

@@ -47,7 +47,7 @@ def check(context: click.Context, capture: BinaryIO, json_file: Path | None) -> 
     report = Report(capture.name, observed=judge.end())
     if not judge.connections:
         raise click.ClickException(complaint or "there is no TCP connection in the capture")
-    if not judge.pdus:
+    if not judge.pdus and not judge.notes:
         count = judge.connections
         raise click.ClickException(
             complaint or f"no iSCSI in the {count} connections of the capture"
