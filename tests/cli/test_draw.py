@@ -37,6 +37,12 @@ def test_a_machine_is_drawn_to_a_file(trioscsi, tmp_path):
     assert file.read_text() == diagrams.svg(MACHINES["initiator.login"])
 
 
+def test_where_there_are_no_diagrams_one_line_says_so(trioscsi, tmp_path):
+    folder = tmp_path / "specs"
+    complaint = f"there is no {folder} here: go to the sources of trioscsi, or give --folder"
+    assert trioscsi("draw", "--check", "--folder", folder) == (1, "", f"trioscsi: {complaint}\n")
+
+
 def test_what_is_written_passes_the_check(trioscsi, tmp_path):
     folder = tmp_path / "diagrams"
     assert trioscsi("draw", "--write", "--folder", folder) == (0, "", "")

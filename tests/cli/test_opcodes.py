@@ -63,5 +63,6 @@ def test_without_a_table_there_is_one_line_that_says_so(trioscsi, tmp_path, tabl
         (tmp_path / "opcodes.toml").write_text(table)
     status, _, complaint = trioscsi()
     assert status == 1
-    assert complaint.startswith(f"trioscsi: no commands in {tmp_path}")
+    assert complaint.startswith(f"trioscsi: no commands in {tmp_path}: ")
+    assert ("; go to the sources of trioscsi, or give --folder" in complaint) == (table is None)
     assert complaint.count("\n") == 1

@@ -108,6 +108,10 @@ def _known(formats: Mapping[str, Drawn], form: str) -> Drawn:
 
 
 def _check(folder: Path) -> None:
+    if not folder.is_dir():
+        raise click.ClickException(
+            f"there is no {folder} here: go to the sources of trioscsi, or give --folder"
+        )
     if names := diagrams.different(folder):
         raise click.ClickException(
             f"not as the machines are: {', '.join(names)} in {folder};"

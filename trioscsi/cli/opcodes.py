@@ -33,5 +33,10 @@ def opcodes(check: bool, write: bool, folder: Path) -> None:
             raise click.ClickException(
                 f"{folder / pages.PAGE} is not as the table is; run trioscsi opcodes --write"
             )
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise click.ClickException(
+            f"no commands in {folder}: {error.strerror}; go to the sources of trioscsi, or give"
+            " --folder"
+        ) from error
+    except ValueError as error:
         raise click.ClickException(f"no commands in {folder}: {error}") from error
