@@ -29,7 +29,8 @@ def test_a_portal_is_a_host_and_perhaps_a_port(text: str, address: tuple[str, in
 
 
 @pytest.mark.parametrize(
-    "text", ["", ":3260", "host:", "host:x", "host:-1", "host:65536", "::1", "[::1]3260", "[]:1"]
+    "text",
+    ["", ":3260", "host:", "host:x", "host:-1", "host:65536", "::1", "[::1]3260", "[]:1", "[::1:1"],
 )
 def test_what_is_no_portal_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match=r"HOST:PORT|no port"):

@@ -30,8 +30,8 @@ Accepted: TypeAlias = Callable[[socket.socket, Address], None]
 def parse_listen(text: str, default_port: int = DEFAULT_PORT) -> Address:
     """Host and port of ``HOST:PORT``, ``[IPV6]:PORT`` or ``HOST``; raises UsageError."""
     if text.startswith("["):
-        host, _, rest = text[1:].partition("]")
-        colon, port = rest[:1], rest[1:]
+        host, bracket, rest = text[1:].partition("]")
+        host, colon, port = host if bracket else "", rest[:1], rest[1:]
     else:
         host, colon, port = text.partition(":")
     if not host or (colon and colon != ":") or (colon and not port.isdecimal()):
