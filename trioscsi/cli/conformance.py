@@ -31,6 +31,7 @@ from trioscsi.conformance.report.compare import differences, parse
 from trioscsi.conformance.report.expected import as_expected
 from trioscsi.conformance.report.html import as_html
 from trioscsi.conformance.report.junit import as_junit
+from trioscsi.conformance.report.plain import plain
 from trioscsi.conformance.report.terminal import lines, progress
 from trioscsi.conformance.scenarios.quick import QUICK
 from trioscsi.errors import CaptureError, DriverError, UsageError
@@ -162,7 +163,7 @@ def run(
     if old is not None:
         found = list(differences(old, as_object(report)))
         for each in found:
-            click.echo(each)
+            click.echo(plain(str(each)))
         click.echo(f"{len(found)} differences from {compare}")
         worse = any(each.worse for each in found)
     if cut_short:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
+import attrs
 import pytest
 import trio
 from trio.testing import MockClock
@@ -96,6 +97,19 @@ def test_build_servers_see_failures_and_what_was_skipped(report: Report):
     assert cases["NP-02"].find("skipped") is not None
     assert not list(cases["LG-01"])
     assert suite.get("tests") == str(3 + 44)
+
+
+def test_what_a_peer_says_neither_moves_a_terminal_nor_spoils_xml(outcomes: list[Outcome]):
+    said = "Key=\x1b[2J\x00\uffff<b>"
+    (breach, *_) = outcomes[1].breaches
+    remark = attrs.evolve(breach.remark, breach=said)
+    odd = attrs.evolve(outcomes[1], remarks=[attrs.evolve(breach, remark=remark)])
+    report = Report("somebody\x07", [odd])
+    failure = ET.fromstring(as_junit(report))[0].find("failure")
+    assert failure is not None
+    assert failure.get("message") == r"Key=\x1b[2J\x00\xffff<b>"
+    assert all(line.isprintable() for line in lines(report))
+    assert progress(odd).isprintable()
 
 
 class Page(HTMLParser):

@@ -16,6 +16,7 @@ from trioscsi.conformance.bench.proxy import Proxy
 from trioscsi.conformance.recorded import RecordedJudge
 from trioscsi.conformance.report import Report
 from trioscsi.conformance.report.as_json import as_json
+from trioscsi.conformance.report.plain import plain
 from trioscsi.conformance.report.terminal import lines
 from trioscsi.conformance.verdicts import Finding, Verdict
 from trioscsi.errors import CaptureError, TrioscsiError, UsageError
@@ -113,4 +114,4 @@ async def _stand_between(
 
 def _tell_finding(finding: Finding) -> None:
     colour = COLOURS.get(Verdict(finding.rule.level.value))
-    click.echo(click.style(f"{finding.rule.level.value}  {finding}", fg=colour))
+    click.echo(click.style(plain(f"{finding.rule.level.value}  {finding}"), fg=colour))

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from xml.etree import ElementTree as ET
 
+from trioscsi.conformance.report.plain import plain
 from trioscsi.conformance.report.report import Report
 from trioscsi.conformance.verdicts import Verdict
 
 
 def as_junit(report: Report) -> str:
     """Each scenario and each monitor is a test case; what was not exercised is skipped."""
-    suite = ET.Element("testsuite", name=f"trioscsi conformance: {report.initiator}")
+    suite = ET.Element("testsuite", name=plain(f"trioscsi conformance: {report.initiator}"))
     counts = {"tests": 0, "failures": 0, "skipped": 0}
 
     def add(group: str, name: str, seconds: float, verdict: Verdict, says: str) -> None:
         case = ET.SubElement(suite, "testcase", classname=group, name=name, time=f"{seconds:.3f}")
         counts["tests"] += 1
+        says = plain(says)
         if verdict is Verdict.FAIL:
             counts["failures"] += 1
             ET.SubElement(case, "failure", message=says)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from trioscsi.conformance.bench.outcome import Outcome
 from trioscsi.conformance.monitors import MONITORS
+from trioscsi.conformance.report.plain import plain
 from trioscsi.conformance.report.report import Report
 from trioscsi.conformance.verdicts import Verdict
 
@@ -23,12 +24,16 @@ def progress(outcome: Outcome, width: int | None = None) -> str:
     """What is said of a scenario when it is over, in a line of at most so many characters."""
     scenario = outcome.scenario
     says = scenario.says if outcome.verdict is Verdict.PASS else f"{scenario.says} [{outcome.says}]"
-    line = row(scenario.id, outcome.verdict, outcome.rule.section, says)
+    line = plain(row(scenario.id, outcome.verdict, outcome.rule.section, says))
     return line if width is None or len(line) <= width else line[: width - 3] + "..."
 
 
 def lines(report: Report) -> Iterator[str]:
     """What was found, when all is over: breaches with their proof, then counts."""
+    return map(plain, _lines(report))
+
+
+def _lines(report: Report) -> Iterator[str]:
     for outcome in report.outcomes:
         if outcome.verdict in _SHOWN:
             yield ""
