@@ -169,7 +169,12 @@ _LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}
     type=click.Path(dir_okay=False, path_type=Path),
     help="The token that whoever looks at the page or asks for metrics has to show.",
 )
-@click.option("-v", "--verbose", is_flag=True, help="Log what initiators do, too.")
+@click.option(
+    "-v",
+    "--verbose",
+    is_flag=True,
+    help="Log connections that are lost, jobs, and the name server's answers, too.",
+)
 def serve(
     disks: tuple[str, ...],
     listen: tuple[str, ...],
