@@ -8,6 +8,8 @@ by itself, by the monitors that need not know what was before it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import groupby
+from operator import itemgetter
 
 from trioscsi.capture.packets import dissect
 from trioscsi.capture.reading import Packet
@@ -50,8 +52,11 @@ class RecordedJudge:
         segment = dissect(packet.link_type, packet.data)
         if segment is None:
             return
-        for connection, heard in self._onlooker.hear(packet.time, segment):
-            self._follow(connection, heard)
+        heard_now = self._onlooker.hear(packet.time, segment)
+        for connection, all_heard in groupby(heard_now, key=itemgetter(0)):
+            for _, heard in all_heard:
+                self._follow(connection, heard)
+            # One that is over may have had much to say that was held back.
             if connection.over:
                 self._close(connection, packet.time)
 
