@@ -104,12 +104,12 @@ async def _stand_between(
                 partial(trio.serve_tcp, between.converse, where[1], host=where[0])
             )
             own = listeners[0].socket.getsockname()[:2]
-            click.echo(f"ready: {format_address(own)} to {host}:{port}")
+            click.echo(f"ready: {format_address(own)} to {format_address((host, port))}")
             with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
                 async for _ in signals:
                     break
             nursery.cancel_scope.cancel()
-    return Report(f"what went to {host}:{port}", observed=between.judge.end())
+    return Report(f"what went to {format_address((host, port))}", observed=between.judge.end())
 
 
 def _tell_finding(finding: Finding) -> None:

@@ -10,6 +10,7 @@ from trioscsi.conformance.bench.wire import peer_of
 from trioscsi.conformance.judge import Judge, ignore
 from trioscsi.conformance.verdicts import Finding
 from trioscsi.errors import why_unreachable
+from trioscsi.server.listener import format_address
 from trioscsi.server.tracing import Tap, Trace
 from trioscsi.text import Side
 
@@ -47,7 +48,8 @@ class Proxy:
             with trio.fail_after(_PATIENCE):
                 target = await trio.open_tcp_stream(self._host, self._port)
         except (OSError, trio.TooSlowError) as error:
-            self._say(f"{self._host}:{self._port} cannot be reached: {why_unreachable(error)}")
+            target_is_at = format_address((self._host, self._port))
+            self._say(f"{target_is_at} cannot be reached: {why_unreachable(error)}")
             await trio.aclose_forcefully(initiator)
             return
         number = self.judge.open()
@@ -56,7 +58,7 @@ class Proxy:
         if self._trace is not None:
             own = initiator.socket.getsockname()[:2]
             tap = self._trace.connect(peer, own, own)
-        self._say(f"connection {number} from {peer[0]}:{peer[1]}")
+        self._say(f"connection {number} from {format_address(peer)}")
         streams = {Side.INITIATOR: initiator, Side.TARGET: target}
         try:
             async with trio.open_nursery() as nursery:
