@@ -43,6 +43,13 @@ def test_the_checksums_are_right(ends: Ends, payload: bytes, flags: int) -> None
 
 
 @pytest.mark.parametrize("ends", [FOUR, SIX], ids=["IPv4", "IPv6"])
+def test_a_checksum_that_comes_to_nothing_is_zero(ends: Ends) -> None:
+    checksum = ends.headers(1, 7, ACK, bytes(2))[-4:-2]
+    headers = ends.headers(1, 7, ACK, checksum)  # a payload that makes up for what was left
+    assert headers[-4:-2] == bytes(2)
+
+
+@pytest.mark.parametrize("ends", [FOUR, SIX], ids=["IPv4", "IPv6"])
 @pytest.mark.parametrize(
     ("link_type", "before"),
     [

@@ -101,7 +101,8 @@ def _sum(data: Buffer) -> int:
 
 
 def _complement(total: int) -> int:
-    return 0xFFFF - total % 0xFFFF
+    """The checksum; never 0xFFFF, as what is summed up is never all zeroes (RFC 1624)."""
+    return -total % 0xFFFF
 
 
 def dissect(link_type: int, packet: bytes) -> Segment | None:
