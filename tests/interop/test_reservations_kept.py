@@ -7,6 +7,7 @@ from random import Random
 from threading import Timer
 
 import attrs
+import pytest
 
 from tests.interop.restarts import Restarts
 from tests.interop.writer import Writer
@@ -110,6 +111,7 @@ class Registrant(Writer):
         raise AssertionError(pdu)
 
 
+@pytest.mark.slow
 def test_what_was_acknowledged_survives_a_kill_at_any_moment(tmp_path: Path) -> None:
     random = Random(4711)
     state = after = State()
