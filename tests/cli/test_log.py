@@ -1,21 +1,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 
 import pytest
 
 from trioscsi.cli.log import Pace, log_to_standard_error
 from trioscsi.limits import LOG_INTERVAL, LOG_LINES
-
-
-@pytest.fixture(autouse=True)
-def _same_log() -> Iterator[None]:
-    """Other tests have the log as it was."""
-    log = logging.getLogger("trioscsi")
-    before = log.handlers[:], log.level
-    yield
-    log.handlers[:], log.level = before
 
 
 def passed(pace: Pace, when: float, times: int) -> list[str]:

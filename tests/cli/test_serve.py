@@ -7,7 +7,6 @@ import socket
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
@@ -28,15 +27,6 @@ from trioscsi.pdu import AsyncEvent, AsyncMessage
 from trioscsi.teaching.explainer import Explainer
 
 module = import_module("trioscsi.cli.serve")  # "serve" in trioscsi.cli is the command
-
-
-@pytest.fixture(autouse=True)
-def _same_log() -> Iterator[None]:
-    """The command sets the log up; other tests have it as it was."""
-    log = logging.getLogger("trioscsi")
-    before = log.handlers[:], log.level
-    yield
-    log.handlers[:], log.level = before
 
 
 def invoke(*arguments: str) -> Result:

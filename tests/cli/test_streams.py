@@ -60,7 +60,7 @@ def test_long_lines_are_written_whole(tmp_path: Path) -> None:
 def test_a_reader_that_has_gone_and_a_full_disk_are_no_errors() -> None:
     ours, theirs = os.pipe()
     os.close(ours)
-    with open(theirs, "w") as stream:  # noqa: PTH123 - as above
+    with os.fdopen(theirs, "w") as stream:
         print("unheard", file=unhurried(stream))
     with Path("/dev/full").open("w") as stream:
         print("unheard", file=unhurried(stream))

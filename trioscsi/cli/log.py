@@ -10,7 +10,7 @@ from trioscsi.limits import LOG_INTERVAL, LOG_LINES
 
 
 def log_to_standard_error(*, verbose: bool) -> None:
-    """Let the log be seen: coloured on a terminal, with what initiators do if ``verbose``."""
+    """Let the log be seen: coloured on a terminal, with what is no fault if ``verbose``."""
     handler: logging.Handler
     stream = unhurried(sys.stderr)
     if stream.isatty():
