@@ -92,9 +92,9 @@ class Peer:
             while view:
                 view = view[await self.socket.send(view) :]
 
-    def send_now(self, pdu: Pdu) -> None:
-        """Send a small PDU before anybody else in this process does anything."""
-        data = b"".join(encode(pdu))
+    def send_now(self, *pdus: Pdu) -> None:
+        """Send small PDUs before anybody else in this process does anything."""
+        data = b"".join(b"".join(encode(pdu)) for pdu in pdus)
         self._wire.sent(data)
         assert os.write(self.socket.fileno(), data) == len(data)
 

@@ -17,6 +17,7 @@ from tests.server.disks import Counting
 from tests.server.peer import (
     BLOCK,
     INITIATOR,
+    NAME,
     OTHER_ISID,
     SYNCHRONIZE_CACHE,
     TEST_UNIT_READY,
@@ -32,6 +33,7 @@ from trioscsi.pdu import (
     NO_TASK,
     DataOut,
     LoginRequest,
+    LoginResponse,
     NopIn,
     NopOut,
     Pdu,
@@ -169,6 +171,25 @@ async def test_a_login_of_too_much_text_is_refused(
     assert statuses == [0, 0, 2]
     assert await peer.receive() is None
     assert len(caplog.messages) == 1
+
+
+async def test_commands_that_come_with_the_login_harm_no_other_session(build: Build) -> None:
+    house = build(Slow(MemoryDisk("1MiB")))
+    other, peer = await house.log_in(OTHER_ISID), house.connect()
+    await wait_all_tasks_blocked()
+    keys = f"InitiatorName={INITIATOR}\0TargetName={NAME}\0".encode()
+    login = LoginRequest(transit=True, csg=1, nsg=3, isid=b"\x80test\0", cmd_sn=1, data=keys)
+    attention = peer.command(TEST_UNIT_READY)
+    early = peer.command(read10(12, 1), reads=BLOCK)
+    # Both at once, and the other one acts first.
+    innocent = other.command(read10(13, 1), reads=BLOCK)
+    other.send_now(innocent)
+    peer.send_now(login, attention, early)
+    assert (await other.answer(innocent)).status == 0
+    assert isinstance(await peer.receive(), LoginResponse)
+    assert (await peer.answer(attention)).status != 0
+    assert (await peer.answer(early)).status == 0
+    assert await is_unharmed(other)
 
 
 @pytest.mark.parametrize("disk", [MemoryDisk("1MiB"), Slow(MemoryDisk("1MiB"))])

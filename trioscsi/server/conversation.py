@@ -261,8 +261,10 @@ class Conversation:
         self._in_turn = True
         try:
             self._more = self._receive(now)
-            if self._much:
-                self._handle_events()  # while the data are in the processor's cache
+            if self._much or self._performer is None:
+                # While the data are in the processor's cache; and what comes with a login, before
+                # another connection of the target acts and does not know whose it is.
+                self._handle_events()
         except Exception as error:  # noqa: BLE001 - a fault of ours ends this conversation alone
             self._more = False
             self.fail(error)
