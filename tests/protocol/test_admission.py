@@ -21,7 +21,7 @@ from tests.protocol.peer import (
 from tests.requirements import requirement
 from trioscsi.limits import Limits
 from trioscsi.pdu import LoginStatus
-from trioscsi.protocol import NexusCreated, NexusLost
+from trioscsi.protocol import SessionBegan, SessionEnded
 from trioscsi.text import Offer
 
 NEW = b"other!"
@@ -48,7 +48,7 @@ def test_a_new_isid_without_tsih_begins_a_session():
     first, second = login(gate), login(gate, isid=NEW)
     assert tsih(first) != tsih(second)
     assert len(gate.target.sessions) == 2
-    assert [type(event) for event in gate.disk.events] == [NexusCreated, NexusCreated]
+    assert [type(event) for event in gate.disk.events] == [SessionBegan, SessionBegan]
 
 
 def test_a_new_isid_with_a_tsih_is_refused():
@@ -73,7 +73,7 @@ def test_a_known_isid_without_tsih_reinstates_the_session():
     assert old.connection.session.state == "FREE"
     assert gate.target.sessions == [new.connection.session]
     assert tsih(new) != tsih(old)
-    assert [type(event) for event in gate.disk.events] == [NexusCreated, NexusLost, NexusCreated]
+    assert [type(event) for event in gate.disk.events] == [SessionBegan, SessionEnded, SessionBegan]
 
 
 def test_a_reinstated_session_takes_its_commands_with_it():
@@ -147,12 +147,11 @@ def test_names_are_compared_in_their_normal_form():
     assert first.connection.closed
 
 
-def test_a_discovery_session_needs_no_target_and_creates_no_nexus():
+def test_a_discovery_session_needs_no_target():
     gate = gate_of()
     peer = login(gate, discovery=True)
     assert peer.connection.session.node is gate.discovery
     assert not peer.connection.session.normal
-    assert gate.discovery.take_events() == []
     assert gate.disk.events == []
 
 
@@ -204,7 +203,7 @@ def test_of_two_logins_of_one_port_the_later_replaces_the_earlier():
     assert slow.connection.full_feature
     assert fast.connection.closed
     assert gate.target.sessions == [slow.connection.session]
-    assert [type(event) for event in gate.disk.events] == [NexusCreated, NexusLost, NexusCreated]
+    assert [type(event) for event in gate.disk.events] == [SessionBegan, SessionEnded, SessionBegan]
 
 
 def test_a_login_replaces_the_session_that_there_is_when_it_ends():

@@ -23,7 +23,7 @@ from trioscsi.pdu import (
     TaskResult,
     TextRequest,
 )
-from trioscsi.protocol import CommandsCleared, NexusLost, UnitReset
+from trioscsi.protocol import CommandsCleared, SessionEnded, UnitReset
 from trioscsi.text import Offer
 
 ELSEWHERE = 1 << 48
@@ -477,7 +477,7 @@ def test_a_nexus_is_reset_and_its_session_ends():
     assert result(peer, TaskFunction.I_T_NEXUS_RESET) is TaskResult.COMPLETE
     assert peer.connection.closed
     assert peer.gate.target.sessions == [other.connection.session]
-    assert peer.gate.disk.events[-1] == NexusLost(peer.connection.session)
+    assert peer.gate.disk.events[-1] == SessionEnded(peer.connection.session, "timed_out")
     assert under_way(other) == {foreign.itt}
 
 

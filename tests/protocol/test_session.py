@@ -9,7 +9,7 @@ from tests.requirements import requirement
 from tests.transitions import TransitionCounter
 from trioscsi.limits import Limits
 from trioscsi.pdu import LoginStage, LogoutReason, LogoutRequest
-from trioscsi.protocol import NexusCreated, NexusLost, Session, TasksCleared
+from trioscsi.protocol import Session, SessionBegan, SessionEnded, TasksCleared
 from trioscsi.text import Offer
 
 TWO = {"MaxConnections": "2"}
@@ -64,7 +64,7 @@ def test_a_session_is_closed_with_its_last_connection():
     assert session_of(peer).state == "FREE"
     assert gate.target.sessions == []
     assert labels(gate) == {"N1", "N2", "N3"}
-    assert kinds(gate) == [NexusCreated, NexusLost]
+    assert kinds(gate) == [SessionBegan, SessionEnded]
 
 
 def test_a_session_fails_with_its_last_connection_and_times_out():
@@ -80,7 +80,7 @@ def test_a_session_fails_with_its_last_connection_and_times_out():
     assert session.state == "FREE"
     assert gate.target.sessions == []
     gate.disk.handle()
-    assert kinds(gate) == [NexusCreated, NexusLost]
+    assert kinds(gate) == [SessionBegan, SessionEnded]
     assert labels(gate) == {"N1", "N2", "N5", "N6"}
 
 
@@ -111,7 +111,7 @@ def test_a_failed_session_is_continued_by_a_login():
     assert session_of(new).connections == [new.connection]
     assert {"N7", "N10"} <= labels(gate)
     gate.disk.handle()
-    assert kinds(gate) == [NexusCreated]
+    assert kinds(gate) == [SessionBegan]
 
 
 def test_a_failed_session_may_be_continued_by_another_connection():
@@ -178,7 +178,7 @@ def test_a_failed_session_is_reinstated():
     assert gate.target.sessions == [session_of(new)]
     assert gate.target.deadlines.next() is None
     assert "N6" in labels(gate)
-    assert kinds(gate) == [NexusCreated, NexusLost, NexusCreated]
+    assert kinds(gate) == [SessionBegan, SessionEnded, SessionBegan]
 
 
 @requirement("7143-7.15-2")
@@ -206,7 +206,7 @@ def test_one_connection_of_several_may_be_lost():
     gate.disk.handle()
     assert session_of(first).state == "LOGGED_IN"
     assert len(session_of(first).tasks) == 0
-    assert kinds(gate) == [NexusCreated, TasksCleared]
+    assert kinds(gate) == [SessionBegan, TasksCleared]
     gate.target.deadlines.run(WAIT)
     assert session_of(first).connections == [second.connection]
 
@@ -239,13 +239,16 @@ def test_a_logout_of_the_session_ends_all_its_connections():
     assert labels(gate, "cleanup") == {"M1"}
 
 
-def test_discovery_sessions_tell_scsi_nothing():
+def test_discovery_sessions_begin_and_end_as_others_do():
     gate = gate_of()
     peer = login(gate, discovery=True)
     peer.connection.lost("gone", 0.0)
     gate.discovery.deadlines.run(WAIT)
     assert session_of(peer).state == "FREE"
-    assert gate.discovery.events == []
+    assert gate.discovery.events == [
+        SessionBegan(session_of(peer), peer.connection),
+        SessionEnded(session_of(peer), "timed_out"),
+    ]
 
 
 def test_an_aborted_task_is_aborted_once():

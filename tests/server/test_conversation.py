@@ -384,6 +384,7 @@ async def test_a_connection_that_breaks_while_reading_is_one_line_in_the_log(
 ) -> None:
     house = build()
     peer = await house.log_in()
+    caplog.clear()
     await peer.send(ping())
     await wait_all_tasks_blocked()
     peer.close()  # the answer was not read: the kernel resets the connection
@@ -396,6 +397,7 @@ async def test_a_connection_that_breaks_while_sending_is_one_line_in_the_log(
     build: Build, caplog: pytest.LogCaptureFixture
 ) -> None:
     peer = await build().log_in()
+    caplog.clear()
     peer.socket.shutdown(socket.SHUT_RD)
     await peer.send(ping())
     await wait_all_tasks_blocked()
@@ -410,6 +412,7 @@ async def test_a_peer_that_errs_without_end_does_not_fill_the_log(
     build: Build, caplog: pytest.LogCaptureFixture
 ) -> None:
     peer = await build().log_in()
+    caplog.clear()
     for _ in range(5):
         await peer.send(*(ScsiResponse() for _ in range(30)))
         for _ in range(30):

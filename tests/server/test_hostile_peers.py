@@ -133,6 +133,7 @@ async def test_a_data_segment_larger_than_declared_is_rejected_and_ends_the_conn
 ) -> None:
     house = build()
     peer = await house.log_in()
+    caplog.clear()
     await peer.send(DataOut(itt=5, data=bytes(Limits().segment + 4)))
     reject = await peer.receive()
     assert isinstance(reject, Reject)
@@ -147,6 +148,7 @@ async def test_a_text_that_does_not_end_is_rejected(
 ) -> None:
     house = build()
     peer = await house.log_in()
+    caplog.clear()
     request = TextRequest(
         immediate=True, final=False, continue_=True, itt=0x77, cmd_sn=peer.cmd_sn, data=b"X" * 8000
     )
@@ -199,6 +201,7 @@ async def test_an_initiator_that_vanishes_in_the_middle_of_a_write_changes_nothi
     house = build(disk)
     other = await house.log_in(OTHER_ISID)
     peer = await house.log_in()
+    caplog.clear()
     await peer.send(peer.command(write10(0, 512), writes=1 << 18))
     r2t = await peer.receive()
     await peer.send(

@@ -98,6 +98,15 @@ async def only_after_the_flush(disk: Cached, house: House, cdb: bytes, data: byt
     assert (await peer.answer(command)).status == Status.GOOD
 
 
+async def test_a_discovery_session_is_no_nexus(build: Build) -> None:
+    house = build()
+    house.target.performer.target.attach = Mock()  # type: ignore[method-assign]
+    peer = house.connect()
+    assert await peer.log_in(None) == 0
+    await peer.log_out()
+    house.target.performer.target.attach.assert_not_called()
+
+
 async def test_synchronize_cache_is_answered_after_the_flush(
     build: Build, autojump_clock: MockClock
 ) -> None:

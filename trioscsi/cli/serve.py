@@ -173,7 +173,8 @@ _LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}
     "-v",
     "--verbose",
     is_flag=True,
-    help="Log connections that are lost, jobs, and the name server's answers, too.",
+    help="Log sessions that begin and end, connections that are lost, jobs, and the name server's"
+    " answers, too.",
 )
 def serve(
     disks: tuple[str, ...],

@@ -13,6 +13,7 @@ import attrs
 
 if TYPE_CHECKING:
     from trioscsi.protocol.bursts import TransferFault
+    from trioscsi.protocol.connection import TargetConnection
     from trioscsi.protocol.session import Session
     from trioscsi.protocol.tasks import Task
 
@@ -66,17 +67,22 @@ class CommandsCleared:
 
 
 @attrs.define
-class NexusCreated:
-    """A normal session entered full feature phase for the first time."""
+class SessionBegan:
+    """A session entered full feature phase for the first time, by this connection."""
 
     session: Session
+    connection: TargetConnection
 
 
 @attrs.define
-class NexusLost:
-    """A session is gone, and with it its I_T nexus (RFC 7143 section 6.3.5)."""
+class SessionEnded:
+    """A session is gone, and with it its I_T nexus (RFC 7143 section 6.3.5).
+
+    ``cause`` is what its machine heard.
+    """
 
     session: Session
+    cause: str
 
 
 @attrs.define
@@ -93,7 +99,7 @@ Event = (
     | TasksAborted
     | UnitReset
     | CommandsCleared
-    | NexusCreated
-    | NexusLost
+    | SessionBegan
+    | SessionEnded
     | TasksCleared
 )

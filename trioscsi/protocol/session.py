@@ -12,7 +12,7 @@ from trioscsi.machines import session as session_machine
 from trioscsi.machines._automat import Effects, Transition
 from trioscsi.machines.coupling import When, Whom, couplings
 from trioscsi.machines.session import Effect
-from trioscsi.protocol.events import NexusCreated, NexusLost, TasksAborted, TasksCleared
+from trioscsi.protocol.events import SessionBegan, SessionEnded, TasksAborted, TasksCleared
 from trioscsi.protocol.numbering import CommandOrder
 from trioscsi.protocol.tasks import TaskSet
 from trioscsi.protocol.view import EVERYTHING, NOWHERE, View
@@ -55,6 +55,8 @@ class Session:
     machine: session_machine.Inputs = attrs.field(init=False)
     _coupled: TargetConnection | None = attrs.field(default=None, init=False)
     """The connection whose transitions are being told to others, or were last."""
+    _cause: str = attrs.field(default="", init=False)
+    """What the machine has heard last."""
 
     def __attrs_post_init__(self) -> None:
         self.machine = session_machine.machine.start(self._watch)
@@ -79,6 +81,7 @@ class Session:
 
     def _watch(self, transition: Transition) -> None:
         """Tell of a transition who watches the node, or else the connection that is behind it."""
+        self._cause = transition.cause
         watcher = self.node.watcher
         if watcher is None and self._coupled is not None:
             watcher = self._coupled.watcher
@@ -119,14 +122,13 @@ class Session:
         for effect in effects:
             match effect:
                 case Effect.CREATE_NEXUS:
+                    assert self._coupled is not None, "a session begins by a connection"
                     self.replaces = None
                     self.node.admit(self)
-                    if self.normal:
-                        self.node.events.append(NexusCreated(self))
+                    self.node.events.append(SessionBegan(self, self._coupled))
                 case Effect.REPORT_NEXUS_LOSS:
                     self.abort(self.tasks)
-                    if self.normal:
-                        self.node.events.append(NexusLost(self))
+                    self.node.events.append(SessionEnded(self, self._cause))
                 case Effect.FREE_SESSION:
                     self.node.remove(self)
 

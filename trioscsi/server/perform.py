@@ -22,10 +22,10 @@ from trioscsi.protocol import (
     CommandsCleared,
     DataArrived,
     Event,
-    NexusCreated,
-    NexusLost,
     Node,
     Session,
+    SessionBegan,
+    SessionEnded,
     TargetConnection,
     Task,
     TasksAborted,
@@ -59,6 +59,7 @@ from trioscsi.scsi.plan import only_block
 from trioscsi.server.jobs import Jobs
 from trioscsi.server.keeper import Keeper
 from trioscsi.server.nexus import nexus_of
+from trioscsi.server.remarks import tell_of_end, tell_of_login
 from trioscsi.server.stock import Stock
 from trioscsi.server.storage import Unit, UnitStorage
 from trioscsi.server.task_sets import TaskSets, session_of
@@ -75,6 +76,9 @@ _OF_A_TASK = (CommandArrived, DataArrived, TransferFailed)
 
 class Executor(Protocol):
     """What runs the commands of one connection that have to wait."""
+
+    peer: str
+    """Where the initiator is: ``host:port``."""
 
     def start(self, task: Task, plan: Plan) -> None:
         """Run `Performer.run` for this task, as soon as possible."""
@@ -213,11 +217,15 @@ class Performer:
             code = AdditionalSense.COMMANDS_CLEARED_BY_ANOTHER_INITIATOR
             nexus.establish(unit.logical.number, code)
 
-    def _nexus_created(self, event: NexusCreated) -> None:
-        nexus = self._nexuses[event.session] = nexus_of(event.session)
-        self.target.attach(nexus)
+    def _session_began(self, event: SessionBegan) -> None:
+        session = event.session
+        tell_of_login(session, self.executors[event.connection].peer)
+        if session.normal:
+            nexus = self._nexuses[session] = nexus_of(session)
+            self.target.attach(nexus)
 
-    def _nexus_lost(self, event: NexusLost) -> None:
+    def _session_ended(self, event: SessionEnded) -> None:
+        tell_of_end(event.session, event.cause)
         nexus = self._nexuses.pop(event.session, None)
         if nexus is not None:
             self.target.detach(nexus)
@@ -437,8 +445,8 @@ _HANDLERS: dict[type, Callable[[Performer, Any], None]] = {
     TasksAborted: Performer._tasks_aborted,
     UnitReset: Performer._unit_reset,
     CommandsCleared: Performer._commands_cleared,
-    NexusCreated: Performer._nexus_created,
-    NexusLost: Performer._nexus_lost,
+    SessionBegan: Performer._session_began,
+    SessionEnded: Performer._session_ended,
     TasksCleared: Performer._tasks_cleared,
 }
 
