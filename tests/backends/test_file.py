@@ -187,6 +187,9 @@ async def test_it_grows_and_shrinks(disk: FileDisk) -> None:
 async def test_it_can_be_measured_anew(disk: FileDisk, tmp_path: Path) -> None:
     os.truncate(tmp_path / "disk.img", 8 * disk.block_size)
     assert await disk.measure() == 8 == disk.blocks
+    os.truncate(tmp_path / "disk.img", 0)
+    assert await disk.measure() == 0
+    assert disk.blocks == 8
 
 
 async def test_a_closed_disk_refuses_and_can_be_opened_by_another(

@@ -115,17 +115,20 @@ def test_what_the_system_refuses_is_told(
         opened(image)
 
 
-def test_a_file_that_cannot_be_made_that_long_is_closed(
+def test_a_file_that_cannot_be_made_that_long_is_not_left_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(descriptor: int, size: int) -> None:
         raise OSError(27, "File too large")
 
     monkeypatch.setattr(os, "ftruncate", refuse)
-    with pytest.raises(BackendError, match="File too large"):
-        opened(tmp_path / "new.img", 1024)
+    (tmp_path / "old.img").touch()
+    for name in ("new.img", "old.img"):
+        with pytest.raises(BackendError, match="File too large"):
+            opened(tmp_path / name, 1024)
+    assert [path.name for path in tmp_path.iterdir()] == ["old.img"]
     monkeypatch.undo()
-    os.close(opened(tmp_path / "new.img", 1024))
+    os.close(opened(tmp_path / "old.img", 1024))  # it was closed
 
 
 def test_file_systems_without_locks_do_without(

@@ -95,7 +95,14 @@ def test_what_is_to_be_negotiated_may_be_said(query: str, options: dict[str, obj
 
 @pytest.mark.parametrize(
     "query",
-    ["header_digest=md5", "max_connections=many", "immediate_data=2", "target_name=x", "auth=chap"],
+    [
+        "header_digest=md5",
+        "max_connections=many",
+        "immediate_data=2",
+        "immediate_data=no&immediate_data=yes",
+        "target_name=x",
+        "auth=chap",
+    ],
 )
 def test_what_cannot_be_said_there_is_refused(query: str):
     with pytest.raises(UsageError, match="in a URL of a target"):

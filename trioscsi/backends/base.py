@@ -122,7 +122,7 @@ class Abilities:
     """``resize(blocks)``: change the capacity; new blocks read as zeroes, lost ones are lost."""
 
     measure: Callable[[], Later[int]] | None = None
-    """``measure()``: see how many blocks there are by now, and let that be ``blocks``.
+    """``measure()``: see how many blocks there are by now, and let that be ``blocks`` unless 0.
 
     For storage that others can make longer or shorter.
     """

@@ -164,8 +164,9 @@ class FileDisk:
 
     async def measure(self) -> int:
         """See `Abilities.measure`: the file or device may have grown."""
-        self.blocks = await self._threads.run(measure, self._descriptor) // self.block_size
-        return self.blocks
+        blocks = await self._threads.run(measure, self._descriptor) // self.block_size
+        self.blocks = blocks or self.blocks
+        return blocks
 
     def abandon(self) -> None:
         """See `Abilities.abandon`."""

@@ -28,6 +28,7 @@ def open_storage(path: Path, *, size: int | None, block_size: int, read_only: bo
         raise UsageError(f"not a file name: {str(path)!r}") from None
     if size is not None:
         count_blocks(size, block_size)
+    new = size is not None and not path.exists()
     try:
         descriptor = os.open(
             path, _flags(path, create=size is not None, read_only=read_only), 0o666
@@ -37,7 +38,7 @@ def open_storage(path: Path, *, size: int | None, block_size: int, read_only: bo
     try:
         _lock(descriptor, path, read_only=read_only)
         if size is not None:
-            _apply_size(descriptor, path, size)
+            _apply_size(descriptor, path, size, new=new)
         _check_size(measure(descriptor), path, block_size)
     except OSError as error:
         os.close(descriptor)
@@ -87,10 +88,15 @@ def _lock(descriptor: int, path: Path, *, read_only: bool) -> None:
             raise
 
 
-def _apply_size(descriptor: int, path: Path, size: int) -> None:
+def _apply_size(descriptor: int, path: Path, size: int, *, new: bool) -> None:
     actual = measure(descriptor)
     if actual == 0:
-        os.ftruncate(descriptor, size)
+        try:
+            os.ftruncate(descriptor, size)
+        except OSError:
+            if new:
+                path.resolve().unlink()
+            raise
         # The file must outlive a loss of power as its contents do: its length and its name.
         os.fsync(descriptor)
         sync_directory(path.absolute().parent)

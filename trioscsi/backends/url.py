@@ -87,9 +87,12 @@ def open_disk(
 def _split(text: str) -> tuple[list[str], str, dict[str, str]]:
     rest, _, query = text.partition("?")
     try:
-        options = dict(parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query)))
+        pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query))
     except ValueError:
         raise UsageError(f"{text}: write options as ?size=1GiB&block_size=4096") from None
+    options = dict(pairs)
+    if len(options) < len(pairs):
+        raise UsageError(f"{text}: an option is given twice")
     if match := _URL.fullmatch(rest):
         return match[1].lower().split("+"), match[2], options
     return ["path"], rest, options
@@ -131,7 +134,17 @@ def parse_ranges(text: str) -> tuple[range, ...]:
     if not re.fullmatch(r"\d{1,18}(-\d{1,18})?(,\d{1,18}(-\d{1,18})?)*", text, re.ASCII):
         raise UsageError(f"{text!r} are not LBAs: write all, or 0-99,4711")
     bounds = (part.partition("-") for part in text.split(","))
-    return tuple(range(int(first), int(last or first) + 1) for first, _, last in bounds)
+    ranges = tuple(range(int(first), int(last or first) + 1) for first, _, last in bounds)
+    if not all(ranges):
+        raise UsageError(f"{text!r} has a range that ends before it begins")
+    return ranges
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise ValueError(f"{text} is less than none")
+    return number
 
 
 def _milliseconds(text: str) -> float:
@@ -163,7 +176,7 @@ WRAPPERS: dict[str, Kind] = {
     "cdrom": Kind(CdRom),
     "failing": Kind(
         Failing,
-        {"read": parse_ranges, "write": parse_ranges, "flush": _yes_or_no, "after": int},
+        {"read": parse_ranges, "write": parse_ranges, "flush": _yes_or_no, "after": _count},
     ),
     "readonly": Kind(ReadOnly),
     "slow": Kind(Slow, dict.fromkeys(("read_ms", "write_ms", "flush_ms"), _milliseconds)),

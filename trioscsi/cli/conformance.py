@@ -17,6 +17,7 @@ from trioscsi.cli.bench.common import COLOURS, ReportFile, chosen, is_scenario, 
 from trioscsi.cli.bench.listening import check, proxy
 from trioscsi.cli.bench.listing import list_scenarios
 from trioscsi.cli.bench.trying import selftest
+from trioscsi.cli.numbers import Number
 from trioscsi.conformance.bench.clock import run_in_no_time
 from trioscsi.conformance.bench.outcome import Outcome
 from trioscsi.conformance.bench.run import perform_all
@@ -90,7 +91,7 @@ _COMMAND = "trioscsi.conformance.command"
 )
 @click.option(
     "--patience",
-    type=click.FloatRange(min=1, max=100),
+    type=Number(min=1, max=100),
     default=1,
     metavar="FACTOR",
     help="Give the initiator so many times the time: where it, or this machine, is slow.",

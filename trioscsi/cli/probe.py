@@ -9,6 +9,7 @@ import attrs
 import click
 import trio
 
+from trioscsi.cli.numbers import Number
 from trioscsi.cli.secrets import MUTUAL_SECRET, SECRET
 from trioscsi.errors import TrioscsiError, UsageError
 from trioscsi.initiator.client import connect
@@ -33,7 +34,7 @@ from trioscsi.initiator.wishes import NAME
 @click.option("--digests", is_flag=True, help="Ask for digests of headers and data.")
 @click.option(
     "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Number(min=0, min_open=True),
     default=60.0,
     show_default=True,
     metavar="SECONDS",

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from trioscsi.cli.numbers import Number
 from trioscsi.cli.terminal.lines import Lines
 from trioscsi.cli.terminal.player import Player
 from trioscsi.cli.terminal.source import THE_END, CaptureSource, ServerSource, Source
@@ -53,7 +54,7 @@ _INSTALL = "the screen of watch needs textual: pip install 'trioscsi[watch]' (or
 @click.option("--no-transitions", is_flag=True, help="Only PDUs, not what they lead to.")
 @click.option(
     "--speed",
-    type=click.FloatRange(0.01),
+    type=Number(0.01),
     metavar="TIMES",
     help="Of a capture, seconds that are shown in one.  [default: 1; as fast as it can be for"
     " --plain]",

@@ -61,7 +61,10 @@ class Url:
         who, _, _ = parts.netloc.rpartition("@")
         # libiscsi puts a percent sign where others have a colon.
         user, secret = _split(who)
-        query = dict(parse_qsl(parts.query))
+        pairs = parse_qsl(parts.query)
+        query = dict(pairs)
+        if len(query) < len(pairs):
+            raise UsageError("an option is given twice in a URL of a target")
         target, _, lun = parts.path.strip("/").partition("/")
         return cls(
             host=host,
