@@ -163,7 +163,7 @@ class Pair:
     def _carry(self, data: bytes, end: InitiatorConnection | TargetConnection, wire: Wire) -> bool:
         if data and not end.closed:
             end.receive(memoryview(bytearray(data)))
-            while end.pump(self.now, PIECE) == PIECE:
+            while end.pump(self.now, PIECE):
                 self.gate.disk.handle()
         return bool(data)
 
@@ -232,7 +232,7 @@ class Script:
     def feed(self, data: bytes) -> None:
         if not self.connection.closed:
             self.connection.receive(data)
-            while self.connection.pump(self.now, PIECE) == PIECE:
+            while self.connection.pump(self.now, PIECE):
                 pass
         self.events += self.session.take_events()
 

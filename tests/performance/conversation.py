@@ -110,7 +110,7 @@ class InMemory:
         if tap is not None:
             tap.received(received)
         connection.receive(received)
-        while connection.pump(0.0, BATCH) == BATCH:
+        while connection.pump(0.0, BATCH):
             self._target.performer.handle(node.take_events())
         self._target.performer.handle(node.take_events())
         output = connection.take_output()

@@ -388,7 +388,7 @@ class Peer:
             if self.connection.closed:
                 break
             self.connection.receive(memoryview(bytearray(piece)))
-            while self.connection.pump(self.now, 7) == 7:
+            while self.connection.pump(self.now, 7):
                 self.gate.disk.handle()
             self.gate.disk.handle()
             answers += self.receive()

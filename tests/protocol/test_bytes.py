@@ -65,7 +65,7 @@ class Careless:
             if self.connection.closed:
                 break
             self.connection.receive(bytearray(part))
-            while self.connection.pump(0.0, 5) == 5:
+            while self.connection.pump(0.0, 5):
                 self.gate.disk.handle()
             self.gate.disk.handle()
             self.check_answers()

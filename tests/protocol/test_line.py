@@ -68,21 +68,28 @@ def said(*pdus: NopIn) -> bytes:
 def test_so_many_pdus_are_heard_at_a_time():
     line = Listener()
     line.receive(said(NopIn(ttt=1), NopIn(ttt=2), NopIn(ttt=3)) + bytes(10))
-    assert (line.pump(5.0, 2), len(line.heard), line.now) == (2, 2, 5.0)
-    assert (line.pump(6.0, 2), len(line.heard), line.now) == (1, 3, 6.0)
-    assert line.pump(7.0, 2) == 0
+    assert (line.pump(5.0, 2), len(line.heard), line.now) == (True, 2, 5.0)
+    assert (line.pump(6.0, 2), len(line.heard), line.now) == (False, 3, 6.0)
+    assert not line.pump(7.0, 2)
+
+
+def test_nothing_is_left_after_the_last_of_so_many_pdus():
+    line = Listener()
+    line.receive(said(NopIn(), NopIn()))
+    assert (line.pump(0.0, 2), len(line.heard)) == (False, 2)
 
 
 def test_nothing_is_heard_once_the_connection_is_closed():
     line = Listener(until=1)
     line.receive(said(NopIn(), NopIn()))
-    assert (line.pump(0.0, 5), len(line.heard)) == (1, 1)
-    assert line.pump(0.0, 5) == 0
+    line.pump(0.0, 5)
+    assert not line.pump(0.0, 5)
+    assert len(line.heard) == 1
 
 
 def test_nothing_is_heard_after_what_cannot_be_understood():
     line = Listener()
     line.receive(said(NopIn()) + said(NopIn(data=bytes(9000))))
-    assert (line.pump(0.0, 5), len(line.heard)) == (1, 1)
+    assert (line.pump(0.0, 5), len(line.heard)) == (False, 1)
     assert line.closed
     assert line.remarks

@@ -64,7 +64,7 @@ class Carrier:
                 connection.lost("the target has closed the connection", now)
             else:
                 connection.receive(data)
-                while connection.pump(now, _PDUS) == _PDUS:
+                while connection.pump(now, _PDUS):
                     pass
             self._stir()
 

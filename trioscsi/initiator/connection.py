@@ -116,7 +116,7 @@ class InitiatorConnection(Line):
                 self.broken(PeerError(stranger, section="11.2.1.2"))
         super().receive(data)
 
-    def pump(self, now: float, pdus: int) -> int:
+    def pump(self, now: float, pdus: int) -> bool:
         """See `Line`."""
         self.session.now = now
         return super().pump(now, pdus)

@@ -202,10 +202,15 @@ class Framer:
             self._kept_length += count
 
     @property
+    def left(self) -> int:
+        """How many of the bytes that were received have not been taken out."""
+        return self._end - self._position
+
+    @property
     def pauses(self) -> bool:
         """Whether bytes are left of the data of a PDU that was heard eagerly."""
         apart = self._apart
-        return apart is not None and apart.taker is not None and self._position != self._end
+        return apart is not None and apart.taker is not None and self.left > 0
 
     @property
     def rest(self) -> int | None:

@@ -56,25 +56,25 @@ class Line:
         """Bytes have arrived.  They must stay as they are until ``pump`` has taken all."""
         self.framer.receive(data)
 
-    def pump(self, now: float, pdus: int) -> int:
-        """Handle at most so many of the PDUs that have arrived; returns how many it handled.
+    def pump(self, now: float, pdus: int) -> bool:
+        """Handle at most so many of the PDUs that have arrived; returns whether bytes are left.
 
-        If that is fewer than ``pdus``, none are left.  It is ``pdus`` too where the framer pauses.
+        They are left after ``pdus`` PDUs, or because the framer pauses.
         """
         self.now = now
-        for handled in range(pdus):
+        for _ in range(pdus):
             if self.closed:
-                return handled
+                return False
             try:
                 received = self.framer.next_pdu()
             except PeerError as error:
                 self.broken(error)
-                return handled
+                return False
             if received is None:
-                return pdus if self.framer.pauses else handled
+                break
             hear = self._hear  # a login that ends changes it
             hear(received)
-        return pdus
+        return self.framer.left > 0
 
     def take_output(self) -> list[bytes | bytearray | memoryview]:
         """What is to be sent, in order; it counts as sent from here on."""

@@ -315,7 +315,7 @@ class Conversation:
         pdus = self._limits.turn_pdus
         if self._reactor.crowded:
             pdus = max(pdus // 4, 1)
-        while connection.pump(now, pdus) == pdus:
+        while connection.pump(now, pdus):
             if not connection.framer.pauses:
                 return True
             # A write has begun: once it is known where its data belong, they are put there.

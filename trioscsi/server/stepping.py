@@ -65,7 +65,7 @@ class SteppedConversation(Conversation):
             nursery.start_soon(self._attend, attending, name=name)
             await super().run(over)
 
-    def _step(self, now: float, pdus: int) -> int:
+    def _step(self, now: float, pdus: int) -> bool:
         """Handle the PDU that may pass, if there is one, in place of `TargetConnection.pump`."""
         self.connection.framer.eager = None  # nothing is begun before it may pass
         if self._may_pass:
@@ -75,7 +75,7 @@ class SteppedConversation(Conversation):
             return self._pump(now, pdus)
         self._passed = trio.Event()
         self._wanted.set()
-        return pdus  # there is more, so what was received must stay
+        return True  # what was received must stay
 
     async def _attend(self, as_long: trio.CancelScope) -> None:
         """Wait for each PDU; then the clock of the connection goes on where it stood."""
