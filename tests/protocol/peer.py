@@ -189,14 +189,14 @@ class Disk:
             case CommandArrived(task):
                 operation, _, length = parse(task.cdb)
                 if operation == FAIL:
-                    task.connection.finish(task, CHECK_CONDITION, sense=b"no", transferred=0)
-                elif operation == READ or task.connection.want(task, length, self.window):
+                    task.connection.answers.finish(task, b"", CHECK_CONDITION, b"no")
+                elif operation == READ or task.connection.writes.want(task, length, self.window):
                     self._take(task)
             case DataArrived(task):
                 self._take(task)
             case TransferFailed(task, fault):
-                sense = bytes(fault.value)
-                task.connection.finish(task, CHECK_CONDITION, sense=sense, transferred=0)
+                answers = task.connection.answers
+                answers.finish(task, b"", CHECK_CONDITION, bytes(fault.value))
             case TasksAborted(tasks):
                 for task in tasks:
                     self._abort(task)
@@ -225,9 +225,7 @@ class Disk:
         before = self.store[offset : offset + length]
         if operation != READ:
             self.store[offset : offset + len(task.data)] = task.data
-        transferred = None if operation == READ else length
-        data = b"" if operation == WRITE else before
-        task.connection.finish(task, data=data, transferred=transferred)
+        task.connection.answers.finish(task, b"" if operation == WRITE else before)
 
 
 def parse(cdb: Any) -> tuple[int, int, int]:

@@ -27,8 +27,8 @@ def task_of(peer: Peer, command: ScsiCommand) -> Task:
     return task
 
 
-def finish(peer: Peer, task: Task, *status: int, **fields: Any) -> list[Any]:
-    task.connection.finish(task, *status, **fields)
+def finish(peer: Peer, task: Task, data: Any = b"", *status: Any, **fields: Any) -> list[Any]:
+    task.connection.answers.finish(task, data, *status, **fields)
     return peer.receive()
 
 
@@ -52,7 +52,7 @@ def both(peer: Peer, out: int, in_: int) -> ScsiCommand:
 
 def test_good_status_travels_in_the_last_data_in():
     peer = open_peer()
-    (answer,) = finish(peer, task_of(peer, peer.reading(0, 4)), data=b"data")
+    (answer,) = finish(peer, task_of(peer, peer.reading(0, 4)), b"data")
     assert isinstance(answer, DataIn)
     assert answer.has_status
     assert answer.final
@@ -72,10 +72,10 @@ def of_level_2(**keys: str) -> Peer:
 def test_a_status_qualifier_goes_to_those_who_know_it(level: str, sent: int):
     peer = of_level_2(iSCSIProtocolLevel=level)
     task = task_of(peer, peer.reading(0, 8))
-    task.connection.refuse(task, BUSY, 7)
+    task.connection.answers.refuse(task, BUSY, 7)
     (refusal,) = peer.receive()
     assert (refusal.status, refusal.status_qualifier, refusal.data) == (BUSY, sent, b"")
-    (failure,) = finish(peer, task_of(peer, peer.reading(0, 8)), CHECK_CONDITION, sense=b"sense")
+    (failure,) = finish(peer, task_of(peer, peer.reading(0, 8)), b"", CHECK_CONDITION, b"sense")
     assert failure.status_qualifier == 0
 
 
@@ -84,7 +84,7 @@ def test_a_status_qualifier_waits_with_its_status_for_announced_data():
     command, data_out = peer.write(0, bytes(8), unsolicited=8)
     command.cdb = cdb(READ, 0, 8)  # so that nobody waits for its data
     task = task_of(peer, command)
-    task.connection.refuse(task, BUSY, 7)
+    task.connection.answers.refuse(task, BUSY, 7)
     assert peer.receive() == []
     (refusal,) = peer.send(data_out)
     assert (refusal.status, refusal.status_qualifier) == (BUSY, 7)
@@ -93,7 +93,7 @@ def test_a_status_qualifier_waits_with_its_status_for_announced_data():
 def test_any_other_status_travels_in_a_response_after_the_data():
     peer = open_peer()
     task = task_of(peer, peer.reading(0, 8))
-    data, response = finish(peer, task, CHECK_CONDITION, sense=b"sense", data=b"data")
+    data, response = finish(peer, task, b"data", CHECK_CONDITION, b"sense")
     assert isinstance(data, DataIn)
     assert data.final
     assert not data.has_status
@@ -105,7 +105,7 @@ def test_any_other_status_travels_in_a_response_after_the_data():
 def test_sense_with_good_status_travels_in_a_response():
     peer = open_peer()
     task = task_of(peer, peer.reading(0, 4))
-    _, response = finish(peer, task, sense=b"sense", data=b"data")
+    _, response = finish(peer, task, b"data", sense=b"sense")
     assert bytes(response.sense) == b"sense"
 
 
@@ -115,7 +115,7 @@ def test_sense_with_good_status_travels_in_a_response():
 def test_residuals_of_reads_are_exact(sent: int, expected: int):
     peer = open_peer()
     task = task_of(peer, peer.reading(0, sent, expected))
-    (answer,) = finish(peer, task, data=bytes(sent))
+    (answer,) = finish(peer, task, bytes(sent))
     assert residual(answer) == sent - expected
     assert isinstance(answer, DataIn) == bool(sent and expected)
     assert len(peer.read[task.itt]) == min(sent, expected)
@@ -126,16 +126,26 @@ def test_residuals_of_reads_are_exact(sent: int, expected: int):
 def test_residuals_of_writes_are_exact(taken: int, expected: int):
     peer = open_peer()
     task = task_of(peer, peer.writing(0, taken, expected, data=bytes(expected)))
-    (answer,) = finish(peer, task, transferred=taken)
+    task.taken = taken
+    (answer,) = finish(peer, task)
     assert isinstance(answer, ScsiResponse)
     assert residual(answer) == taken - expected
 
 
-def test_a_read_may_say_how_much_it_would_have_transferred():
+def test_a_write_that_was_announced_as_a_read_has_moved_nothing():
     peer = open_peer()
     task = task_of(peer, peer.reading(0, 4))
-    (answer,) = finish(peer, task, data=b"data", transferred=100)
-    assert residual(answer) == 96
+    task.taken = 100
+    (answer,) = finish(peer, task)
+    assert residual(answer) == 100
+
+
+def test_a_read_that_was_announced_as_a_write_has_moved_nothing():
+    peer = open_peer()
+    task = task_of(peer, peer.writing(0, 4, data=b"data"))
+    task.taken = 0
+    (answer,) = finish(peer, task, b"read")
+    assert residual(answer) == -4
 
 
 @pytest.mark.parametrize(("read", "sign"), [(4, 0), (2, -2), (7, 3)])
@@ -144,7 +154,8 @@ def test_a_read_may_say_how_much_it_would_have_transferred():
 def test_residuals_of_both_directions_are_exact(read: int, sign: int, taken: int):
     peer = open_peer(ImmediateData="No", MaxBurstLength="512")
     task = task_of(peer, both(peer, 600, 4))
-    *data, answer = finish(peer, task, data=bytes(read), transferred=taken)
+    task.taken = taken
+    *data, answer = finish(peer, task, bytes(read))
     assert len(data) == 1
     assert isinstance(answer, ScsiResponse)
     assert residual(answer) == taken - 600
@@ -157,14 +168,14 @@ def test_expected_data_sn_counts_data_in_alone():
     """Section 11.4.8: R2Ts have the same counter, and are not counted."""
     peer = open_peer(ImmediateData="No", MaxBurstLength="512")
     task = task_of(peer, both(peer, 1024, 4))
-    data, answer = finish(peer, task, data=b"data", transferred=1024)
+    data, answer = finish(peer, task, b"data")
     assert data.data_sn == 2
     assert answer.exp_data_sn == 1
 
 
 def test_a_long_read_is_cut_into_sequences_and_segments():
     peer = open_peer(MaxBurstLength="1500", MaxRecvDataSegmentLength="1000")
-    answers = finish(peer, task_of(peer, peer.reading(0, 4000)), data=bytes(range(250)) * 16)
+    answers = finish(peer, task_of(peer, peer.reading(0, 4000)), bytes(range(250)) * 16)
     assert [(pdu.buffer_offset, len(pdu.data), pdu.final) for pdu in answers] == [
         (0, 1000, False),
         (1000, 500, True),
@@ -179,7 +190,7 @@ def test_a_long_read_is_cut_into_sequences_and_segments():
 def test_a_long_read_that_fails_ends_its_last_sequence():
     peer = open_peer(MaxRecvDataSegmentLength="512")
     task = task_of(peer, peer.reading(0, 1024))
-    first, second, response = finish(peer, task, CHECK_CONDITION, sense=b"s", data=bytes(1024))
+    first, second, response = finish(peer, task, bytes(1024), CHECK_CONDITION, b"s")
     assert (first.final, second.final) == (False, True)
     assert response.exp_data_sn == 2
 
@@ -188,7 +199,7 @@ def test_data_under_a_digest_is_that_of_the_moment():
     peer = open_peer(DataDigest="CRC32C")
     task = task_of(peer, peer.reading(0, 4))
     store = bytearray(b"then")
-    task.connection.finish(task, data=store)
+    task.connection.answers.finish(task, store)
     store[:] = b"now!"
     (answer,) = peer.receive()
     assert answer.data == b"then"
@@ -198,7 +209,7 @@ def test_data_without_a_digest_is_passed_through():
     peer = open_peer()
     task = task_of(peer, peer.reading(0, 4))
     store = bytearray(b"then")
-    task.connection.finish(task, data=store)
+    task.connection.answers.finish(task, store)
     store[:] = b"now!"
     (answer,) = peer.receive()
     assert answer.data == b"now!"
@@ -210,7 +221,7 @@ def test_an_aborted_task_is_released_instead_of_answered():
     session = peer.connection.session
     session.abort([task])
     assert list(session.node.dying) == [task]
-    assert finish(peer, task, data=b"data") == []
+    assert finish(peer, task, b"data") == []
     assert list(session.node.dying) == []
 
 
@@ -219,7 +230,7 @@ def test_an_answer_gives_the_place_of_its_command_back():
     width = peer.connection.limits.tasks
     task = task_of(peer, peer.reading(0, 4))
     assert peer.connection.session.order.under_way == 1
-    (answer,) = finish(peer, task, data=b"data")
+    (answer,) = finish(peer, task, b"data")
     assert answer.max_cmd_sn - answer.exp_cmd_sn + 1 == width
 
 
@@ -227,7 +238,9 @@ def test_status_waits_for_data_that_is_on_its_way():
     peer = open_peer(InitialR2T="No")
     command, out = peer.write(0, b"data", unsolicited=4)
     command.cdb = cdb(READ, 0, 0)  # the device server does not look at the data
-    assert finish(peer, task_of(peer, command), transferred=4) == []
+    task = task_of(peer, command)
+    task.taken = 4
+    assert finish(peer, task) == []
     (answer,) = peer.send(out)
     assert answer.itt == command.itt
     assert residual(answer) == 0

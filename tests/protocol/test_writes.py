@@ -314,7 +314,7 @@ def test_a_command_that_ends_early_is_answered_after_the_burst():
     first, second = peer.data_outs(command.itt, NO_TASK, 0, bytes(1024), 0, size=512)
     assert peer.send(command, first) == []
     (task,) = peer.connection.session.tasks
-    task.connection.finish(task, CHECK_CONDITION, sense=b"no", transferred=0)
+    task.connection.answers.finish(task, b"", CHECK_CONDITION, b"no")
     assert peer.receive() == []
     (answer,) = peer.send(second)
     assert answer.itt == command.itt

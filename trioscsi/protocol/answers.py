@@ -34,43 +34,49 @@ class Answers:
         """GOOD status, and nothing else to say."""
         self._qualifiers: dict[Task, int] = {}
 
-    def finish(
-        self, task: Task, status: int, sense: Buffer, data: Buffer, transferred: int | None
-    ) -> None:
-        """Send data and status, once all data that the initiator has announced is here."""
+    def finish(self, task: Task, data: Buffer = b"", status: int = 0, sense: Buffer = b"") -> None:
+        """Send what a task has read, and its status.
+
+        They wait for data that the initiator has announced (section 11.4.2).
+        """
         if task.machine.state in OVER:
             self._session.node.dying.released(task)
             return
         task.in_hand = False
         if task.incoming is not None and task.incoming.sequences:
             task.machine.finished_early()
-            task.answer = partial(self._respond, task, status, sense, data, transferred)
+            task.answer = partial(self._respond, task, data, status, sense)
         else:
             task.machine.finished()
-            self._respond(task, status, sense, data, transferred)
+            self._respond(task, data, status, sense)
 
-    def qualify(self, task: Task, qualifier: int) -> None:
-        """Have a status qualifier go with the status of a task, if the initiator knows that."""
+    def refuse(self, task: Task, status: int, qualifier: int) -> None:
+        """Answer a task that is not performed.
+
+        The status qualifier goes to initiators that know it (RFC 7144 section 5.2.1).
+        """
         if qualifier and not task.over and self._connection.parameters.protocol_level >= _RFC_7144:
             self._qualifiers[task] = qualifier
+        self.finish(task, b"", status)
 
     def terminate(self, task: Task) -> None:
         """Send TASK ABORTED, once all data that the initiator has announced is here."""
+        task.taken = 0
         if task.incoming is not None and task.incoming.sequences:
             task.incoming.abandon()
             task.machine.terminated_early()
-            task.answer = partial(self._respond, task, _TASK_ABORTED, b"", b"", 0)
+            task.answer = partial(self._respond, task, b"", _TASK_ABORTED, b"")
         else:
             task.machine.terminated()
-            self._respond(task, _TASK_ABORTED, b"", b"", 0)
+            self._respond(task, b"", _TASK_ABORTED, b"")
 
-    def _respond(
-        self, task: Task, status: int, sense: Buffer, data: Buffer, transferred: int | None
-    ) -> None:
+    def _respond(self, task: Task, data: Buffer, status: int, sense: Buffer) -> None:
         self._session.forget(task)
         expected_in, expected_out = task.expected_in, task.expected_out
-        residual = len(data) if transferred is None else transferred
-        residual -= expected_out or expected_in
+        if expected_out or task.taken:
+            residual = task.taken - expected_out
+        else:
+            residual = len(data) - expected_in
         data_sn = task.data_sn
         if data and expected_in:
             if not (status or sense or expected_out):

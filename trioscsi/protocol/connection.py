@@ -2,7 +2,7 @@
 
 The driver hands over what it received (`receive`, then `pump`), sends what `take_output` gives, and
 says what time it is (`next_deadline`, `handle_timer`).  Between these calls it does what the events
-of the node ask for, and answers commands through `want`, `finish` and `release`.
+of the node ask for, and answers commands through `writes`, `answers` and `release`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from trioscsi.machines import cleanup as cleanup_machine
 from trioscsi.machines import connection as connection_machine
 from trioscsi.machines._automat import Effects, Transition, Watcher
 from trioscsi.machines.connection import Effect
-from trioscsi.pdu import BadDigest, Buffer, LoginRequest, Received
+from trioscsi.pdu import BadDigest, LoginRequest, Received
 from trioscsi.protocol.answers import Answers
 from trioscsi.protocol.channel import Channel
 from trioscsi.protocol.full_feature import FullFeature
@@ -64,8 +64,10 @@ class TargetConnection(Channel):
         self._login: Login | None = Login(self)
         self._full_feature: FullFeature | None = None
         self._hear = self._hear_in_login
-        self._writes: Writes  # these two are there once full feature phase is
-        self._answers: Answers
+        self.writes: Writes
+        """How the device server gets the data of commands, once full feature phase is there."""
+        self.answers: Answers
+        """How it answers them."""
         self.do(self.machine.transport_connected())
 
     # What the driver calls.
@@ -116,48 +118,6 @@ class TargetConnection(Channel):
             self.drop("the target is being stopped")
         elif self.machine.hears("decommissioned"):
             self.do(self.machine.decommissioned())
-
-    def want(
-        self,
-        task: Task,
-        length: int,
-        window: Callable[[Task], memoryview | None] | None = None,
-    ) -> bool:
-        """The device server takes ``length`` bytes of data for a task.
-
-        True if they are in ``task.data`` already (fewer, if the initiator expected to send fewer);
-        otherwise `DataArrived` will tell, unless the transfer fails.
-
-        ``window`` may give the memory that the data is for.  Data that is asked for is then put
-        there as it comes, so that a write which is aborted or loses its connection may have been
-        done in part: SBC-3 leaves undefined what is read after a write without GOOD status.  It is
-        not used where data must be checked first (DataDigest), nor after the task has ended.
-        """
-        return self._writes.want(task, length, window)
-
-    def finish(
-        self,
-        task: Task,
-        status: int = 0,
-        *,
-        sense: Buffer = b"",
-        data: Buffer = b"",
-        transferred: int | None = None,
-    ) -> None:
-        """Answer a task, with the data that it read.
-
-        ``transferred`` is how many bytes the command moves, where it is not those of ``data``: for
-        a write, what the device server took.
-        """
-        self._answers.finish(task, status, sense, data, transferred)
-
-    def refuse(self, task: Task, status: int, qualifier: int) -> None:
-        """Answer a task that is not performed.
-
-        The status qualifier goes to initiators that know it (RFC 7144 section 5.2.1).
-        """
-        self._answers.qualify(task, qualifier)
-        self._answers.finish(task, status, b"", b"", None)
 
     def release(self, task: Task) -> None:
         """The device server does not touch the disk any more for this task, which is over."""
@@ -230,7 +190,7 @@ class TargetConnection(Channel):
 
     def solicit(self, task: Task) -> None:
         """Ask for the data of a task that had to wait for buffers."""
-        self._writes.solicit(task)
+        self.writes.solicit(task)
 
     def notify(self, lun: int, sense: bytes) -> None:
         """Tell the initiator of an event at a unit by an Asynchronous Message."""
@@ -241,7 +201,7 @@ class TargetConnection(Channel):
 
         `DataArrived` tells when what was announced has come; then ``task.data`` is empty.
         """
-        self._writes.refuse(task)
+        self.writes.refuse(task)
 
     def terminate(self, task: Task) -> None:
         """End a task with TASK ABORTED status, whether or not the device server has it."""
@@ -307,7 +267,7 @@ class TargetConnection(Channel):
         assert self.session is not None, "a login ends in a session"
         full_feature = self._full_feature = FullFeature(self, self.session)
         self._hear = full_feature.hear
-        self._writes, self._answers = full_feature.writes, full_feature.answers
+        self.writes, self.answers = full_feature.writes, full_feature.answers
 
     def _answer_logout(self) -> None:
         self._in_full_feature.logout.carry_out()

@@ -1,8 +1,7 @@
 """What a connection tells the server that drives it.
 
 The protocol decides; the server does.  Commands go to a device server and come back through
-`TargetConnection.want` and `TargetConnection.finish`: the service interface that SAM-5 calls
-Execute Command.
+`Writes.want` and `Answers.finish`: the service interface that SAM-5 calls Execute Command.
 """
 
 from __future__ import annotations

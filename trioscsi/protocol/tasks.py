@@ -48,6 +48,8 @@ class Task:
     """The next DataSN or R2TSN: the two share one counter (section 4.2.2.4)."""
     answer: Callable[[], None] | None = None
     """Sends the status that is known already, once announced data has come."""
+    taken: int = 0
+    """Bytes of data that the device server takes, or would if the initiator sent so many."""
     counted: bool = False
     """Whether the task takes a place of the command window."""
     reserved: int = 0

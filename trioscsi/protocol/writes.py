@@ -108,7 +108,17 @@ class Writes:
         length: int,
         window: Callable[[Task], memoryview | None] | None = None,
     ) -> bool:
-        """See `TargetConnection.want`."""
+        """The device server takes ``length`` bytes of data for a task.
+
+        True if they are in ``task.data`` already (fewer, if the initiator expected to send fewer);
+        otherwise `DataArrived` will tell, unless the transfer fails.
+
+        ``window`` may give the memory that the data is for.  Data that is asked for is then put
+        there as it comes, so that a write which is aborted or loses its connection may have been
+        done in part: SBC-3 leaves undefined what is read after a write without GOOD status.  It is
+        not used where data must be checked first (DataDigest), nor after the task has ended.
+        """
+        task.taken = length
         if length > task.expected_out:
             length = task.expected_out
         incoming = task.incoming
@@ -203,6 +213,7 @@ class Writes:
         incoming = task.incoming
         assert incoming is not None, "only a task that waits for data refuses it"
         incoming.abandon()
+        task.taken = 0
         if task in self._session.waiting:
             self._session.waiting.remove(task)
         self._go_on(task, incoming)
@@ -226,6 +237,7 @@ class Writes:
             task.answer()
         elif incoming.fault is not None:
             task.in_hand = True
+            task.taken = 0
             task.machine.data_completed()
             self._session.node.events.append(TransferFailed(task, incoming.fault))
         else:

@@ -171,7 +171,7 @@ class Performer:
         if wanted != task.expected_out and isinstance(plan, Procedure) and plan.exact:
             plan, wanted = Failed(plan.inexact()), 0
             task.plan = plan
-        if not wanted or task.connection.want(task, wanted, self._window):
+        if not wanted or task.connection.writes.want(task, wanted, self._window):
             self._perform(task, plan)
 
     def _begin(self, task: Task) -> None:
@@ -261,15 +261,15 @@ class Performer:
 
     def _done(self, task: Task, plan: Done) -> bool:
         sense = b"" if plan.sense is None else self._encoded(task, plan.sense)
-        task.connection.finish(task, transferred=task.plan.data_out, sense=sense)
+        task.connection.answers.finish(task, sense=sense)
         return True
 
     def _met(self, task: Task, plan: Met) -> bool:
-        task.connection.finish(task, Status.CONDITION_MET)
+        task.connection.answers.finish(task, status=Status.CONDITION_MET)
         return True
 
     def _reply(self, task: Task, plan: Reply) -> bool:
-        task.connection.finish(task, data=plan.data)
+        task.connection.answers.finish(task, plan.data)
         return True
 
     def _failed(self, task: Task, plan: Failed) -> bool:
@@ -280,18 +280,18 @@ class Performer:
         unit = self._by_field.get(task.lun)
         if unit is not None:
             unit.logical.refused(plan.status, self._nexuses[session_of(task)])
-        task.connection.refuse(task, plan.status, plan.retry_after)
+        task.connection.answers.refuse(task, plan.status, plan.retry_after)
         return True
 
     def _receive(self, task: Task, plan: Receive) -> bool:
         if plan.open_ended:
-            plan.data_out = len(task.data)
+            task.taken = len(task.data)
         self._perform(task, plan.received(bytes(task.data)))
         return True
 
     def _read_now(self, task: Task, plan: Read) -> bool:
         if not plan.blocks:
-            task.connection.finish(task)
+            task.connection.answers.finish(task)
             return True
         unit = self._by_field[task.lun]
         read_now = unit.can.read_now
@@ -304,7 +304,7 @@ class Performer:
         data = read_now(plan.lba, plan.blocks)
         if data is None:
             return False
-        task.connection.finish(task, data=data)
+        task.connection.answers.finish(task, data)
         return True
 
     def _write_now(self, task: Task, plan: Write) -> bool:
@@ -319,7 +319,7 @@ class Performer:
                 return False
             if not write_now(plan.lba, data):
                 return False
-        task.connection.finish(task, transferred=plan.data_out)
+        task.connection.answers.finish(task)
         return True
 
     def _window(self, task: Task) -> memoryview | None:
@@ -350,17 +350,17 @@ class Performer:
         storage = UnitStorage(
             unit, self.units.unit_of, self.jobs, self._keeper, abort, self._divert, owner=task
         )
-        finish = task.connection.finish
+        finish = task.connection.answers.finish
         try:
             match plan:
                 case Read():
                     data = await storage.read(plan.lba, plan.blocks)
-                    return partial(finish, task, data=data)
+                    return partial(finish, task, data)
                 case Write():
                     await storage.write(plan.lba, _whole_blocks(task, unit))
                     if plan.fua:
                         await storage.flush()
-                    return partial(finish, task, transferred=plan.data_out)
+                    return partial(finish, task)
                 case Procedure():
                     outcome: Plan = await plan.perform(storage, memoryview(task.data))
                     return partial(self._perform, task, outcome)
@@ -418,11 +418,9 @@ class Performer:
         self._check_condition(task, sense)
 
     def _check_condition(self, task: Task, sense: Sense) -> None:
-        # Whatever came of it, the data that a plan takes was taken before it was performed.
-        taken = 0 if task.plan is None else task.plan.data_out
         counts = not task.over
         sense_data = self._encoded(task, sense)
-        task.connection.finish(task, Status.CHECK_CONDITION, sense=sense_data, transferred=taken)
+        task.connection.answers.finish(task, b"", Status.CHECK_CONDITION, sense_data)
         if counts:
             self.task_sets.failed(task)
 
