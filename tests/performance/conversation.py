@@ -56,6 +56,8 @@ def _cdb(operation: int, lba: int, size: int) -> bytes:
 class Unneeded:
     """The executor of a disk that never has to wait."""
 
+    peer = "127.0.0.1:1"
+
     def start(self, task: Task, plan: Plan) -> None:
         """See `trioscsi.server.perform.Executor`."""
         raise AssertionError(f"{plan} had to wait")
