@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -132,6 +133,16 @@ def test_a_line_is_told_of_each_scenario_unless_that_is_too_much(run: Run):
 def test_every_command_says_how_to_use_it(run: Run, command: str):
     _, out, _ = run(command, "--help")
     assert f"trioscsi conformance {command} " in out.partition("Example")[2]
+
+
+def test_a_proxy_cannot_wait_where_another_does(run: Run):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        host, port = taken.getsockname()
+        status, _, err = run("proxy", "--to", "127.0.0.1:1", "--listen", f"{host}:{port}")
+    assert (status, err) == (
+        1,
+        f"trioscsi: cannot listen at {host}:{port}: Address already in use\n",
+    )
 
 
 def test_an_initiator_that_never_connects_has_not_passed(run: Run):

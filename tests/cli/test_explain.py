@@ -109,6 +109,12 @@ def test_a_folder_is_told(tmp_path: Path) -> None:
     assert (result.exit_code, "Is a directory" in result.stderr) == (1, True)
 
 
+def test_a_file_that_cannot_be_read_to_its_end_is_told() -> None:
+    result = invoke("/proc/self/mem")
+    complaint = "cannot read /proc/self/mem: Input/output error"
+    assert (result.exit_code, complaint in result.stderr) == (1, True)
+
+
 def test_a_capture_is_a_ladder(capture: Path) -> None:
     result = invoke(capture)
     assert result.exit_code == 0

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import runpy
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import click
 import pytest
 
 from trioscsi import cli
+from trioscsi.cli.streams import OutputError
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -77,6 +79,23 @@ def test_an_interrupt_that_comes_through_nurseries_is_status_130(
 
     monkeypatch.setattr(cli.commands, "main", interrupted)
     assert run("serve") == (130, "", "")
+
+
+@pytest.mark.parametrize(
+    ("code", "complaint"),
+    [
+        (errno.ENOSPC, "trioscsi: cannot write to standard output: as it happens\n"),
+        (errno.EPIPE, ""),
+    ],
+)
+def test_what_cannot_be_said_in_a_nursery_is_told(
+    run: Run, monkeypatch: pytest.MonkeyPatch, code: int, complaint: str
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise ExceptionGroup("", [OutputError(code, "as it happens")])
+
+    monkeypatch.setattr(cli.commands, "main", fails)
+    assert run("serve") == (1, "", complaint)
 
 
 def test_a_bug_is_shown_although_there_was_an_interrupt(

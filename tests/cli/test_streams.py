@@ -83,3 +83,32 @@ def test_nothing_else_gets_the_number_of_a_stream_that_was_closed() -> None:
         "os._exit([each.fileno() for each in (sys.stdin, sys.stdout, sys.stderr)] != [0, 1, 2])\n"
     )
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+def said(into: int, status: int) -> str:
+    """What the program complains of, when it is to tell its version there; and its exit status."""
+    command = [sys.executable, "-m", "trioscsi", "--version"]
+    with os.fdopen(into, "w") as stream:
+        done = subprocess.run(command, stdout=stream, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == status
+    return done.stderr
+
+
+@pytest.mark.parametrize("buffered", ["", "1"])
+def test_a_full_disk_behind_standard_output_is_told_in_one_line(
+    buffered: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONUNBUFFERED", buffered)
+    complaint = "trioscsi: cannot write to standard output: No space left on device\n"
+    assert said(os.open("/dev/full", os.O_WRONLY), 1) == complaint
+
+
+def test_who_has_heard_enough_is_told_nothing() -> None:
+    ours, theirs = os.pipe()
+    os.close(ours)
+    assert said(theirs, 1) == ""
+
+
+def test_standard_output_is_written_as_before(tmp_path: Path) -> None:
+    assert said(os.open(tmp_path / "out", os.O_WRONLY | os.O_CREAT), 0) == ""
+    assert (tmp_path / "out").read_text().startswith("trioscsi, version ")

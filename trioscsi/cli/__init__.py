@@ -6,12 +6,14 @@ wrong usage, 1 for failure and 0 otherwise.
 
 from __future__ import annotations
 
+import errno
 import sys
 from importlib import import_module
 
 import click
 
-from trioscsi.cli.streams import keep_standard_streams
+from trioscsi.cli.streams import OutputError, keep_standard_streams
+from trioscsi.errors import leaves
 
 COMMANDS = ("conformance", "draw", "explain", "opcodes", "probe", "serve", "watch")
 """Each is a module here and a function in it."""
@@ -54,10 +56,16 @@ def main() -> None:
         sys.exit(error.exit_code)
     except click.Abort:
         sys.exit(130)
-    except BaseExceptionGroup as group:
+    except (OutputError, BaseExceptionGroup) as error:
         # Trio hands over what comes out of a nursery in a group, the key for an interrupt too.
-        if group.split(KeyboardInterrupt)[1] is not None:
+        errors = list(leaves(error)) if isinstance(error, BaseExceptionGroup) else [error]
+        if all(isinstance(each, KeyboardInterrupt) for each in errors):
+            sys.exit(130)
+        lost = [each for each in errors if isinstance(each, OutputError)]
+        if len(lost) < len(errors):
             raise
-        sys.exit(130)
+        if lost[0].errno != errno.EPIPE:  # then nobody wants to hear more
+            click.echo(f"trioscsi: cannot write to standard output: {lost[0].strerror}", err=True)
+        sys.exit(1)
     if status:
         sys.exit(status)

@@ -45,18 +45,13 @@ def explain(what: tuple[str, ...], fields: bool, connection: int | None) -> None
     same bytes, or their digits.  A CAPTURE is a pcapng or pcap file: of serve --trace, of Wireshark
     or of tcpdump.  "-" is standard input.
     """
-    try:
-        if len(what) == 1 and what[0] == "-":
-            _explain_file(sys.stdin.buffer, fields, connection)
-        elif len(what) == 1 and _is_there(what[0]):
-            with Path(what[0]).open("rb") as file:
-                _explain_file(file, fields, connection)
-        else:
-            _put(_stream([_digits(" ".join(what))]))
-    except OSError as error:
-        if isinstance(error, BrokenPipeError):
-            raise click.Abort from None
-        raise click.ClickException(f"cannot read {what[0]}: {error.strerror}") from error
+    if len(what) == 1 and what[0] == "-":
+        _explain_file(_Source(sys.stdin.buffer, "-"), fields, connection)
+    elif len(what) == 1 and _is_there(what[0]):
+        with _opened(what[0]) as file:
+            _explain_file(_Source(file, what[0]), fields, connection)
+    else:
+        _put(_stream([_digits(" ".join(what))]))
 
 
 def _is_there(word: str) -> bool:
@@ -67,38 +62,58 @@ def _is_there(word: str) -> bool:
         return False
 
 
-def _explain_file(file: BinaryIO, fields: bool, connection: int | None) -> None:
-    """Whatever there is in a file."""
-    start = file.read(4)
-    again = _Again(start, file)
-    if start in MAGIC_NUMBERS:
-        _explain_capture(again, fields, connection)
-        return
-    first = again.read(_PIECE)
-    if first and re.fullmatch(rb"[0-9A-Fa-fxX\s:,.-]+", first):
-        text = first + again.read(_MOST_DIGITS)
-        if again.read(1):
-            click.echo("trioscsi: so many digits: only the first 16 MiB are read", err=True)
-        _put(_stream([_digits(text.decode(errors="replace"))]))
-    elif first:
-        _put(_stream(_pieces(first, again)))
-    else:
-        raise click.ClickException("there is nothing in it")
+def _opened(name: str) -> BinaryIO:
+    try:
+        return Path(name).open("rb")
+    except OSError as error:
+        raise _unreadable(name, error) from error
 
 
-class _Again:
-    """A file of which some bytes have been read already."""
+def _unreadable(name: str, error: OSError) -> click.ClickException:
+    return click.ClickException(f"cannot read {name}: {error.strerror}")
 
-    def __init__(self, start: bytes, file: BinaryIO) -> None:
-        self._start, self._file = start, file
+
+class _Source:
+    """What is to be explained; of which bytes may be looked at before they are read."""
+
+    def __init__(self, file: BinaryIO, name: str) -> None:
+        self._file, self._name = file, name
+        self._start = b""
+
+    def peek(self, length: int) -> bytes:
+        """The next bytes, which `read` returns again."""
+        self._start = self.read(length)
+        return self._start
 
     def read(self, length: int) -> bytes:
         """The next bytes."""
         data, self._start = self._start[:length], self._start[length:]
-        return data + self._file.read(length - len(data)) if len(data) < length else data
+        if len(data) == length:
+            return data
+        try:
+            return data + self._file.read(length - len(data))
+        except OSError as error:
+            raise _unreadable(self._name, error) from error
 
 
-def _pieces(first: bytes, file: _Again) -> Iterator[bytes]:
+def _explain_file(file: _Source, fields: bool, connection: int | None) -> None:
+    """Whatever there is in a file."""
+    if file.peek(4) in MAGIC_NUMBERS:
+        _explain_capture(file, fields, connection)
+        return
+    first = file.read(_PIECE)
+    if first and re.fullmatch(rb"[0-9A-Fa-fxX\s:,.-]+", first):
+        text = first + file.read(_MOST_DIGITS)
+        if file.read(1):
+            click.echo("trioscsi: so many digits: only the first 16 MiB are read", err=True)
+        _put(_stream([_digits(text.decode(errors="replace"))]))
+    elif first:
+        _put(_stream(_pieces(first, file)))
+    else:
+        raise click.ClickException("there is nothing in it")
+
+
+def _pieces(first: bytes, file: _Source) -> Iterator[bytes]:
     yield first
     while data := file.read(_PIECE):
         yield data
@@ -131,7 +146,7 @@ def _stream(pieces: Iterable[bytes]) -> Iterator[str]:
         yield ""
 
 
-def _explain_capture(file: _Again, fields: bool, connection: int | None) -> None:
+def _explain_capture(file: _Source, fields: bool, connection: int | None) -> None:
     ladder = Ladder(fields=fields, only=connection)
     story = ladder.story
     complaint = ""

@@ -24,11 +24,12 @@ def opcodes(check: bool, write: bool, folder: Path) -> None:
     """Print the SCSI commands of a disk, as a table in Markdown."""
     if check and write:
         raise click.UsageError("give --check or --write, not both")
+    page = ""
     try:
         if write:
             pages.write(folder)
         elif not check:
-            click.echo(pages.page(folder / pages.TABLE), nl=False)
+            page = pages.page(folder / pages.TABLE)
         elif not pages.is_current(folder):
             raise click.ClickException(
                 f"{folder / pages.PAGE} is not as the table is; run trioscsi opcodes --write"
@@ -40,3 +41,4 @@ def opcodes(check: bool, write: bool, folder: Path) -> None:
         ) from error
     except ValueError as error:
         raise click.ClickException(f"no commands in {folder}: {error}") from error
+    click.echo(page, nl=False)

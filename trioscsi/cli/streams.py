@@ -1,4 +1,4 @@
-"""Standard streams of a server: it serves whether or not anybody reads what it says."""
+"""Standard streams, which nobody may read: a server serves nevertheless, others say so."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import io
 import os
 import select
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, BinaryIO, TextIO, cast
 
 if TYPE_CHECKING:
@@ -15,12 +16,43 @@ if TYPE_CHECKING:
 def keep_standard_streams() -> None:
     """Let streams that were closed by whoever started us lead nowhere.
 
-    Otherwise a disk or a connection gets the number of one, and what is said goes there.
+    Otherwise a disk or a connection gets the number of one, and what is said goes there.  What
+    cannot be written to standard output is an `OutputError` from now on.
     """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             descriptor = os.open(os.devnull, os.O_RDWR)
-            setattr(sys, name, os.fdopen(descriptor, mode, encoding="utf-8"))
+            stream = os.fdopen(descriptor, mode, encoding="utf-8", closefd=False)
+            setattr(sys, name, stream)
+    with suppress(io.UnsupportedOperation):  # it is in memory
+        sys.stdout = _telling(sys.stdout)
+
+
+def _telling(stream: TextIO) -> TextIO:
+    return io.TextIOWrapper(
+        io.BufferedWriter(Output(stream.fileno(), "w", closefd=False)),
+        encoding=stream.encoding,
+        errors=stream.errors,
+        line_buffering=True,
+    )
+
+
+class OutputError(OSError):
+    """Standard output takes no more: a pipe that nobody reads, a disk that is full."""
+
+
+class Output(io.FileIO):
+    """The bytes of standard output: that they cannot be written is no fault of any other file."""
+
+    def write(self, data: ReadableBuffer) -> int:
+        """Write some of them; once that has failed, what comes leads nowhere."""
+        try:
+            return super().write(data)
+        except OSError as error:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self.fileno())
+            os.close(nowhere)
+            raise OutputError(error.errno, error.strerror) from error
 
 
 def unhurried(stream: TextIO) -> TextIO:

@@ -95,7 +95,7 @@ def watch(
                 _show(Player(source, speed=speed or 1.0, paused=step), interest)
     except (CaptureError, ControlError) as error:
         raise click.ClickException(str(error)) from None
-    except (KeyboardInterrupt, BrokenPipeError):
+    except KeyboardInterrupt:
         raise click.Abort from None
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -20,7 +19,7 @@ from trioscsi.conformance.report.plain import plain
 from trioscsi.conformance.report.terminal import lines
 from trioscsi.conformance.verdicts import Finding, Verdict
 from trioscsi.errors import CaptureError, TrioscsiError, UsageError
-from trioscsi.server.listener import format_address, parse_listen
+from trioscsi.server.listener import format_address, open_listeners, parse_listen
 from trioscsi.server.tracing import opened
 
 
@@ -86,7 +85,7 @@ def proxy(
         report = trio.run(_stand_between, host, port, where, trace)
     except UsageError as error:
         raise click.UsageError(str(error)) from error
-    except (TrioscsiError, OSError) as error:
+    except TrioscsiError as error:
         raise click.ClickException(str(error)) from error
     for line in lines(report):
         click.echo(line)
@@ -99,10 +98,12 @@ async def _stand_between(
 ) -> Report:
     with opened(trace) as tracing:
         between = Proxy(host, port, trace=tracing, tell=_tell_finding, say=click.echo)
+        listeners = [
+            trio.SocketListener(trio.socket.from_stdlib_socket(each))
+            for each in open_listeners(where)
+        ]
         async with trio.open_nursery() as nursery:
-            listeners = await nursery.start(
-                partial(trio.serve_tcp, between.converse, where[1], host=where[0])
-            )
+            nursery.start_soon(trio.serve_listeners, between.converse, listeners)
             own = listeners[0].socket.getsockname()[:2]
             click.echo(f"ready: {format_address(own)} to {format_address((host, port))}")
             with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
