@@ -1,6 +1,10 @@
 from __future__ import annotations
 
 import os
+import shutil
+import signal
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -15,7 +19,13 @@ NAME = "iqn.2026-11.example:disk"
 
 
 def files(folder: Path) -> list[Path]:
-    return sorted(folder.iterdir())
+    """Those that keep something."""
+    return sorted(path for path in folder.iterdir() if path.suffix != ".lock")
+
+
+def lock_in(folder: Path) -> Path:
+    (path,) = folder.glob("*.lock")
+    return path
 
 
 def only_file(folder: Path) -> Path:
@@ -29,11 +39,13 @@ def found(keeper: Keeper, number: int) -> dict[str, bytes]:
 
 
 async def test_what_was_saved_last_is_found_again(tmp_path: Path) -> None:
-    keeper = Keeper(tmp_path / "a" / "b", NAME)
     for data in (b"one", b"", b"three"):
+        keeper = Keeper(tmp_path / "a" / "b", NAME)
         await keeper.save(7, "modes", data)
+        await keeper.close()
         again = Keeper(tmp_path / "a" / "b", NAME)
         assert found(keeper, 7) == found(again, 7) == {"modes": data}
+        await again.close()
 
 
 async def test_units_targets_and_names_are_kept_apart(tmp_path: Path) -> None:
@@ -127,12 +139,47 @@ async def test_a_save_that_hangs_can_be_given_up(
     go_on.set()
 
 
+async def test_a_folder_keeps_the_state_of_a_target_for_one_server(tmp_path: Path) -> None:
+    keeper = Keeper(tmp_path, NAME)
+    assert Keeper(tmp_path, NAME + "2").can_save
+    with pytest.raises(UsageError, match=rf"the state of {NAME} in .* is in use: another server"):
+        Keeper(tmp_path, NAME)
+    await keeper.close()
+    with pytest.raises(BackendError, match="is closed"):
+        await keeper.save(1, "modes", b"data")
+    assert Keeper(tmp_path, NAME).can_save
+
+
+def test_a_server_that_is_killed_leaves_its_folder_to_the_next(tmp_path: Path) -> None:
+    code = (
+        "import os, signal, sys\n"
+        "from pathlib import Path\n"
+        "from trioscsi.server.keeper import Keeper\n"
+        "keeper = Keeper(Path(sys.argv[1]), sys.argv[2])\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    killed = subprocess.run([sys.executable, "-c", code, tmp_path, NAME], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert Keeper(tmp_path, NAME).can_save
+
+
+async def test_a_lock_that_cannot_be_had_is_a_usage_error(tmp_path: Path) -> None:
+    keeper = Keeper(tmp_path, NAME)
+    lock = lock_in(tmp_path)
+    await keeper.close()
+    lock.unlink()
+    lock.mkdir()
+    with pytest.raises(UsageError, match=r"no state can be kept in .*\.lock: Is a directory"):
+        Keeper(tmp_path, NAME)
+
+
 async def test_without_a_folder_nothing_is_kept() -> None:
     keeper = Keeper(None, NAME)
     assert not keeper.can_save
     assert found(keeper, 1) == {}
     with pytest.raises(BackendError, match="no folder"):
         await keeper.save(1, "modes", b"data")
+    await keeper.close()
 
 
 async def test_a_folder_that_is_none_is_a_usage_error(tmp_path: Path) -> None:
@@ -154,7 +201,7 @@ def test_a_folder_that_cannot_be_written_is_a_usage_error(
 
 async def test_a_folder_that_went_away_is_storage_that_failed(tmp_path: Path) -> None:
     keeper = Keeper(tmp_path / "gone", NAME)
-    (tmp_path / "gone").rmdir()
+    shutil.rmtree(tmp_path / "gone")
     with pytest.raises(BackendError):
         await keeper.save(1, "modes", b"data")
     with pytest.raises(UsageError, match="cannot be read"):

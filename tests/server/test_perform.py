@@ -426,10 +426,12 @@ async def test_sense_data_have_the_format_that_the_initiators_want(build: Build)
 async def test_saved_mode_parameters_are_found_by_the_next_target(
     build: Build, tmp_path: Path
 ) -> None:
-    peer = await build(state=tmp_path).log_in()
+    house = build(state=tmp_path)
+    peer = await house.log_in()
     control = bytes.fromhex("0a0a 0610 0000 0000 ffff 0000")
     select = bytes((0x15, 0x11, 0, 0, 4 + len(control), 0))
     assert (await peer.do(select, bytes(4) + control)).status == Status.GOOD
+    await house.target.close()
     peer = await build(state=tmp_path).log_in()
     sense = await peer.do(bytes((0x1A, 0x08, 0x0A, 0, 16, 0)), reads=16)
     assert sense.data[4:] == b"\x8a" + control[1:]
@@ -843,6 +845,7 @@ async def test_sanitizing_that_is_cut_off_by_a_restart_has_failed(
         assert (await peer.do(bytes((0x48, 0x02 | IMMED)) + bytes(8))).status == Status.GOOD
         await trio.sleep(1)
         serving.cancel_scope.cancel()
+    await house.target.close()
     again = await build(MemoryDisk("1MiB"), state=tmp_path).log_in()
     assert (await again.do(read10(0, 1))).sense_code == (MEDIUM_ERROR, 0x3103)
 

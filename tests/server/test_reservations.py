@@ -44,7 +44,8 @@ async def can_use(peer: Peer) -> bool:
 
 
 def files(folder: Path) -> list[Path]:
-    return sorted(folder.iterdir())
+    """Those that keep something."""
+    return sorted(path for path in folder.iterdir() if path.suffix != ".lock")
 
 
 async def test_a_session_is_registered_as_the_initiator_port_that_it_is(build: Build) -> None:
@@ -67,10 +68,12 @@ async def test_an_initiator_that_comes_back_with_another_isid(build: Build, by_n
 
 @pytest.mark.parametrize("flags", [0, 1])
 async def test_what_is_to_survive_a_restart_does(build: Build, tmp_path: Path, flags: int) -> None:
-    before = await build(state=tmp_path).log_in()
+    house = build(state=tmp_path)
+    before = await house.log_in()
     await order(before, REGISTER, 0, 7, flags=flags)
     await order(before, RESERVE, 7, kind=EXCLUSIVE_ACCESS)
     status = await full_status(before)
+    await house.target.close()
     house = build(state=tmp_path)
     assert await can_use(await house.log_in(OTHER_ISID)) is not bool(flags)
     again = await house.log_in()
@@ -81,8 +84,10 @@ async def test_what_is_to_survive_a_restart_does(build: Build, tmp_path: Path, f
 async def test_a_disk_whose_reservations_are_damaged_waits_for_them_to_be_replaced(
     build: Build, tmp_path: Path, caplog: pytest.LogCaptureFixture, damage: bytes | None
 ) -> None:
-    before = await build(state=tmp_path).log_in()
+    house = build(state=tmp_path)
+    before = await house.log_in()
     await order(before, REGISTER, 0, 7, flags=1)
+    await house.target.close()
     (kept,) = files(tmp_path)
     if damage is None:  # whole, but not what a unit saves
         damage = hashlib.sha256(b"{}").digest() + b"{}"
@@ -97,6 +102,7 @@ async def test_a_disk_whose_reservations_are_damaged_waits_for_them_to_be_replac
     assert kept.read_bytes() == damage
     assert await order(peer, REPLACE_LOST, 0, 8, kind=EXCLUSIVE_ACCESS, flags=1) == Status.GOOD
     assert await can_use(peer)
+    await house.target.close()
     caplog.clear()
     again = build(state=tmp_path)
     assert await can_use(await again.log_in())
@@ -108,8 +114,10 @@ async def test_a_disk_whose_reservations_are_damaged_waits_for_them_to_be_replac
 async def test_what_else_is_damaged_keeps_a_target_from_starting(
     build: Build, tmp_path: Path
 ) -> None:
-    peer = await build(state=tmp_path).log_in()
+    house = build(state=tmp_path)
+    peer = await house.log_in()
     await order(peer, REGISTER, 0, 7, flags=1)
+    await house.target.close()
     (kept,) = files(tmp_path)
     modes = kept.rename(kept.with_suffix(".modes"))
     modes.write_bytes(b"?")

@@ -36,7 +36,8 @@ def open_storage(path: Path, *, size: int | None, block_size: int, read_only: bo
     except OSError as error:
         raise _explain(error, path) from error
     try:
-        _lock(descriptor, path, read_only=read_only)
+        if not lock(descriptor, shared=read_only):
+            raise UsageError(f"{path} is in use: another disk or program has locked it")
         if size is not None:
             _apply_size(descriptor, path, size, new=new)
         _check_size(measure(descriptor), path, block_size)
@@ -77,15 +78,17 @@ def _flags(path: Path, *, create: bool, read_only: bool) -> int:
     return os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if create else 0)
 
 
-def _lock(descriptor: int, path: Path, *, read_only: bool) -> None:
+def lock(descriptor: int, *, shared: bool = False) -> bool:
+    """Lock a file (flock) for as long as it is open; False if others have. Raises OSError."""
     try:
-        fcntl.flock(descriptor, (fcntl.LOCK_SH if read_only else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise UsageError(f"{path} is in use: another disk or program has locked it") from error
+        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
     except OSError as error:
         # Some network file systems have no locks; there the user has to take care.
         if error.errno not in (errno.ENOLCK, errno.EOPNOTSUPP):
             raise
+    return True
 
 
 def _apply_size(descriptor: int, path: Path, size: int, *, new: bool) -> None:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+import weakref
 from itertools import count
 from pathlib import Path
 
 import attrs
 import trio
 
+from trioscsi.backends.opening import lock
 from trioscsi.backends.threads import Threads
 from trioscsi.errors import BackendError, UsageError
 
@@ -39,7 +41,10 @@ class Kept:
 
 
 class Keeper:
-    """The memory of one target, in a folder; without one, nothing can be saved."""
+    """The memory of one target, in a folder; without one, nothing can be saved.
+
+    It is locked against another server of the same target until it is closed, or the process ends.
+    """
 
     def __init__(self, folder: Path | None, target_name: str) -> None:
         """Raises UsageError if the folder cannot be made, or nothing can be kept in it."""
@@ -55,6 +60,20 @@ class Keeper:
                 raise UsageError(f"no state can be kept in {folder}: {error.strerror}") from None
             if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
                 raise UsageError(f"no state can be kept in {folder}: nothing can be written there")
+            self._lock(folder / f"{self._prefix}.lock", target_name)
+
+    def _lock(self, path: Path, target_name: str) -> None:
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            self._let_go = weakref.finalize(self, os.close, descriptor)
+            alone = lock(descriptor)
+        except OSError as error:
+            raise UsageError(f"no state can be kept in {path}: {error.strerror}") from None
+        if not alone:
+            self._let_go()
+            raise UsageError(
+                f"the state of {target_name} in {path.parent} is in use: another server keeps it"
+            )
 
     @property
     def can_save(self) -> bool:
@@ -96,6 +115,11 @@ class Keeper:
     def abandon(self) -> None:
         """Give up a save that hangs, and whatever waits for it: see `Threads.abandon`."""
         self._threads.abandon()
+
+    async def close(self) -> None:
+        """Let another server have the folder once all is saved; nothing can be after that."""
+        if self._folder is not None:
+            await self._threads.close(self._let_go)
 
 
 _NEW = ".new"

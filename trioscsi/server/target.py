@@ -62,6 +62,7 @@ class Target:
     `trioscsi.text.Offer`: ``max_burst_length``, ``header_digests``, ``initial_r2t`` and so on.
     ``limits`` bounds what peers can cost.  ``state`` is the folder that keeps what must outlive a
     restart (reservations with APTPL, saved mode pages); without it initiators cannot ask for that.
+    Until the target is closed, no other of the same name can have it.
 
     ``overhaul_rate`` is how many bytes a second formatting and sanitizing may write, on all disks
     together: a number, or a size such as "50MiB"; by default they write as fast as they can. Blocks
@@ -350,4 +351,7 @@ class Target:
 
     async def close(self) -> None:
         """Close the disks that can be closed; the target is of no further use."""
-        await self._performer.units.close()
+        try:
+            await self._performer.units.close()
+        finally:
+            await self._keeper.close()
