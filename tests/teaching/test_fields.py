@@ -3,18 +3,22 @@ from __future__ import annotations
 import tomllib
 from pathlib import Path
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from trioscsi.pdu import (
     CLASSES,
+    NO_TASK,
     DataIn,
     LoginRequest,
     LoginResponse,
     NopOut,
     Pdu,
     ScsiCommand,
+    TaskFunction,
+    TaskManagementRequest,
     TextRequest,
     encode,
 )
@@ -92,6 +96,20 @@ def test_what_contradicts_itself_is_wrong() -> None:
     logout = bytes([0x06, 0x80]) + bytes(46)
     assert "a Logout Request has no data segment" in wrong(logout, b"abcd")
     assert "immediate data" in wrong(header(ScsiCommand(read=True)), b"abcd")
+
+
+@pytest.mark.parametrize(
+    ("request_", "section"),
+    [
+        (LoginRequest(), "11.12"),
+        (TaskManagementRequest(function=TaskFunction.TASK_REASSIGN), "11.5.1"),
+        (NopOut(itt=NO_TASK), "11.18.1"),
+    ],
+)
+def test_what_has_to_be_immediate_is_wrong_without(request_: Pdu, section: str) -> None:
+    complaint = f"it has to be immediate, and I is 0 (RFC 7143 section {section})"
+    assert wrong(header(attrs.evolve(request_, immediate=False))) == complaint
+    assert not wrong(header(attrs.evolve(request_, immediate=True)))
 
 
 def test_what_is_missing_is_counted() -> None:

@@ -17,10 +17,12 @@ from trioscsi.pdu import (
     CLASSES,
     NO_TASK,
     AsyncEvent,
+    LoginRequest,
     LoginStage,
     LoginStatus,
     LogoutReason,
     LogoutResult,
+    NopOut,
     Pdu,
     Place,
     RejectReason,
@@ -29,6 +31,7 @@ from trioscsi.pdu import (
     SnackType,
     TaskAttribute,
     TaskFunction,
+    TaskManagementRequest,
     TaskResult,
 )
 from trioscsi.pdu.opcodes import OPCODE_BITS
@@ -287,5 +290,20 @@ def _contradictions(pdu: Pdu, data: bytes) -> Iterator[str]:
         getattr(pdu, "transit", False) or getattr(pdu, "final", False)
     ):
         yield f"text that goes on cannot end a step (RFC 7143 section {cls.section})"
+    section = _immediate_by(pdu)
+    if section and not getattr(pdu, "immediate", True):
+        yield f"it has to be immediate, and I is 0 (RFC 7143 section {section})"
     if isinstance(pdu, ScsiCommand) and not pdu.write and data:
         yield "a command that takes no data has immediate data (RFC 7143 section 11.3.4)"
+
+
+def _immediate_by(pdu: Pdu) -> str:
+    """The section by which a request can only be immediate; empty if there is none."""
+    match pdu:
+        case LoginRequest():
+            return "11.12"
+        case TaskManagementRequest(function=TaskFunction.TASK_REASSIGN):
+            return "11.5.1"
+        case NopOut(itt=itt) if itt == NO_TASK:
+            return "11.18.1"
+    return ""
