@@ -65,6 +65,28 @@ class Listener(Turn):
             await self.change.wait()
 
 
+class Sleepless:
+    """The epoll of a reactor, which does not sleep: it does something else meanwhile."""
+
+    def __init__(self, reactor: Reactor) -> None:
+        self.epoll = reactor._epoll
+        reactor._epoll = self  # type: ignore[assignment]
+        self.sleeps = 0
+        self.meanwhile: Callable[[], object] = list
+
+    def poll(self, timeout: float, most: int) -> list[tuple[int, int]]:
+        if timeout:
+            self.sleeps += 1
+            self.meanwhile()
+        return self.epoll.poll(0, most)
+
+    def fileno(self) -> int:
+        return self.epoll.fileno()
+
+    def register(self, fd: int, events: int) -> None:
+        self.epoll.register(fd, events)
+
+
 async def test_who_has_something_to_say_gets_turns(
     nursery: trio.Nursery, pairs: list[Pair]
 ) -> None:
@@ -293,3 +315,28 @@ async def test_a_turn_that_cannot_send_its_answers_is_the_last_one(
     nursery.start_soon(reactor.run)
     await wait_all_tasks_blocked()
     assert turns == 1
+
+
+async def test_a_reactor_that_sleeps_in_vain_does_so_less_often(
+    nursery: trio.Nursery, pairs: list[Pair]
+) -> None:
+    (ours, theirs), *_ = pairs
+    reactor = Reactor()
+    epoll, listener = Sleepless(reactor), Listener(ours)
+    reactor.add(ours, listener)
+    nursery.start_soon(reactor.run)
+
+    async def say(words: int) -> int:
+        before = epoll.sleeps
+        for _ in range(words):
+            theirs.send(b"!")
+            await wait_all_tasks_blocked()
+        return epoll.sleeps - before
+
+    assert await say(64) == 7
+    assert await say(640) == 10
+    # As soon as something comes of a sleep, it sleeps each time.
+    words = iter(range(100))
+    epoll.meanwhile = lambda: next(words, None) is not None and theirs.send(b"?")
+    assert await say(64) > 100
+    assert listener.heard.count(b"!") == 768

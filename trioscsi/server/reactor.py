@@ -45,6 +45,9 @@ _LOOKS = 300
 _WORTH_LOOKING = 100e-6
 """Seconds of sleep that looking would have been better than."""
 
+_MOST_SKIPPED = 63
+"""Sleeps that are left out at most, one after the other."""
+
 
 class Talker(Protocol):
     """A connection, as the reactor sees it.
@@ -78,6 +81,10 @@ class Reactor:
         """Whether several connections were busy of late: then turns are to be short."""
         self._nudged = False
         self._looks_pay = False
+        self._to_skip = 0
+        """Sleeps that are left out before the next one."""
+        self._to_skip_next = 0
+        """Those that are left out after the next one, if nothing comes of it."""
         self._rounds_alone = _LONG_ALONE
         self._sleep = trio.CancelScope()
         self._epoll = select.epoll()
@@ -151,7 +158,8 @@ class Reactor:
         """Wait for more without going to sleep, or sleep for a moment without going to trio.
 
         A sleeping thread takes longer to wake than a peer takes to answer.  So it stays awake for
-        that long, as long as this has paid the last time.
+        that long, as long as this has paid the last time.  It sleeps less and less often where
+        nothing comes of it: all peers may be slow, or be in this process and have to wait for it.
         """
         poll = self._epoll.poll
         if self._looks_pay:
@@ -159,9 +167,17 @@ class Reactor:
                 if ready := poll(0, _MOST):
                     return ready
             self._looks_pay = False
+        if self._to_skip:
+            self._to_skip -= 1
+            return []
         begin = perf_counter()
         ready = poll(_PATIENCE, _MOST)
         self._looks_pay = bool(ready) and perf_counter() - begin < _WORTH_LOOKING
+        if ready:
+            self._to_skip_next = 0
+        else:
+            self._to_skip = self._to_skip_next
+            self._to_skip_next = min(2 * self._to_skip + 1, _MOST_SKIPPED)
         return ready
 
     def _give_turns(self, fds: Iterable[int], now: float) -> None:
