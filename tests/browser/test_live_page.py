@@ -145,6 +145,28 @@ def test_under_load_detail_is_left_out_and_that_is_said(page: Page, server: Serv
     expect(page.locator(".plot polyline").first).to_have_attribute("points", re.compile(" "))
 
 
+def test_no_command_is_no_claim_that_there_was_none(page: Page) -> None:
+    said = page.evaluate(
+        """async () => {
+          const { Model } = await import("/static/model.js");
+          const { drawTasks } = await import("/static/tables.js");
+          const model = new Model();
+          const connection = model.take({ type: "connection", connection: 1 });
+          const say = () => {
+            drawTasks(connection, 0);
+            return document.getElementById("idle").textContent;
+          };
+          const before = say();
+          model.take({ type: "dropped", connection: 1, bytes: 4096, why: "as it happens" });
+          return [before, say()];
+        }"""
+    )
+    assert said == [
+        "No command seen yet.",
+        "Not all that came was looked at: commands may be missing here.",
+    ]
+
+
 def test_what_is_paused_waits_and_is_shown_step_by_step(page: Page, server: Serving) -> None:
     page.keyboard.press("p")
     page.locator("#feed").filter(has_text="paused").wait_for()

@@ -16,6 +16,7 @@ class Connection {
     this.moves = new Map(); // the transitions of each machine
     this.lines = [];
     this.first = 0; // how many lines were forgotten
+    this.missed = 0; // how many bytes were not looked at
     this.tasks = new Map(); // by tag and beginning
     this.keys = new Map();
   }
@@ -89,7 +90,7 @@ export class Model {
           this.forget();
         }
         return connection;
-      case "dropped": this.drop(message); connection?.add(message); return connection;
+      case "dropped": this.drop(connection, message); return connection;
       case "pdu": {
         // The server explains a PDU when it is asked; its bytes are not needed here.
         const { header, data, ...line } = message;
@@ -162,8 +163,13 @@ export class Model {
     return connection;
   }
 
-  drop(message) {
-    this.dropped.bytes += message.bytes ?? 0;
+  drop(connection, message) {
+    const missed = message.bytes ?? 0;
+    this.dropped.bytes += missed;
+    if (connection) {
+      connection.missed += missed;
+      connection.add(message);
+    }
     for (const many of Object.values(message.messages ?? {})) this.dropped.messages += many;
   }
 

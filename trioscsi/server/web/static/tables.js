@@ -24,6 +24,8 @@ export function drawTasks(connection, now) {
   const whole = Math.max(last - first, 1e-6);
   byId("axis").textContent = starts.length ? `within ${seconds(whole)}` : "when";
   byId("idle").hidden = tasks.length > 0;
+  byId("idle").textContent = connection?.missed
+    ? "Not all that came was looked at: commands may be missing here." : "No command seen yet.";
   byId("tasks").replaceChildren(...tasks.reverse().map((task) => row(task, first, whole, now)));
 }
 
