@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import select
+import signal
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -37,6 +38,41 @@ def test_a_command_is_over_when_it_ends_and_what_it_left_behind_ends_too(tmp_pat
     with suppress(ProcessLookupError), os.fdopen(os.pidfd_open(int(file.read_text()))) as handle:
         ended, _, _ = select.select([handle], [], [], 5)
         assert ended
+
+
+@pytest.fixture
+def signals(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """What was sent to groups of processes, each of which has to be still that of its number."""
+    sent: list[int] = []
+    really = os.killpg
+
+    def note(group: int, number: int) -> None:
+        assert Path(f"/proc/{group}").exists()
+        sent.append(number)
+        really(group, number)
+
+    monkeypatch.setattr(os, "killpg", note)
+    return sent
+
+
+def test_what_a_command_may_have_left_behind_is_ended_once(signals: list[int]):
+    assert ending_of("print('done')").how is How.DONE
+    assert signals == [signal.SIGKILL]
+
+
+def test_a_command_that_is_interrupted_is_asked_to_end_first(signals: list[int], tmp_path: Path):
+    begun = tmp_path / "begun"
+    os.mkfifo(begun)
+    driver = CommandDriver.of(["sh", "-c", f"echo >{begun}; sleep 60"])
+
+    async def interrupt() -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(driver.drive, Drive.LOGIN, WHERE)
+            await trio.Path(begun).read_text()
+            nursery.cancel_scope.cancel()
+
+    trio.run(interrupt)
+    assert signals == [signal.SIGTERM, signal.SIGKILL]
 
 
 def test_of_what_a_command_prints_the_beginning_and_the_end_are_kept():

@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 
 import attrs
 import trio
@@ -129,13 +128,15 @@ async def _until_it_ends(process: trio.Process) -> bytes:
     try:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(said.read, process.stdout)
-            await process.wait()
-            _kill(process)
+            try:
+                await _exit_of(process)
+            finally:
+                with trio.CancelScope(shield=True):
+                    await _end(process)
             # A child in a session of its own may hold the pipe for ever.
             nursery.cancel_scope.deadline = trio.current_time() + _GRACE
     finally:
         with trio.CancelScope(shield=True):
-            await _end(process)
             await process.stdout.aclose()
     return said.text
 
@@ -158,17 +159,29 @@ class _Said:
         return bytes(self._first + self._last)
 
 
+async def _exit_of(process: trio.Process) -> None:
+    """Return when it has ended, and leave it to be waited for."""
+    handle = os.pidfd_open(process.pid)
+    try:
+        await trio.lowlevel.wait_readable(handle)
+    finally:
+        os.close(handle)
+
+
+def _has_ended(process: trio.Process) -> bool:
+    """Whether it has, which leaves it to be waited for."""
+    seen = os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    return seen is not None
+
+
 async def _end(process: trio.Process) -> None:
-    """End a command, and all that it has started."""
-    if process.poll() is None:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGTERM)
+    """End a command, and all that it has started.
+
+    Its number is that of its group, and of nothing else until it is waited for.
+    """
+    if not _has_ended(process):
+        os.killpg(process.pid, signal.SIGTERM)
         with trio.move_on_after(_GRACE):
-            await process.wait()
-    _kill(process)
+            await _exit_of(process)
+    os.killpg(process.pid, signal.SIGKILL)
     await process.wait()
-
-
-def _kill(process: trio.Process) -> None:
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
