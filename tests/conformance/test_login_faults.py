@@ -342,7 +342,7 @@ def no_padding_at_the_end():
 
 
 def unpadded(talk: Talk) -> bytes:
-    header = talk.make(NopOut, data=b"abc").pack(0, 3)
+    header = talk.make(NopOut, data=b"abc").pack(3)
     return bytes(header) + b"abc"
 
 

@@ -141,7 +141,7 @@ def a_command_that_differs_when_it_comes_again():
 def test_a_command_that_comes_again_differs_from_a_text_that_has_its_tag_meanwhile():
     talk = Talk().log_in()
     command = talk.ask(ScsiCommand)
-    talk.answer(Reject, reason=4, data=command.pack(0, 0))
+    talk.answer(Reject, reason=4, data=command.pack(0))
     talk.ask(TextRequest, itt=command.itt)
     talk.say(command)
     assert talk.result("M-07").verdict is Verdict.FAIL
@@ -371,7 +371,7 @@ def test_the_number_of_a_rejected_request_may_be_used_again():
     talk = Talk().log_in()
     rejected = talk.ask(ScsiCommand)
     talk.ask(ScsiCommand)
-    talk.answer(Reject, reason=4, data=rejected.pack(0, 0))
+    talk.answer(Reject, reason=4, data=rejected.pack(0))
     talk.ask(ScsiCommand, cmd_sn=rejected.cmd_sn)
     assert talk.result("M-07").verdict is Verdict.PASS
     talk.numbers["cmd_sn"] = rejected.cmd_sn + 2
@@ -383,7 +383,7 @@ def test_a_ping_whose_answer_was_rejected_is_answered_again():
     talk = Talk().log_in()
     talk.answer(NopIn, counts=False, ttt=1)
     rejected = talk.ask(NopOut, immediate=True, itt=NO_TASK, ttt=1)
-    talk.answer(Reject, reason=6, data=rejected.pack(0, 0))
+    talk.answer(Reject, reason=6, data=rejected.pack(0))
     talk.ask(NopOut, immediate=True, itt=NO_TASK, ttt=1)
     assert talk.result("M-22").verdict is Verdict.PASS
 
@@ -391,7 +391,7 @@ def test_a_ping_whose_answer_was_rejected_is_answered_again():
 def test_a_ping_with_an_additional_header_is_answered_as_any_other():
     talk = Talk().log_in()
     ping = talk.due(NopIn, counts=False, ttt=1)
-    header = ping.pack(0, 0)
+    header = ping.pack(0)
     talk.reply_bytes(header[:4] + b"\1" + header[5:] + bytes(4))
     talk.ask(NopOut, immediate=True, itt=NO_TASK, ttt=1)
     assert talk.result("M-22").verdict is Verdict.PASS

@@ -39,12 +39,12 @@ def test_data_in_byte_by_byte():
 
 
 def test_data_in_that_wants_to_be_acknowledged():
-    assert DataIn(acknowledge=True, overflow=True, status=4).pack(0, 0)[:4].hex() == "25440004"
+    assert DataIn(acknowledge=True, overflow=True, status=4).pack(0)[:4].hex() == "25440004"
 
 
 def test_data_out_byte_by_byte():
     pdu = DataOut(final=True, lun=1, itt=2, exp_stat_sn=3, data_sn=4, buffer_offset=5)
-    header = pdu.pack(0, 0)
+    header = pdu.pack(0)
     assert header.hex() == (
         "0580000000000000"
         "0000000000000001"

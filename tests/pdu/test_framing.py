@@ -147,8 +147,15 @@ def test_a_bad_header_digest_loses_the_stream_at_once(received):
     assert framer.last_header == stream[:48]
 
 
+def announcing_ahs(pdu: Pdu) -> bytes:
+    """The header of a PDU that says it has four bytes of additional header segments."""
+    header = bytearray(pdu.pack(0))
+    header[4] = 1
+    return bytes(header)
+
+
 def test_a_data_segment_beyond_the_limit_is_refused_before_it_arrives():
-    header = NopOut().pack(0, LIMIT + 1)
+    header = NopOut().pack(LIMIT + 1)
     framer = Framer(LIMIT)
     assert take_all(framer, header[:47]) == []
     framer.receive(header[47:])
@@ -165,7 +172,7 @@ def test_a_data_segment_at_the_limit_is_taken():
 
 def test_additional_header_segments_beyond_the_limit_are_refused():
     framer = Framer(LIMIT, max_ahs_length=16)
-    framer.receive(ScsiCommand().pack(20, 0))
+    framer.receive(ScsiCommand(cdb=bytes(32)).pack(0))
     with pytest.raises(PeerError, match=r"20 bytes .* 16 were allowed"):
         framer.next_pdu()
 
@@ -178,7 +185,7 @@ def test_no_more_than_one_pdu_is_kept():
         take_all(framer, stream[:100])
         take_all(framer, stream[100:-1])
         take_all(framer, stream[-1:])
-    framer.receive(DataOut().pack(0, 2**24 - 1))
+    framer.receive(DataOut().pack(2**24 - 1))
     with pytest.raises(PeerError):
         framer.next_pdu()
     peak = tracemalloc.get_traced_memory()[1]
@@ -198,11 +205,11 @@ def test_an_unknown_opcode_is_handed_out_with_its_header():
 @pytest.mark.parametrize(
     ("header", "rest", "section", "answer"),
     [
-        (LogoutRequest().pack(0, 4), bytes(4), "11.2.1.6", RejectReason.INVALID_PDU_FIELD),
-        (TextRequest().pack(4, 0), bytes(4), "11.2.1.5", RejectReason.INVALID_PDU_FIELD),
-        (ScsiCommand().pack(4, 0), bytes(4), "11.2.2.1", RejectReason.PROTOCOL_ERROR),
+        (LogoutRequest().pack(4), bytes(4), "11.2.1.6", RejectReason.INVALID_PDU_FIELD),
+        (announcing_ahs(TextRequest()), bytes(4), "11.2.1.5", RejectReason.INVALID_PDU_FIELD),
+        (announcing_ahs(ScsiCommand()), bytes(4), "11.2.2.1", RejectReason.PROTOCOL_ERROR),
         (
-            ScsiCommand().pack(4, 0),
+            announcing_ahs(ScsiCommand()),
             b"\xff\xff\x01\x00",
             "11.2.2.2",
             RejectReason.INVALID_PDU_FIELD,
@@ -220,7 +227,7 @@ def test_a_pdu_that_contradicts_itself_does_not_stop_the_stream(header, rest, se
 
 
 def test_a_malformed_pdu_is_that_first_whatever_its_data_digest():
-    stream = LogoutRequest().pack(0, 4) + bytes(4) + b"none"
+    stream = LogoutRequest().pack(4) + bytes(4) + b"none"
     (malformed,) = take_all(Framer(LIMIT, data_digest=True), stream)
     assert isinstance(malformed, Malformed)
 

@@ -47,7 +47,7 @@ def test_only_a_scsi_command_takes_additional_header_segments():
 
 def test_a_class_that_was_not_compiled_has_no_codec():
     with pytest.raises(NotImplementedError):
-        Pdu().pack(0, 0)
+        Pdu().pack(0)
     with pytest.raises(NotImplementedError):
         Pdu.unpack(bytes(48))
 

@@ -10,7 +10,7 @@ def test_a_request_to_log_out_byte_by_byte():
     message = AsyncMessage(
         async_event=AsyncEvent.LOGOUT_REQUEST, async_vcode=1, parameter1=2, parameter3=10, stat_sn=3
     )
-    header = message.pack(0, 0)
+    header = message.pack(0)
     assert header[:2].hex() == "3280"
     assert header[16:28].hex() == "ffffffff0000000000000003"
     assert header[36:].hex() == "010100020000000a00000000"

@@ -21,7 +21,7 @@ def test_an_abort_byte_by_byte():
         ref_cmd_sn=6,
         exp_data_sn=7,
     )
-    header = request.pack(0, 0)
+    header = request.pack(0)
     assert header.hex() == (
         "4281000000000000"
         "0000000000000001"
@@ -39,7 +39,7 @@ def test_a_function_refers_to_no_task_unless_told_otherwise():
 
 def test_a_rejected_function_byte_by_byte():
     response = TaskManagementResponse(response=TaskResult.REJECTED, itt=2, max_cmd_sn=9)
-    header = response.pack(0, 0)
+    header = response.pack(0)
     assert header[:4].hex() == "2280ff00"
     assert header[32:36].hex() == "00000009"
     assert TaskManagementResponse.unpack(header) == response

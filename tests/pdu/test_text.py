@@ -15,7 +15,7 @@ def test_a_text_request_byte_by_byte():
 
 def test_text_that_goes_on():
     response = TextResponse(final=False, continue_=True, lun=1 << 56, ttt=7)
-    header = response.pack(0, 0)
+    header = response.pack(0)
     assert header[:2].hex() == "2440"
     assert header[8:24].hex() == "01000000000000000000000000000007"
     assert TextResponse.unpack(header) == response

@@ -229,7 +229,8 @@ def test_an_answer_gives_the_place_of_its_command_back():
     peer = open_peer()
     width = peer.connection.limits.tasks
     task = task_of(peer, peer.reading(0, 4))
-    assert peer.connection.session.order.under_way == 1
+    order = peer.connection.session.order
+    assert order.maximum - order.expected + 1 == width - 1
     (answer,) = finish(peer, task, b"data")
     assert answer.max_cmd_sn - answer.exp_cmd_sn + 1 == width
 

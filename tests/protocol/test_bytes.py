@@ -83,7 +83,7 @@ class Careless:
         session = self.connection.session
         if session is not None:
             assert len(session.tasks) <= LIMITS.tasks + LIMITS.immediate_tasks
-            assert len(session.order._early) <= LIMITS.tasks
+            assert len(session.order.early) <= LIMITS.tasks
             for task in session.tasks:
                 held = len(task.data) + (len(task.incoming.buffer) if task.incoming else 0)
                 assert held <= 2**20

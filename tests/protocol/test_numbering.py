@@ -12,7 +12,11 @@ LAST = MODULUS - 1
 
 
 def order_of(*, expected: int = 10, size: int = 4, under_way: int = 0) -> CommandOrder:
-    return CommandOrder(expected, size, under_way)
+    """Whose next CmdSN is ``expected``, while so many commands before it are under way."""
+    order = CommandOrder(expected - under_way, size)
+    for _ in range(under_way):
+        order.count_command()
+    return order
 
 
 def arrive(order: CommandOrder, cmd_sn: int, delivered: list[int]) -> Arrival:
@@ -25,13 +29,28 @@ def arrive(order: CommandOrder, cmd_sn: int, delivered: list[int]) -> Arrival:
 
 
 def test_the_window_is_as_wide_as_commands_may_be_under_way():
-    assert order_of().maximum() == 13
-    assert order_of(under_way=3).maximum() == 10
+    assert order_of().maximum == 13
+    assert order_of(under_way=3).maximum == 10
+
+
+def test_a_request_that_is_no_command_moves_the_window_on():
+    order = order_of(under_way=3)
+    order.count()
+    assert (order.expected, order.maximum) == (11, 11)
+
+
+@pytest.mark.parametrize("expected", [10, 0, LAST])
+def test_a_command_that_had_to_wait_takes_its_place_when_it_is_delivered(expected: int):
+    order, at_once = CommandOrder(expected, 4), CommandOrder(expected, 4)
+    order.count()
+    order.occupy()
+    at_once.count_command()
+    assert order == at_once
 
 
 def test_a_full_window_is_closed():
     order = order_of(under_way=4)
-    assert order.maximum() == order.expected - 1
+    assert order.maximum == order.expected - 1
     assert order.admit(10) is Arrival.IGNORED
 
 
@@ -74,7 +93,7 @@ def test_a_request_counts_as_received_before_it_is_delivered():
 @requirement("7143-4.2.2.1-17")
 def test_numbers_wrap():
     order, delivered = order_of(expected=LAST), []
-    assert order.maximum() == 2
+    assert order.maximum == 2
     assert arrive(order, 1, delivered) is Arrival.EARLY
     assert arrive(order, 0, delivered) is Arrival.EARLY
     assert arrive(order, LAST, delivered) is Arrival.IN_ORDER

@@ -51,7 +51,7 @@ from trioscsi.pdu import (
     TextResponse,
 )
 from trioscsi.protocol import Session
-from trioscsi.serial import add, distance
+from trioscsi.serial import add, distance, less
 from trioscsi.text import Offer
 from trioscsi.text import encode as encode_text
 
@@ -199,8 +199,7 @@ class Conversations(RuleBasedStateMachine):
     def has_room(self, line: Line) -> bool:
         """Whether the session may send one more request that is not immediate."""
         order = line.session.order
-        ahead = distance(order.expected, self.numbers[line.session][0])
-        return ahead < order.size - order.under_way
+        return less(self.numbers[line.session][0], add(order.maximum))
 
     def hear(self, line: Line, answers: list[Any]) -> list[Any]:
         for pdu in answers:
@@ -531,7 +530,8 @@ class Conversations(RuleBasedStateMachine):
             assert bool(live) == (session.state == "LOGGED_IN")
             assert len({c.cid for c in live}) == len(live)
             assert session.write_buffers == sum(task.reserved for task in session.tasks)
-            assert session.order.under_way == sum(task.counted for task in session.tasks)
+            width = distance(session.order.expected, add(session.order.maximum))
+            assert width == LIMITS.tasks - sum(task.counted for task in session.tasks)
             assert len(session.tasks) <= LIMITS.tasks + LIMITS.immediate_tasks
             assert all(task.connection.full_feature for task in session.tasks)
         for line in self.full:

@@ -139,12 +139,14 @@ def _compile(cls: type[Pdu], *, elsewhere: Iterable[attrs.Attribute[Any]]) -> No
 
 
 def _pack_source(cls: type[Pdu], words: Iterable[_Word]) -> str:
-    lines = ["def pack(self, ahs_length, data_length):"]
+    ahs = cls.pack_ahs is not Pdu.pack_ahs
+    lines = ["def pack(self, data_length):"]
+    lines += ["    ahs = self.pack_ahs()"] if ahs else []
     lines += [line for word in words for field in word.fields for line in _guard(cls, field)]
     values = ", ".join(_packed(cls, word) for word in words)
     lines += [
         "    try:",
-        f"        return PACK({values})",
+        f"        return PACK({values})" + (" + ahs" if ahs else ""),
         "    except STRUCT_ERROR as error:",
         f"        raise UsageError(f'{cls.__name__} does not fit its header: {{error}}') from None",
     ]
@@ -165,7 +167,8 @@ def _guard(cls: type[Pdu], field: Field) -> list[str]:
 def _packed(cls: type[Pdu], word: _Word) -> str:
     """The expression for the value of one word."""
     if word.byte == _LENGTHS:
-        return "ahs_length << 22 | data_length"
+        ahs = cls.pack_ahs is not Pdu.pack_ahs
+        return "len(ahs) << 22 | data_length" if ahs else "data_length"
     terms = [f"{cls.opcode.value:#x}"] if word.byte == 0 else []
     for field in word.fields:
         shift = word.shift(field)

@@ -91,10 +91,7 @@ def append(
     length = len(data)
     if length > _DATA_LENGTH:
         raise UsageError(f"a data segment of {length} bytes")
-    ahs = pdu.pack_ahs()
-    header = pdu.pack(len(ahs), length)
-    if ahs:
-        header += ahs
+    header = pdu.pack(length)
     if header_digest:
         header += digest(header)
     buffers.append(header)

@@ -80,8 +80,8 @@ class Pdu:
         """The data segment without its padding."""
         return b""
 
-    def pack(self, ahs_length: int, data_length: int) -> bytes:
-        """The basic header segment; both lengths are in bytes.
+    def pack(self, data_length: int) -> bytes:
+        """All header segments, with the length of the data segment in bytes.
 
         Raises UsageError if a value does not fit its field.
         """

@@ -137,7 +137,7 @@ class Answers:
         """Send a Data-In without status, which has no StatSN (section 11.7.4)."""
         pdu, order = self._data_in, self._session.order
         pdu.itt, pdu.data_sn, pdu.buffer_offset = task.itt, task.data_sn, offset
-        pdu.exp_cmd_sn, pdu.max_cmd_sn = order.expected, order.maximum()
+        pdu.exp_cmd_sn, pdu.max_cmd_sn = order.expected, order.maximum
         pdu.final, pdu.data = final, data
         task.data_sn += 1
         self._connection.send(pdu)

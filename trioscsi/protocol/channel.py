@@ -35,4 +35,4 @@ class Channel(Line):
         order = self.order
         pdu.stat_sn = self.stat_sn
         if order is not None:
-            pdu.exp_cmd_sn, pdu.max_cmd_sn = order.expected, order.maximum()
+            pdu.exp_cmd_sn, pdu.max_cmd_sn = order.expected, order.maximum

@@ -185,9 +185,11 @@ class FullFeature:
             self._deliver(task)
         elif arrival is IN_ORDER:
             task.machine.arrived_in_order()
-            order.count()
+            order.count_command()
+            task.counted = True
             self._deliver(task)
-            order.catch_up()
+            if order.early:
+                order.catch_up()
         else:
             task.own_data()
             task.machine.arrived_early()
@@ -205,12 +207,11 @@ class FullFeature:
     def _deliver_held(self, task: Task) -> None:
         if not task.over:
             task.machine.turn_came()
+            self.session.order.occupy()
+            task.counted = True
             self._deliver(task)
 
     def _deliver(self, task: Task) -> None:
-        if not task.immediate:
-            task.counted = True
-            self.session.order.under_way += 1
         if task.incoming is not None and task.incoming.fault is not None:
             self.writes.fail(task)
         else:

@@ -29,33 +29,35 @@ IN_ORDER, EARLY, IGNORED = Arrival
 class CommandOrder:
     """The commands of one session in the order of their CmdSN.
 
-    ``size`` commands may be under way at once; what MaxCmdSN has granted is never taken back,
-    because an initiator ignores a MaxCmdSN that is lower than one it has seen.
+    ``size`` commands may be under way at once: each that was delivered takes a place of the window
+    until it is answered.  What MaxCmdSN has granted is never taken back, because an initiator
+    ignores a MaxCmdSN that is lower than one it has seen.
     """
 
     expected: int = attrs.field(validator=attrs.validators.in_(range(MODULUS)))
     """ExpCmdSN."""
     size: int = attrs.field(validator=attrs.validators.ge(1))
-    under_way: int = 0
-    """Commands that were delivered and are not answered: each takes a place of the window."""
-    _early: dict[int, Callable[[], None]] = attrs.field(factory=dict, init=False)
+    maximum: int = attrs.field(init=False)
+    """MaxCmdSN; ``expected - 1`` closes the window."""
+    early: dict[int, Callable[[], None]] = attrs.field(factory=dict, init=False)
+    """What delivers the requests that came before their turn."""
 
-    def maximum(self) -> int:
-        """MaxCmdSN; ``expected - 1`` closes the window."""
-        return (self.expected + self.size - self.under_way - 1) % MODULUS
+    @maximum.default
+    def _whole_window(self) -> int:
+        return (self.expected + self.size - 1) % MODULUS
 
     def admit(self, cmd_sn: int) -> Arrival:
         """Where a request with this CmdSN stands; nothing changes yet."""
-        room = self.size - self.under_way
-        if cmd_sn == self.expected and room > 0:
+        room = (self.maximum - self.expected + 1) % MODULUS
+        if cmd_sn == self.expected and room:
             return IN_ORDER
-        if (cmd_sn - self.expected) % MODULUS < room and cmd_sn not in self._early:
+        if (cmd_sn - self.expected) % MODULUS < room and cmd_sn not in self.early:
             return EARLY
         return IGNORED
 
     def hold(self, cmd_sn: int, deliver: Callable[[], None]) -> None:
         """Keep an early request; ``deliver`` is called when its turn comes."""
-        self._early[cmd_sn] = deliver
+        self.early[cmd_sn] = deliver
 
     def advance(self, deliver: Callable[[], None]) -> None:
         """The expected request has come: deliver it, and all early ones that follow it."""
@@ -64,12 +66,21 @@ class CommandOrder:
         self.catch_up()
 
     def count(self) -> None:
-        """The expected request has come, and is received: its answer will acknowledge it."""
+        """The expected request has come: the window moves on."""
         self.expected = (self.expected + 1) % MODULUS
+        self.maximum = (self.maximum + 1) % MODULUS
+
+    def count_command(self) -> None:
+        """The expected request has come, and is a command that takes a place of the window."""
+        self.expected = (self.expected + 1) % MODULUS
+
+    def occupy(self) -> None:
+        """A request that was counted is a command, and takes a place of the window after all."""
+        self.maximum = (self.maximum - 1) % MODULUS
 
     def catch_up(self) -> None:
         """Deliver the early requests that follow what was delivered."""
-        while self._early and (early := self._early.pop(self.expected, None)) is not None:
+        while (early := self.early.pop(self.expected, None)) is not None:
             self.count()
             early()
 

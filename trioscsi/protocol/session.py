@@ -16,6 +16,7 @@ from trioscsi.protocol.events import SessionBegan, SessionEnded, TasksAborted, T
 from trioscsi.protocol.numbering import CommandOrder
 from trioscsi.protocol.tasks import TaskSet
 from trioscsi.protocol.view import EVERYTHING, NOWHERE, View
+from trioscsi.serial import MODULUS
 from trioscsi.text import Parameters
 
 if TYPE_CHECKING:
@@ -170,10 +171,10 @@ class Session:
 
     def end_silently(self, tasks: Iterable[Task]) -> None:
         """End tasks with no answer: if that opens the window, a NOP-In has to say so (11.4.11)."""
-        before = self.order.maximum()
+        before = self.order.maximum
         self.abort(tasks)
         connection = self.another()
-        if connection is not None and self.order.maximum() != before:
+        if connection is not None and self.order.maximum != before:
             connection.tell_window()
 
     def forget(self, task: Task) -> None:
@@ -181,7 +182,8 @@ class Session:
         self.tasks.remove(task)
         if task.counted:
             task.counted = False
-            self.order.under_way -= 1
+            order = self.order
+            order.maximum = (order.maximum + 1) % MODULUS
         if task.reserved:
             self.write_buffers -= task.reserved
             task.reserved = 0

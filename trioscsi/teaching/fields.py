@@ -211,7 +211,7 @@ def _reads(
     if codes is not None:
         return _code(codes, number)
     if name == "status_detail" and pdu is not None:
-        whole = value_at(pdu.pack(0, 0), Place(36, 0, 16))
+        whole = value_at(pdu.pack(0), Place(36, 0, 16))
         return _code(LoginStatus, whole)
     if name in _TAGS or place.ones:
         tag = f"0x{number:0{(place.width + 3) // 4}x}"

@@ -65,7 +65,7 @@ def test_a_reject_has_the_header_as_it_was_sent():
     command = ScsiCommand(itt=3, lun=1, cdb=bytes(range(16)), data=b"data")
     rejected = reject(command, 4)
     assert rejected.reason == 4
-    assert bytes(rejected.data) == command.pack(0, 4)
+    assert bytes(rejected.data) == command.pack(4)
 
 
 def test_a_ping_of_the_target_wants_an_answer():

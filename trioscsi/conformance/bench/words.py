@@ -55,7 +55,7 @@ def answer_to(request: Any, **fields: Any) -> Any:
 
 def reject(pdu: Any, reason: int) -> Reject:
     """The Reject of a PDU (section 11.17), with its header as the initiator has sent it."""
-    return Reject(reason=reason, data=pdu.pack(len(pdu.pack_ahs()), len(pdu.data)))
+    return Reject(reason=reason, data=pdu.pack(len(pdu.data)))
 
 
 def ping(ttt: int = 1, lun: int = 0, **fields: Any) -> NopIn:
