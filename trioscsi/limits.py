@@ -62,7 +62,7 @@ class Limits:
     total_output: int = attrs.field(default=256 * 2**20, validator=ge(65_536))
     """The same for all connections of a server together; beyond it, no peer that has anything left
     to read is served, and one that has not gets the data of one large command at a time."""
-    turn_pdus: int = attrs.field(default=32, validator=ge(1))
+    turn_pdus: int = attrs.field(default=64, validator=ge(1))
     """PDUs of one connection handled before another connection gets its turn."""
     turn_bytes: int = attrs.field(default=262_144, validator=ge(4096))
     """Bytes of one connection received before another connection gets its turn."""

@@ -37,17 +37,15 @@ from trioscsi.pdu import (
     encode,
 )
 from trioscsi.protocol import (
-    CommandArrived,
-    DataArrived,
     Event,
     Node,
     Session,
     TargetConnection,
     Task,
     TasksAborted,
-    TransferFailed,
     Units,
 )
+from trioscsi.protocol.bursts import Incoming, TransferFault
 from trioscsi.protocol.view import EVERYTHING, View
 from trioscsi.serial import add, less
 from trioscsi.text import Offer, Parameters, SessionType
@@ -184,19 +182,20 @@ class Disk:
 
     def _handle(self, event: Event) -> None:
         match event:
-            case CommandArrived(task) | DataArrived(task) | TransferFailed(task) if task.over:
+            case Task() as task if task.over:
                 task.connection.release(task)
-            case CommandArrived(task):
+            case Task(incoming=Incoming(fault=TransferFault() as fault)) as task:
+                answers = task.connection.answers
+                answers.finish(task, b"", CHECK_CONDITION, bytes(fault.value))
+            case Task(plan=None) as task:
+                task.plan = "it is known"
                 operation, _, length = parse(task.cdb)
                 if operation == FAIL:
                     task.connection.answers.finish(task, b"", CHECK_CONDITION, b"no")
                 elif operation == READ or task.connection.writes.want(task, length, self.window):
                     self._take(task)
-            case DataArrived(task):
+            case Task() as task:
                 self._take(task)
-            case TransferFailed(task, fault):
-                answers = task.connection.answers
-                answers.finish(task, b"", CHECK_CONDITION, bytes(fault.value))
             case TasksAborted(tasks):
                 for task in tasks:
                     self._abort(task)

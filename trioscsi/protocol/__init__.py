@@ -8,15 +8,12 @@ from __future__ import annotations
 from trioscsi.protocol.connection import TargetConnection
 from trioscsi.protocol.credentials import Account, Authentication, Challenges, Secret
 from trioscsi.protocol.events import (
-    CommandArrived,
     CommandsCleared,
-    DataArrived,
     Event,
     SessionBegan,
     SessionEnded,
     TasksAborted,
     TasksCleared,
-    TransferFailed,
     UnitReset,
 )
 from trioscsi.protocol.names import normalise
@@ -30,9 +27,7 @@ __all__ = [
     "Account",
     "Authentication",
     "Challenges",
-    "CommandArrived",
     "CommandsCleared",
-    "DataArrived",
     "Event",
     "Gatekeeper",
     "Node",
@@ -45,7 +40,6 @@ __all__ = [
     "Task",
     "TasksAborted",
     "TasksCleared",
-    "TransferFailed",
     "UnitReset",
     "Units",
     "View",

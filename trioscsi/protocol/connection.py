@@ -199,7 +199,7 @@ class TargetConnection(Channel):
     def refuse_data(self, task: Task) -> None:
         """The device server does not want the data any more that it waits for.
 
-        `DataArrived` tells when what was announced has come; then ``task.data`` is empty.
+        It gets the task again when what was announced has come; then ``task.data`` is empty.
         """
         self.writes.refuse(task)
 

@@ -2,6 +2,10 @@
 
 The protocol decides; the server does.  Commands go to a device server and come back through
 `Writes.want` and `Answers.finish`: the service interface that SAM-5 calls Execute Command.
+
+A `Task` among the events says that it is the device server's turn with it: the command has arrived,
+or the data that was wanted for it is in ``task.data``, or came in a way that the RFC forbids
+(``task.incoming.fault``), which is the end of it.
 """
 
 from __future__ import annotations
@@ -10,33 +14,11 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from trioscsi.protocol.tasks import Task
+
 if TYPE_CHECKING:
-    from trioscsi.protocol.bursts import TransferFault
     from trioscsi.protocol.connection import TargetConnection
     from trioscsi.protocol.session import Session
-    from trioscsi.protocol.tasks import Task
-
-
-@attrs.define
-class CommandArrived:
-    """A SCSI command is to be executed; answer it with ``want`` or ``finish``."""
-
-    task: Task
-
-
-@attrs.define
-class DataArrived:
-    """All the data that was wanted for a task is in ``task.data``."""
-
-    task: Task
-
-
-@attrs.define
-class TransferFailed:
-    """The data of a task came in a way that the RFC forbids: finish it with the fault's sense."""
-
-    task: Task
-    fault: TransferFault
 
 
 @attrs.define
@@ -92,13 +74,5 @@ class TasksCleared:
 
 
 Event = (
-    CommandArrived
-    | DataArrived
-    | TransferFailed
-    | TasksAborted
-    | UnitReset
-    | CommandsCleared
-    | SessionBegan
-    | SessionEnded
-    | TasksCleared
+    Task | TasksAborted | UnitReset | CommandsCleared | SessionBegan | SessionEnded | TasksCleared
 )

@@ -32,7 +32,6 @@ from trioscsi.pdu import (
 )
 from trioscsi.pdu.opcodes import OPCODE_BITS
 from trioscsi.protocol.answers import Answers
-from trioscsi.protocol.events import CommandArrived
 from trioscsi.protocol.exchange import TextExchange
 from trioscsi.protocol.keepalive import Keepalive
 from trioscsi.protocol.logout import Logout
@@ -216,7 +215,7 @@ class FullFeature:
             self.writes.fail(task)
         else:
             task.in_hand = True
-            self.session.node.events.append(CommandArrived(task))
+            self.session.node.events.append(task)
 
     def _hear_task_management(self, pdu: TaskManagementRequest) -> None:
         self.in_order(pdu, lambda: self.management.hear(pdu))

@@ -18,7 +18,6 @@ from trioscsi.pdu import (
     ScsiCommand,
 )
 from trioscsi.protocol.bursts import Incoming, TransferFault
-from trioscsi.protocol.events import DataArrived, TransferFailed
 from trioscsi.protocol.numbering import IN_ORDER
 from trioscsi.protocol.tasks import Task
 from trioscsi.protocol.view import EVERYTHING
@@ -111,7 +110,7 @@ class Writes:
         """The device server takes ``length`` bytes of data for a task.
 
         True if they are in ``task.data`` already (fewer, if the initiator expected to send fewer);
-        otherwise `DataArrived` will tell, unless the transfer fails.
+        otherwise the device server gets the task again when they are, or when the transfer failed.
 
         ``window`` may give the memory that the data is for.  Data that is asked for is then put
         there as it comes, so that a write which is aborted or loses its connection may have been
@@ -235,16 +234,14 @@ class Writes:
         elif task.answer is not None:
             task.machine.data_completed()
             task.answer()
-        elif incoming.fault is not None:
-            task.in_hand = True
-            task.taken = 0
-            task.machine.data_completed()
-            self._session.node.events.append(TransferFailed(task, incoming.fault))
         else:
+            if incoming.fault is not None:
+                task.taken = 0
+            else:
+                task.data = incoming.buffer[: incoming.wanted]
             task.in_hand = True
             task.machine.data_completed()
-            task.data = incoming.buffer[: incoming.wanted]
-            self._session.node.events.append(DataArrived(task))
+            self._session.node.events.append(task)
 
 
 def _fault(

@@ -314,7 +314,7 @@ class Conversation:
             connection.receive(come)
         pdus = self._limits.turn_pdus
         if self._reactor.crowded:
-            pdus = max(pdus // 4, 1)
+            pdus = max(pdus // 8, 1)
         while connection.pump(now, pdus):
             if not connection.framer.pauses:
                 return True

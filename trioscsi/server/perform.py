@@ -18,9 +18,7 @@ import trio
 from trioscsi.errors import BackendError
 from trioscsi.pdu import TaskAttribute
 from trioscsi.protocol import (
-    CommandArrived,
     CommandsCleared,
-    DataArrived,
     Event,
     Node,
     Session,
@@ -30,9 +28,9 @@ from trioscsi.protocol import (
     Task,
     TasksAborted,
     TasksCleared,
-    TransferFailed,
     UnitReset,
 )
+from trioscsi.protocol.bursts import Incoming
 from trioscsi.protocol.tasks import OVER
 from trioscsi.scsi import (
     AccessState,
@@ -70,8 +68,6 @@ _SMALL = 65_536
 """Bytes that a read may always add to what its peer has still to read: a turn has few of them."""
 
 _SIMPLE = int(TaskAttribute.SIMPLE)
-
-_OF_A_TASK = (CommandArrived, DataArrived, TransferFailed)
 
 
 class Executor(Protocol):
@@ -116,7 +112,7 @@ class Performer:
         self.executors: dict[TargetConnection, Executor] = {}
         self._nexuses: dict[Session, Nexus] = {}
         self.task_sets = TaskSets(
-            self._by_field, self._nexuses, self._begin, self._perform, most_waiting
+            self._by_field, self._nexuses, self._take, self._perform, most_waiting
         )
         self._watched = self.task_sets.watched
 
@@ -145,21 +141,25 @@ class Performer:
     def handle(self, events: Iterable[Event]) -> None:
         """Do what the protocol asks for."""
         for event in events:
-            if not isinstance(event, _OF_A_TASK):
+            if type(event) is not Task:
                 _HANDLERS[type(event)](self, event)
-            elif event.task.machine.state in OVER:
+            elif event.machine.state in OVER:
                 # Aborted by a later PDU of the same turn: it was not begun.
-                event.task.connection.release(event.task)
+                event.connection.release(event)
             else:
                 try:
-                    _HANDLERS[type(event)](self, event)
+                    self._take(event)
                 except Exception as error:  # noqa: BLE001 - it is not whose turn it is that fails
-                    self.executors[event.task.connection].fail(error)
+                    self.executors[event.connection].fail(error)
 
     # Events.
 
-    def _command_arrived(self, event: CommandArrived) -> None:
-        task = event.task
+    def _take(self, task: Task) -> None:
+        """It is our turn with a task."""
+        incoming = task.incoming
+        if incoming is not None and (task.plan is not None or incoming.fault is not None):
+            self._go_on(task, incoming)
+            return
         if (task.attributes > _SIMPLE or self._watched) and self.task_sets.holds(task):
             return
         session = task.connection.session
@@ -174,21 +174,16 @@ class Performer:
         if not wanted or task.connection.writes.want(task, wanted, self._window):
             self._perform(task, plan)
 
-    def _begin(self, task: Task) -> None:
-        """Perform a command that has waited for its turn."""
-        self._command_arrived(CommandArrived(task))
-
-    def _data_arrived(self, event: DataArrived) -> None:
-        if self._watched:
-            go_on = partial(self._perform, event.task, event.task.plan)
-            self.task_sets.goes_on(event.task, go_on)
+    def _go_on(self, task: Task, incoming: Incoming) -> None:
+        """What a task has waited for is here, or the transfer failed."""
+        if incoming.fault is not None:
+            asc, ascq = incoming.fault.value
+            sense = Sense(SenseKey.ABORTED_COMMAND, asc << 8 | ascq)
+            self.task_sets.goes_on(task, partial(self._check_condition, task, sense))
+        elif self._watched:
+            self.task_sets.goes_on(task, partial(self._perform, task, task.plan))
         else:
-            self._perform(event.task, event.task.plan)
-
-    def _transfer_failed(self, event: TransferFailed) -> None:
-        asc, ascq = event.fault.value
-        sense = Sense(SenseKey.ABORTED_COMMAND, asc << 8 | ascq)
-        self.task_sets.goes_on(event.task, partial(self._check_condition, event.task, sense))
+            self._perform(task, task.plan)
 
     def _tasks_aborted(self, event: TasksAborted) -> None:
         for task in event.tasks:
@@ -437,9 +432,6 @@ def _whole_blocks(task: Task, unit: Unit) -> memoryview:
 
 
 _HANDLERS: dict[type, Callable[[Performer, Any], None]] = {
-    CommandArrived: Performer._command_arrived,
-    DataArrived: Performer._data_arrived,
-    TransferFailed: Performer._transfer_failed,
     TasksAborted: Performer._tasks_aborted,
     UnitReset: Performer._unit_reset,
     CommandsCleared: Performer._commands_cleared,

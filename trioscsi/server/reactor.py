@@ -134,7 +134,8 @@ class Reactor:
 
     async def _while_busy(self) -> None:
         """Give turns until there is nothing to read any more."""
-        now = rested = trio.current_time()
+        what_time = trio.lowlevel.current_clock().current_time
+        now = rested = what_time()
         while True:
             ready = self._epoll.poll(0, _MOST)
             if not ready and not self._again and not self.elsewhere:
@@ -147,12 +148,13 @@ class Reactor:
             self._rounds_alone = self._rounds_alone + 1 if len(fresh) + len(again) == 1 else 0
             self.crowded = self._rounds_alone < _LONG_ALONE
             self._give_turns(fresh, now)
-            self._give_turns(again, now)
-            now = trio.current_time()
+            if again:
+                self._give_turns(again, now)
+            now = what_time()
             if self.elsewhere or self._nudged or now - rested > _PATIENCE:
                 self._nudged = False
                 await trio.lowlevel.checkpoint()
-                now = rested = trio.current_time()
+                now = rested = what_time()
 
     def _linger(self) -> list[tuple[int, int]]:
         """Wait for more without going to sleep, or sleep for a moment without going to trio.
