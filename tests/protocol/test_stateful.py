@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import attrs
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -873,19 +874,27 @@ class Endings(Commands):
 def _run(machine: type[RuleBasedStateMachine], examples: int) -> type:
     """The test case of a machine, with the transitions of tasks and transfers counted."""
     case = machine.TestCase
-    case.settings = settings(max_examples=examples, stateful_step_count=50, deadline=None)
+    effort = settings(max_examples=examples, stateful_step_count=50, deadline=None)
 
     def run(self: Any) -> None:
         with counting():
             super(counted, self).runTest()
 
-    counted = type(f"Test{machine.__name__}", (case,), {"runTest": run})
+    counted = type(f"Test{machine.__name__}", (case,), {"runTest": run, "settings": effort})
     return counted
 
 
-TestConversations = _run(Conversations, 60)
-TestLogins = _run(Logins, 100)
-TestTexts = _run(Texts, 80)
-TestCommands = _run(Commands, 80)
-TestTransfers = _run(Transfers, 100)
-TestEndings = _run(Endings, 180)
+TestConversations = _run(Conversations, 25)
+TestLogins = _run(Logins, 40)
+TestTexts = _run(Texts, 30)
+TestCommands = _run(Commands, 35)
+TestTransfers = _run(Transfers, 40)
+TestEndings = _run(Endings, 60)
+
+# The same for longer: what is rare is found by many runs, or by one of these.
+TestManyConversations = pytest.mark.slow(_run(Conversations, 100))
+TestManyLogins = pytest.mark.slow(_run(Logins, 150))
+TestManyTexts = pytest.mark.slow(_run(Texts, 120))
+TestManyCommands = pytest.mark.slow(_run(Commands, 150))
+TestManyTransfers = pytest.mark.slow(_run(Transfers, 150))
+TestManyEndings = pytest.mark.slow(_run(Endings, 250))
