@@ -203,11 +203,27 @@ if os.access("/dev/shm", os.W_OK):
     KINDS.append(partial(file, parent="/dev/shm"))
 
 
-@pytest.mark.parametrize("block_size", [512, 4096])
-@pytest.mark.parametrize("kind", KINDS, ids=["memory", "file", "shm"][: len(KINDS)])
-@given(st.lists(st.tuples(steps(), steps()), max_size=25))
-@settings(max_examples=30, deadline=None)
+PAIRS = st.lists(st.tuples(steps(), steps()), max_size=25)
+of_each_size = pytest.mark.parametrize("block_size", [512, 4096])
+of_each_kind = pytest.mark.parametrize("kind", KINDS, ids=["memory", "file", "shm"][: len(KINDS)])
+
+
+@of_each_size
+@of_each_kind
+@given(PAIRS)
+@settings(max_examples=12, deadline=None)
 def test_a_disk_is_a_bytearray_to_two_initiators(
+    kind: Kind, block_size: int, pairs: list[tuple[Step, Step]]
+) -> None:
+    trio.run(compare, kind, block_size, pairs)
+
+
+@pytest.mark.slow
+@of_each_size
+@of_each_kind
+@given(PAIRS)
+@settings(max_examples=60, deadline=None)
+def test_a_disk_is_a_bytearray_to_two_initiators_for_long(
     kind: Kind, block_size: int, pairs: list[tuple[Step, Step]]
 ) -> None:
     trio.run(compare, kind, block_size, pairs)
