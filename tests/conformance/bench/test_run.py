@@ -384,6 +384,27 @@ def test_scenarios_begin_in_their_order():
     assert told == [scenario.id for scenario in scenarios]
 
 
+def test_what_takes_longest_begins_where_several_are_played_at_a_time():
+    begun: list[Drive] = []
+
+    async def begins(play: Play) -> None:
+        begun.append(play.scenario.drive)
+        await passes(play)
+
+    drives = [Drive.LOGIN, Drive.READ, Drive.IDLE, Drive.LOGIN, Drive.MIXED]
+    scenarios = [
+        Scenario(id=f"XX-{n}", says="It works.", rule=RULE, drive=drive, act=begins)
+        for n, drive in enumerate(drives)
+    ]
+
+    async def run() -> list[Outcome]:
+        return await perform_all(scenarios, InHouse(), at_once=2)
+
+    outcomes = trio.run(run, clock=MockClock(autojump_threshold=QUIET))
+    assert set(begun[:2]) == {Drive.IDLE, Drive.MIXED}
+    assert [outcome.scenario for outcome in outcomes] == scenarios
+
+
 def test_who_never_connects_is_not_waited_for_in_every_scenario():
     scenarios = [
         Scenario(id=f"XX-{n:02}", says="It works.", rule=RULE, drive=Drive.LOGIN, act=passes)
