@@ -13,7 +13,7 @@ import pytest
 from tests.interop.serving import Serving, serving
 from tests.interop.tools import run, tool
 
-SIZE = 512 << 20
+SIZE = 256 << 20
 
 
 @pytest.fixture(scope="session")
