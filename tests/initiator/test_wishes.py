@@ -40,6 +40,8 @@ def test_options_are_those_of_the_offer_and_of_the_login():
     assert intent.more == (("X-a.b", "1"),)
     with pytest.raises(UsageError, match="unknown options of a login: speed"):
         wish("iscsi://host", speed=1)
+    with pytest.raises(UsageError, match="'max_connections' must be >= 1: 0"):
+        wish("iscsi://host?max_connections=0")
 
 
 def test_options_go_before_the_url():

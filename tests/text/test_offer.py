@@ -41,3 +41,13 @@ def test_a_number_out_of_the_range_of_its_key_cannot_be_offered(name):
 def test_what_the_rfc_does_not_know_cannot_be_offered(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         Offer(**wrong)
+
+
+def test_out_of_what_a_user_says_an_offer_is_made_or_told_why_not_in_one_line():
+    assert Offer.of(max_connections=2) == Offer(max_connections=2)
+    with pytest.raises(UsageError, match=r"^'max_connections' must be >= 1: 0$"):
+        Offer.of(max_connections=0)
+    with pytest.raises(UsageError, match=r"^'header_digests' must be in .* \(got 'MD5'\)$"):
+        Offer.of(header_digests=("MD5",))
+    with pytest.raises(UsageError, match=r"^FirstBurstLength must not exceed"):
+        Offer.of(max_burst_length=512, first_burst_length=513)

@@ -40,7 +40,7 @@ def intent_of(
     unknown = options.keys() - {field.name for field in attrs.fields(Offer)}
     if unknown:
         raise UsageError(f"unknown options of a login: {', '.join(sorted(unknown))}")
-    return Intent(offer=Offer(**{**whom, **options}), isid=isid, credentials=credentials, **mine)
+    return Intent(offer=Offer.of(**{**whom, **options}), isid=isid, credentials=credentials, **mine)
 
 
 def _credentials(where: Url, challenges: Challenges, protected: bool) -> Credentials | None:

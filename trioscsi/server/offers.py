@@ -43,7 +43,4 @@ def make_offer(limits: Limits, proof: Authentication | None, **settings: Any) ->
             "responses of several connections are not fenced: TaskReporting is RFC3720"
         )
     methods = ("None",) if proof is None else ("CHAP",)
-    try:
-        return Offer(max_recv_data_segment_length=limits.segment, auth_methods=methods, **settings)
-    except ValueError as error:
-        raise UsageError(str(error)) from None
+    return Offer.of(max_recv_data_segment_length=limits.segment, auth_methods=methods, **settings)

@@ -78,6 +78,15 @@ class Offer:
     reticent: frozenset[str] = frozenset()
     """Keys that this side does not propose, and answers if the other does."""
 
+    @classmethod
+    def of(cls, **values: Any) -> Offer:
+        """One out of what a user says; raises UsageError for values that cannot be."""
+        try:
+            return cls(**values)
+        except ValueError as error:
+            # What a validator says is followed by what it is about.
+            raise UsageError(str(error.args[0])) from None
+
     def __attrs_post_init__(self) -> None:
         if self.first_burst_length > self.max_burst_length:
             raise UsageError("FirstBurstLength must not exceed MaxBurstLength")
