@@ -89,7 +89,9 @@ def test_a_value_too_large_for_its_field_is_refused(pdu):
 
 
 def test_generated_code_can_be_read():
-    assert "self.csg = at_1 >> 2 & 0x3" in inspect.getsource(LoginRequest.unpack)
+    source = inspect.getsource(LoginRequest.unpack)
+    assert "self.transit, self.continue_, self.csg, self.nsg = BYTE_1[at_1]" in source
+    assert "self.immediate = at_0 & 0x40 != 0" in source
 
 
 def test_fields_are_given_by_name_only():

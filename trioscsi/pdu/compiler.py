@@ -87,6 +87,11 @@ class _Word:
         """Whether it is one field and nothing else, so that it needs no taking apart."""
         return len(self.fields) == 1 and self.fields[0].place.width == self.size * 8
 
+    @property
+    def told(self) -> list[Field]:
+        """The fields that tell something; what is always one does not."""
+        return [field for field in self.fields if not field.place.ones]
+
     def shift(self, field: Field) -> int:
         """How many bits of this word come after those of the field."""
         return (self.byte + self.size) * 8 - field.place.first - field.place.width
@@ -115,12 +120,8 @@ def _format(words: Iterable[_Word]) -> str:
 
 def _compile(cls: type[Pdu], *, elsewhere: Iterable[attrs.Attribute[Any]]) -> None:
     words = _words(cls.fields)
-    # Whoever has found where a PDU ends knows its lengths, and what is always one tells nothing.
-    inside = [
-        word
-        for word in words
-        if word.byte != _LENGTHS and not all(field.place.ones for field in word.fields)
-    ]
+    # Whoever has found where a PDU ends, and whose it is, knows its lengths and its opcode.
+    inside = [word for word in words if word.byte != _LENGTHS and word.told]
     source = _pack_source(cls, words) + _unpack_source(inside, elsewhere)
     names: dict[str, Any] = {
         "PACK": struct.Struct(_format(words)).pack,
@@ -185,21 +186,27 @@ def _unpack_source(words: Iterable[_Word], elsewhere: Iterable[attrs.Attribute[A
     targets = ", ".join(
         f"self.{word.fields[0].name}" if word.is_field else word.variable for word in words
     )
+    tables: list[str] = []
     lines = [
         "def unpack(header, start=0, data=b''):",
         "    self = NEW(CLASS)",
         f"    {targets} = UNPACK(header, start)",
     ]
-    lines += [
-        f"    self.{field.name} = {_unpacked(word, field)}"
-        for word in words
-        for field in word.fields
-        if not (field.place.ones or word.is_field)
-    ]
+    for word in words:
+        if word.is_field:
+            continue
+        names = ", ".join(f"self.{field.name}" for field in word.told)
+        values = ", ".join(_unpacked(word, field) for field in word.told)
+        if word.size == 1 and len(word.told) > 1:
+            # To look all of them up at once takes less time than to work each of them out.
+            tables.append(f"BYTE_{word.byte} = [({values}) for {word.variable} in range(256)]")
+            values = f"BYTE_{word.byte}[{word.variable}]"
+        lines.append(f"    {names} = {values}")
     for attribute in elsewhere:
         value = "data" if CONTENT in attribute.metadata else repr(attribute.default)
         lines.append(f"    self.{attribute.name} = {value}")
-    return "\n".join([*lines, "    return self"]) + "\n"
+    lines.append("    return self")
+    return "".join(f"{line}\n" for line in ([*tables, "", "", *lines] if tables else lines))
 
 
 def _unpacked(word: _Word, field: Field) -> str:
