@@ -73,6 +73,9 @@ def test_a_file_that_cannot_be_written_is_a_failure(trioscsi, tmp_path):
     file = tmp_path / "nowhere" / "cleanup.svg"
     status, _, complaint = trioscsi("draw", "cleanup", "--output", file)
     assert (status, complaint) == (1, f"trioscsi: cannot write {file}: No such file or directory\n")
+    (tmp_path / "file").touch()
+    status, _, complaint = trioscsi("draw", "--write", "--folder", tmp_path / "file" / "x")
+    assert (status, complaint.endswith("/file/x: Not a directory\n")) == (1, True)
 
 
 def test_the_header_of_a_pdu_is_drawn(trioscsi, tmp_path):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -87,7 +88,8 @@ def draw(
     elif check:
         _check(folder)
     elif write:
-        diagrams.write(folder)
+        with _written(folder):
+            diagrams.write(folder)
     elif what is not None and what in MACHINES:
         drawn, _ = _known(diagrams.FORMATS, form or "svg")
         _put(drawn(MACHINES[what]), output)
@@ -152,7 +154,13 @@ def _put(text: str, output: Path | None) -> None:
     if output is None:
         click.echo(text, nl=False)
         return
-    try:
+    with _written(output):
         output.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def _written(where: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
-        raise click.ClickException(f"cannot write {output}: {error.strerror}") from error
+        raise click.ClickException(f"cannot write {where}: {error.strerror}") from error
