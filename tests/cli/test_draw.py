@@ -43,7 +43,9 @@ def test_where_there_are_no_diagrams_one_line_says_so(trioscsi, tmp_path):
     assert trioscsi("draw", "--check", "--folder", folder) == (1, "", f"trioscsi: {complaint}\n")
 
 
-def test_what_is_written_passes_the_check(trioscsi, tmp_path):
+def test_what_is_written_passes_the_check(trioscsi, tmp_path, monkeypatch):
+    few = {name: MACHINES[name] for name in ("cleanup", "task")}
+    monkeypatch.setattr(diagrams, "MACHINES", few)
     folder = tmp_path / "diagrams"
     assert trioscsi("draw", "--write", "--folder", folder) == (0, "", "")
     assert trioscsi("draw", "--check", "--folder", folder) == (0, "", "")

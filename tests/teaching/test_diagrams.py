@@ -45,9 +45,11 @@ def test_the_mermaid_of_the_cleanup():
     )
 
 
-def test_the_difference_names_what_is_changed_missing_or_too_much(tmp_path):
+def test_the_difference_names_what_is_changed_missing_or_too_much(tmp_path, monkeypatch):
     folder = tmp_path / "diagrams"
-    every = len(MACHINES) * len(diagrams.FORMATS) + len(header.NAMES)
+    few = {name: MACHINES[name] for name in ("cleanup", "task", "text")}
+    monkeypatch.setattr(diagrams, "MACHINES", few)  # specs/ has them all, and is compared as well
+    every = len(few) * len(diagrams.FORMATS) + len(header.NAMES)
     assert len(diagrams.different(folder)) == every
     diagrams.write(folder)
     assert diagrams.different(folder) == []
