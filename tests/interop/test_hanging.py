@@ -44,7 +44,7 @@ async def test_abort_task_is_answered_in_time_and_the_session_goes_on(server: Se
     begin = time.monotonic()
     await peer.send(peer.task_management(TaskFunction.ABORT_TASK, command))
     assert (await peer.receive()).response == TaskResult.COMPLETE
-    assert time.monotonic() - begin < 1
+    assert time.monotonic() - begin < HANGING / 6
     assert await peer.read(5, 1) == b"5" * BLOCK
     peer.close()
 

@@ -73,7 +73,7 @@ def by_others(folder: Path) -> Traced:
         for suite in SUITES:
             run("iscsi-test-cu", "--dataloss", f"--test={suite}", url)
         run("iscsi-ls", f"iscsi://{relay.portal}")
-        commands = ["write -P 5 0 8M", "write -P 6 1M 4k", "flush", "read -P 5 2M 4M"]
+        commands = ["write -P 5 0 2M", "write -P 6 1M 4k", "flush", "read -P 5 1536k 512k"]
         words = [word for command in commands for word in ("-c", command)]
         run("qemu-io", "-f", "raw", *words, url)
     return Traced(path, server.port, relay.carried)
@@ -166,8 +166,8 @@ def test_tshark_sees_every_pdu(traced: Traced) -> None:
 def test_tshark_sees_scsi_in_every_command(traced: Traced) -> None:
     commands = traced.tshark("-Y", "iscsi.opcode == 0x01")
     assert len(commands) > 15
-    assert traced.tshark("-Y", "iscsi.opcode == 0x01 && !scsi") == []
-    assert traced.tshark("-Y", "iscsi.opcode == 0x21 && !iscsi.request_frame") == []
+    without = "iscsi.opcode == 0x01 && !scsi || iscsi.opcode == 0x21 && !iscsi.request_frame"
+    assert traced.tshark("-Y", without) == []
 
 
 def test_tshark_finds_every_digest_right(traced: Traced) -> None:
