@@ -226,16 +226,18 @@ def command(script: str) -> CommandDriver:
 
 
 @pytest.mark.parametrize(
-    ("script", "how"),
+    ("script", "limit", "how"),
     [
-        ("import time; time.sleep(60)", How.HUNG),
-        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", How.CRASHED),
-        ("raise SystemExit(3)", How.FAILED),
-        ("pass", How.DONE),
+        ("import time; time.sleep(60)", 0.5, How.HUNG),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", 20.0, How.CRASHED),
+        ("raise SystemExit(3)", 20.0, How.FAILED),
+        ("pass", 20.0, How.DONE),
     ],
 )
-def test_initiators_that_hang_crash_or_never_connect_end_their_scenario(script: str, how: How):
-    outcome = trio.run(perform_one, scene(passes, limit=2.0), command(script))
+def test_initiators_that_hang_crash_or_never_connect_end_their_scenario(
+    script: str, limit: float, how: How
+):
+    outcome = trio.run(perform_one, scene(passes, limit=limit), command(script))
     assert outcome.verdict is Verdict.NOT_EXERCISED
     assert outcome.ending.how is how
 
