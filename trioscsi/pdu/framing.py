@@ -85,8 +85,8 @@ def append(
     pdu: Pdu,
     header_digest: bool,
     data_digest: bool,
-) -> int:
-    """Put what `encode` gives behind other buffers; returns how many bytes that is."""
+) -> None:
+    """Put what `encode` gives behind other buffers."""
     data = pdu.data
     length = len(data)
     if length > _DATA_LENGTH:
@@ -95,15 +95,13 @@ def append(
     if header_digest:
         header += digest(header)
     buffers.append(header)
-    if not length:
-        return len(header)
-    buffers.append(data)
-    trailer = _PADDING[-length & 3]
-    if data_digest:
-        trailer += digest(data, trailer)
-    if trailer:
-        buffers.append(trailer)
-    return len(header) + length + len(trailer)
+    if length:
+        buffers.append(data)
+        trailer = _PADDING[-length & 3]
+        if data_digest:
+            trailer += digest(data, trailer)
+        if trailer:
+            buffers.append(trailer)
 
 
 class Framer:

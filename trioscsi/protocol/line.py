@@ -41,7 +41,6 @@ class Line:
         """What the login has settled; some values are this connection's, others its session's."""
         self.closed = False
         """Whether the transport is to be closed once the output is sent."""
-        self.output_size = 0
         self._output: list[bytes | bytearray | memoryview] = []
 
     _hear: Callable[[Received], None]
@@ -79,8 +78,12 @@ class Line:
     def take_output(self) -> list[bytes | bytearray | memoryview]:
         """What is to be sent, in order; it counts as sent from here on."""
         output, self._output = self._output, []
-        self.output_size = 0
         return output
+
+    @property
+    def output_size(self) -> int:
+        """How many bytes are to be sent."""
+        return sum(map(len, self._output))
 
     def next_deadline(self) -> float | None:
         """When ``handle_timer`` is to be called at the latest, or None."""
@@ -98,4 +101,4 @@ class Line:
         framer, output = self.framer, self._output
         if not output:
             self.wake()
-        self.output_size += append(output, pdu, framer.header_digest, framer.data_digest)
+        append(output, pdu, framer.header_digest, framer.data_digest)

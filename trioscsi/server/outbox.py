@@ -58,27 +58,21 @@ class Outbox:
 
         Raises OSError if the connection is broken.
         """
-        connection = self._connection
-        while self._unsent or connection.output_size:
-            if not self._unsent:
-                self._unsent_size = connection.output_size
-                self._unsent = connection.take_output()
-            unsent = self._unsent
+        output = self._connection.take_output()
+        self._unsent += output
+        self._unsent_size += sum(map(len, output))
+        self.stuck = False
+        while self._unsent:
             try:
-                sent = self._socket.sendmsg(
-                    unsent if len(unsent) <= _IOV_MAX else unsent[:_IOV_MAX]
-                )
+                sent = self._socket.sendmsg(self._unsent[:_IOV_MAX])
             except BlockingIOError:
                 self.stuck = True
                 break
             if self._tap is not None:
-                self._tap.sent(unsent, sent)
-            if sent == self._unsent_size:
-                self._unsent, self._unsent_size, self.stuck = [], 0, False
-            else:
-                self._unsent_size -= sent
-                self._unsent = without(unsent, sent)
-        if self._unsent_size or self._in_backlog:
+                self._tap.sent(self._unsent, sent)
+            self._unsent_size -= sent
+            self._unsent = without(self._unsent, sent) if self._unsent_size else []
+        if self._unsent or self._in_backlog:
             self.count()
 
     def count(self) -> None:
