@@ -263,6 +263,17 @@ def test_a_command_that_cannot_be_started_is_told():
     assert outcome.ending.says == "/no/such/command: No such file or directory"
 
 
+def test_an_initiator_that_ends_as_soon_as_it_has_connected_has_connected():
+    class Brief(InHouse):
+        async def drive(self, drive: Drive, where: Where) -> Ending:
+            stream = await trio.open_tcp_stream(where.host, where.port)
+            stream.socket.close()
+            return Ending(How.DONE)
+
+    outcome = played_by(scene(passes), Brief())
+    assert outcome.says == "the initiator has closed the connection"
+
+
 def test_an_initiator_that_floods_ends_its_scenario():
     flood = (
         "import socket, sys\n"

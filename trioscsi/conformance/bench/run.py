@@ -13,6 +13,7 @@ from trioscsi.backends import MemoryDisk
 from trioscsi.capture import Spool
 from trioscsi.conformance.bench.captures import Captured
 from trioscsi.conformance.bench.cast import DriverEnded
+from trioscsi.conformance.bench.doors import Doors
 from trioscsi.conformance.bench.ladder import Ladder, Watchers
 from trioscsi.conformance.bench.link import Left, Link, Silence
 from trioscsi.conformance.bench.outcome import Outcome
@@ -146,6 +147,7 @@ class _Performance:
             self._play = Play(self._scenario, self._leave, self._patience)
             self._play.seen = lambda: self._ladder.seen - 1
             self._play.on_remark = self._remarked
+            self._doors = Doors(nursery, self._come)
             where, address = await self._open(nursery)
             self._address = address
             nursery.start_soon(self._drive, where)
@@ -199,21 +201,15 @@ class _Performance:
 
     async def _open(self, nursery: trio.Nursery) -> tuple[Where, tuple[str, int]]:
         scenario = self._scenario
-        port = await self._listen("127.0.0.1", 0)
+        port = await self._doors.open("127.0.0.1", 0)
         host = self._play.host = self._driver.reaches_us_at
-        self._play.listen = self._listen
+        self._play.listen = self._doors.open
         self._play.secret = self._login().get("secret", "")
         addresses = await nursery.start(
             self._target(Portal(("127.0.0.1", 0), advertise=(host, port))).serve
         )
         where = Where(host=host, port=port, iqn=IQN, offer=scenario.initiator, **self._login())
         return where, addresses[0]
-
-    async def _listen(self, address: str, port: int) -> int:
-        (listener,) = await trio.open_tcp_listeners(port, host=address)
-        self._nursery.start_soon(trio.serve_listeners, self._come, [listener])
-        number: int = listener.socket.getsockname()[1]
-        return number
 
     def _login(self) -> dict[str, Any]:
         """Who the initiator is, and who the target: ours, or what the scenario says."""
@@ -239,10 +235,11 @@ class _Performance:
         limits = Limits(**{"ping_interval": 0, **scenario.limits})
         return Target(IQN, disk, listen=[portal], limits=limits, **settings)
 
-    async def _come(self, initiator: trio.SocketStream) -> None:
+    async def _come(self, initiator: trio.SocketStream, entered: Callable[[], None]) -> None:
         target = await trio.open_tcp_stream(*self._address)
         link = Link(initiator, target, self._outer, self._inner, self._watchers)
         self._play.came(link)
+        entered()
         await link.run()
 
     def _leave(self, link: Link) -> None:
@@ -250,6 +247,8 @@ class _Performance:
 
     async def _drive(self, where: Where) -> None:
         self._ending = await self._driver.drive(self._scenario.drive, where)
+        # Who connects and ends at once has connected all the same.
+        await self._doors.are_clear()
         self._play.driver_ended(self._ending)
 
     def _judged(self, finding: Finding) -> None:
