@@ -40,6 +40,7 @@ from trioscsi.scsi import (
     AdditionalSense,
     Done,
     Failed,
+    LogicalUnit,
     Met,
     Outcome,
     Plan,
@@ -229,7 +230,7 @@ def planned(build: Build, monkeypatch: pytest.MonkeyPatch) -> Callable[[Plan], A
     async def planned(plan: Plan) -> Peer:
         house = build()
         peer = await house.log_in()
-        monkeypatch.setattr(type(house.target.performer.target), "execute", lambda *_: plan)
+        monkeypatch.setattr(LogicalUnit, "execute", lambda *_: plan)
         return peer
 
     return planned
@@ -386,9 +387,7 @@ async def test_a_disk_may_have_to_wait_only_now_and_then(build: Build) -> None:
 async def test_the_device_server_may_refuse(build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
     house = build()
     peer = await house.log_in()
-    monkeypatch.setattr(
-        type(house.target.performer.target), "execute", lambda *_: Refused(Status.BUSY)
-    )
+    monkeypatch.setattr(LogicalUnit, "execute", lambda *_: Refused(Status.BUSY))
     assert await peer.do(TEST_UNIT_READY) == (Status.BUSY, b"", b"")
 
 
@@ -403,7 +402,7 @@ async def test_a_plan_can_depend_on_a_parameter_list(
         taken.append(data)
         return Reply(b"")
 
-    monkeypatch.setattr(type(house.target.performer.target), "execute", lambda *_: Receive(4, then))
+    monkeypatch.setattr(LogicalUnit, "execute", lambda *_: Receive(4, then))
     assert (await peer.do(TEST_UNIT_READY, b"list")).status == Status.GOOD
     assert taken == [b"list"]
 

@@ -57,8 +57,8 @@ def test_a_unit_that_comes_is_found_by_the_target_too(stock: Stock) -> None:
 
 
 def test_a_number_is_free_when_no_command_uses_its_unit_any_more(stock: Stock) -> None:
-    gone = stock.unit(0)
-    stock.target.remove(0)
+    gone = stock.withdraw(0)
+    assert not gone.present
     with pytest.raises(UsageError, match="has no LUN 0"):
         stock.unit(0)
     assert stock.by_field[0] is gone

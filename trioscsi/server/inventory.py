@@ -42,8 +42,7 @@ class Inventory:
         and it is cut off.  A copy from another unit fails.  Raises UsageError if there is no unit.
         """
         performer, node = self._performer, self._node
-        unit = performer.units.unit(number)
-        performer.target.remove(number)
+        unit = performer.units.withdraw(number)
         self._tell(unit, AdditionalSense.REPORTED_LUNS_DATA_HAS_CHANGED)
         with trio.move_on_after(grace):
             await performer.task_sets.emptied(unit)

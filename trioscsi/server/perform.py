@@ -164,9 +164,12 @@ class Performer:
             return
         session = task.connection.session
         assert session is not None, "commands come in sessions"
-        unit = self._by_field.get(task.lun)
-        number = None if unit is None else unit.logical.number
-        plan = task.plan = self.target.execute(number, task.cdb, self._nexuses[session])
+        unit, nexus = self._by_field.get(task.lun), self._nexuses[session]
+        if unit is not None and unit.present:
+            plan = unit.logical.execute(task.cdb, nexus)
+        else:
+            plan = self.target.execute(None, task.cdb, nexus)
+        task.plan = plan
         wanted = plan.data_out
         if wanted != task.expected_out and isinstance(plan, Procedure) and plan.exact:
             plan, wanted = Failed(plan.inexact()), 0
@@ -202,7 +205,7 @@ class Performer:
     def _unit_reset(self, event: UnitReset) -> None:
         units = self.units if event.lun is None else [self._by_field[event.lun]]
         for unit in units:
-            if unit.logical.number in self.target.units:  # it may be about to go
+            if unit.present:
                 self.target.reset(unit.logical.number)
             self.task_sets.reset(unit)
 

@@ -12,7 +12,7 @@ from trioscsi.server.storage import Unit
 class Stock:
     """The units by their numbers, and by the LUN fields that address them.
 
-    One that the SCSI target has no more stays here until no command uses it: see `forget`.
+    One that was withdrawn from the SCSI target stays here until no command uses it: see `forget`.
     """
 
     def __init__(
@@ -35,6 +35,13 @@ class Stock:
         if number not in self.target.units:
             raise UsageError(f"{self.target.name} has no LUN {number}")
         return self._units[number]
+
+    def withdraw(self, number: int) -> Unit:
+        """Let commands that come from now on find no unit; raises UsageError if there is none."""
+        unit = self.unit(number)
+        self.target.remove(number)
+        unit.present = False
+        return unit
 
     def unit_of(self, logical: LogicalUnit) -> Unit:
         """The unit of which this is the SCSI side, perhaps about to go.

@@ -48,6 +48,8 @@ class Unit:
     """The LUN fields that address it, the first of them in what we say."""
     can: Abilities = attrs.field(init=False)
     ranges: Ranges = attrs.field(factory=Ranges, init=False)
+    present: bool = attrs.field(default=True, init=False)
+    """Whether commands find it; it may be about to go."""
     waiting: set[Task] = attrs.field(factory=set, init=False)
     """The commands that wait for storage."""
     overtaken: list[Sense] = attrs.field(factory=list, init=False)
