@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from trioscsi import cli
+from trioscsi.cli.streams import OutputError
 from trioscsi.conformance.scenarios import SCENARIOS
 
 Run = Callable[..., tuple[int, str, str]]
@@ -48,6 +50,18 @@ def test_scenarios_are_played_and_reported(run: Run, tmp_path: Path):
     assert len(found["monitors"]) == 44
     assert found["initiator"]["offered"]["InitiatorName"]
     assert junit.read_text().count("<testcase") == 46
+
+
+def test_a_report_is_there_although_nobody_reads_what_is_told(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    def echo(line: str) -> None:
+        raise OutputError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+    monkeypatch.setattr("click.echo", echo)
+    report = tmp_path / "report.json"
+    run("run", "LG-01", "--recipe", "in-house", "--quiet", "--json", str(report))
+    assert json.loads(report.read_text())["summary"]["pass"] == 1
 
 
 def test_a_command_is_started_with_the_url(run: Run):

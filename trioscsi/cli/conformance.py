@@ -153,13 +153,13 @@ def run(
     finally:
         driver.close()
     report, cut_short = Report(driver.name, outcomes), len(outcomes) < len(scenarios)
-    for line in lines(report):
-        click.echo(line)
     write(json_file, as_json(report))
     write(junit, as_junit(report))
     write(html, as_html(report))
     if not cut_short:  # what is expected is expected of whole runs
         write(expected, as_expected(as_object(report)))
+    for line in lines(report):
+        click.echo(line)
     worse = report.failed
     if old is not None:
         found = list(differences(old, as_object(report)))
