@@ -84,7 +84,10 @@ class MemoryDisk:
         end = start + length
         window = self._window(start, end)
         first, last = start >> _CHUNK, end - 1 >> _CHUNK
-        self._written.update((first,) if first == last else range(first, last + 1))
+        if first == last:
+            self._written.add(first)
+        else:
+            self._written.update(range(first, last + 1))
         return window
 
     def _window(self, start: int, end: int) -> memoryview:

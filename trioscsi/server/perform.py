@@ -307,7 +307,7 @@ class Performer:
 
     def _write_now(self, task: Task, plan: Write) -> bool:
         unit = self._by_field[task.lun]
-        data = whole_blocks(memoryview(task.data), unit.logical.block_size)
+        data = whole_blocks(task.data, unit.logical.block_size)
         if len(data):
             write_now = unit.can.write_now
             wants_flush = plan.fua and unit.can.flush is not None
@@ -355,7 +355,8 @@ class Performer:
                     data = await storage.read(plan.lba, plan.blocks)
                     return partial(finish, task, data)
                 case Write():
-                    await storage.write(plan.lba, _whole_blocks(task, unit))
+                    data = whole_blocks(memoryview(task.data), unit.logical.block_size)
+                    await storage.write(plan.lba, data)
                     if plan.fua:
                         await storage.flush()
                     return partial(finish, task)
@@ -428,10 +429,6 @@ class Performer:
 
     def _unit(self, task: Task) -> Unit:
         return self._by_field[task.lun]
-
-
-def _whole_blocks(task: Task, unit: Unit) -> memoryview:
-    return whole_blocks(memoryview(task.data), unit.logical.block_size)
 
 
 _HANDLERS: dict[type, Callable[[Performer, Any], None]] = {

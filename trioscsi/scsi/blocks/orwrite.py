@@ -34,12 +34,12 @@ class OrWrite(Procedure):
     async def perform(self, storage: Storage, data: memoryview) -> Outcome:
         """See `Procedure.perform`."""
         block_size = self.data_out // self.blocks
-        data = whole_blocks(data, block_size)
-        blocks = len(data) // block_size
+        mask = whole_blocks(data, block_size)
+        blocks = len(mask) // block_size
         if not blocks:
             return Done()
         async with storage.exclusive(self.lba, blocks) as alone:
-            await alone.write(self.lba, either(await alone.read(self.lba, blocks), data))
+            await alone.write(self.lba, either(await alone.read(self.lba, blocks), mask))
         if self.fua:
             await storage.flush()
         return Done()

@@ -137,12 +137,13 @@ def blocks_to_write(unit: LogicalUnit, cdb: Cdb, length: str) -> tuple[int, int]
     return blocks_of(unit, cdb, length)
 
 
-def whole_blocks(data: memoryview, block_size: int) -> memoryview:
+def whole_blocks(data: Bytes, block_size: int) -> Bytes:
     """The data that came with a command, less a last block that came only in part.
 
     That happens when the initiator expected to send less than its CDB says; the residual tells it.
     """
-    return data[: len(data) // block_size * block_size]
+    rest = len(data) % block_size
+    return memoryview(data)[:-rest] if rest else data
 
 
 def _out_of_bounds(unit: LogicalUnit, lba: int, blocks: int, layout: CdbLayout) -> Refusal:

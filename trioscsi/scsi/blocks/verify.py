@@ -76,15 +76,15 @@ class WriteAndVerify(Procedure):
     async def perform(self, storage: Storage, data: memoryview) -> Outcome:
         """See `Procedure.perform`."""
         block_size = self.data_out // self.blocks
-        data = whole_blocks(data, block_size)
-        blocks = len(data) // block_size
+        written = whole_blocks(data, block_size)
+        blocks = len(written) // block_size
         if not blocks:
             return Done()
         async with storage.exclusive(self.lba, blocks) as alone:
-            await alone.write(self.lba, data)
+            await alone.write(self.lba, written)
             await alone.flush()
             found = memoryview(await alone.read(self.lba, blocks))
-            different = first_difference(found, data) if self.compare else None
+            different = first_difference(found, written) if self.compare else None
         return Done() if different is None else Failed(miscompare(different))
 
 
