@@ -71,7 +71,8 @@ def test_one_thing_is_done_at_a_time(trioscsi, arguments):
     assert "give one of" in complaint
 
 
-def test_a_file_that_cannot_be_written_is_a_failure(trioscsi, tmp_path):
+def test_a_file_that_cannot_be_written_is_a_failure(trioscsi, tmp_path, monkeypatch):
+    monkeypatch.setattr(diagrams, "MACHINES", {"cleanup": MACHINES["cleanup"]})
     file = tmp_path / "nowhere" / "cleanup.svg"
     status, _, complaint = trioscsi("draw", "cleanup", "--output", file)
     assert (status, complaint) == (1, f"trioscsi: cannot write {file}: No such file or directory\n")
