@@ -222,7 +222,7 @@ def test_a_disk_is_a_bytearray_to_two_initiators(
 @of_each_size
 @of_each_kind
 @given(PAIRS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_a_disk_is_a_bytearray_to_two_initiators_for_long(
     kind: Kind, block_size: int, pairs: list[tuple[Step, Step]]
 ) -> None:
