@@ -356,6 +356,13 @@ class Early:
         return lambda data: self.taken.append(bytes(data))
 
 
+@pytest.mark.parametrize("header_digest", [False, True])
+def test_a_header_is_followed_by_its_digest(header_digest: bool):
+    stream = on_the_wire(ScsiCommand(data=b"data"), header_digest=header_digest)
+    framer = framer_for(None, header_digest=header_digest)
+    assert stream[framer.header_length :] == b"data"
+
+
 def test_a_large_pdu_can_be_heard_before_its_data_and_has_its_place_from_then_on():
     early, store, known = Early(), bytearray(LARGE), False
     framer = framer_for(lambda pdu, length: memoryview(store)[:length] if known else None)

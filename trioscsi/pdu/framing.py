@@ -197,6 +197,11 @@ class Framer:
             self._kept_length += count
 
     @property
+    def header_length(self) -> int:
+        """Bytes of a PDU before its data, if it has no additional header segments."""
+        return BHS_LENGTH + (DIGEST_LENGTH if self.header_digest else 0)
+
+    @property
     def left(self) -> int:
         """How many of the bytes that were received have not been taken out."""
         return self._end - self._position

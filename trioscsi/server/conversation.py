@@ -30,10 +30,11 @@ from trioscsi.server.remarks import Remarks
 from trioscsi.server.tracing import Tap
 
 _LARGE = 131_072
-"""Bytes still to come of one PDU from which on it pays to let only headers through the buffer."""
+"""Bytes still to come of one PDU from which on it pays to let only headers through the buffer.
 
-_HEADERS = 4096
-"""Bytes received into the buffer while large PDUs come, so that their data find their place."""
+A large PDU seldom comes alone: if nothing but its header is received with the end of the one
+before, all of its data find their place.
+"""
 
 _MUCH = 65_536
 """Bytes received at once that are not left lying until other connections were heard."""
@@ -336,9 +337,9 @@ class Conversation:
                 self._tap.received(buffer[:received])
             return buffer[:received] if received else None
         if len(rest) >= _LARGE:
-            self._room = _HEADERS
+            self._room = framer.header_length
         rest = rest[: self._limits.turn_bytes]
-        room = max(min(self._room, len(buffer) - len(rest)), _HEADERS)
+        room = max(min(self._room, len(buffer) - len(rest)), framer.header_length)
         received = self._socket.recvmsg_into([rest, buffer[:room]])[0]
         direct = min(received, len(rest))
         if self._tap is not None and received:
