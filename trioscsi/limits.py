@@ -63,7 +63,7 @@ class Limits:
     """The same for all connections of a server together; beyond it, no peer that has anything left
     to read is served, and one that has not gets the data of one large command at a time."""
     turn_pdus: int = attrs.field(default=64, validator=ge(1))
-    """PDUs of one connection handled before another connection gets its turn."""
+    """PDUs of one connection handled before another has its turn; an eighth if several are busy."""
     turn_bytes: int = attrs.field(default=262_144, validator=ge(4096))
     """Bytes of one connection received before another connection gets its turn."""
     sessions: int = attrs.field(default=1024, validator=in_(range(1, 32_769)))

@@ -1,8 +1,8 @@
 """From the drawing of a PDU to fast code.
 
 For each class, ``pdu`` writes the source of the two functions that a codec needs, with all offsets
-worked out beforehand: one call of ``struct``, then one line a field. This costs half a microsecond
-a PDU, where a loop over the fields would take several.
+worked out beforehand: one call of ``struct``, then one line a field, or a byte of flags. This
+costs half a microsecond a PDU, where a loop over the fields would take several.
 """
 
 from __future__ import annotations
