@@ -218,6 +218,50 @@ def test_with_patience_an_initiator_has_more_time_for_all_that_it_does(
     assert outcome.verdict is verdict
 
 
+# Initiators that begin anew.
+
+
+class Counting(InHouse):
+    """Our own initiator, which hangs the first time."""
+
+    def __init__(self, starts: int = 2) -> None:
+        super().__init__()
+        self.driven, self.ended, self._starts = 0, 0, starts
+
+    async def prepare(self) -> None:
+        self._starts -= 1
+        if self._starts < 0:
+            raise DriverError("it does not boot again")
+
+    async def drive(self, drive: Drive, where: Where) -> Ending:
+        self.driven += 1
+        try:
+            if self.driven == 1:
+                await trio.sleep_forever()
+            assert self.ended == self.driven - 1, "the first one is still there"
+            return await super().drive(drive, where)
+        finally:
+            self.ended += 1
+
+
+async def begins_anew(play: Play) -> None:
+    play.check((await play.ended(5)).how is How.HUNG, "it does not hang")
+    await play.once_more()
+    play.check(not play.is_hung, "it hangs still")
+    play.check((await play.ended(5)).how is How.DONE, "it was not done")
+
+
+def test_an_initiator_can_be_made_to_do_the_same_once_more():
+    outcome = played_by(scene(begins_anew), counting := Counting())
+    assert outcome.verdict is Verdict.PASS, outcome.says
+    assert (counting.driven, outcome.ending.how) == (2, How.DONE)
+
+
+def test_an_initiator_that_cannot_be_started_once_more_is_told():
+    outcome = played_by(scene(begins_anew), Counting(starts=1))
+    assert (outcome.verdict, outcome.says) == (Verdict.INCONCLUSIVE, "it does not boot again")
+
+
 # Initiators that behave badly.
 
 

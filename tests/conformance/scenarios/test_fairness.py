@@ -7,9 +7,10 @@ from typing import Any
 from tests.conformance.playing import played
 from trioscsi.conformance import Verdict
 from trioscsi.conformance.scenarios import SCENARIOS
-from trioscsi.initiator.deviations import Deviation
+from trioscsi.initiator.deviations import Deviation, changing, dropping
 from trioscsi.initiator.mutants import MUTANTS
-from trioscsi.pdu import LoginResponse, ScsiResponse
+from trioscsi.initiator.mutants.rows import lacking
+from trioscsi.pdu import DataOut, LoginResponse, ScsiResponse
 
 
 def test_who_follows_no_redirection_is_not_blamed_for_forms_of_addresses():
@@ -35,3 +36,34 @@ def test_of_a_key_that_is_not_answered_no_more_is_said():
         assert {each.remark.breach.split(" ", 1)[1] for each in outcome.breaches} == {
             "is not answered"
         }
+
+
+def test_who_gives_no_data_in_any_case_is_not_blamed_for_hexadecimal_numbers():
+    mute = Deviation(id="mute", section="", says="", alter=dropping(DataOut))
+    outcome = played(SCENARIOS["NG-14"], mute)
+    assert outcome.verdict is Verdict.NOT_EXERCISED
+    assert outcome.says.startswith("with decimal numbers as well, it cannot use the session")
+
+
+def test_who_ignores_the_length_of_segments_is_not_blamed_for_hexadecimal_numbers():
+    hears = changing(LoginResponse, data=lacking("MaxRecvDataSegmentLength="))
+    outcome = played(SCENARIOS["NG-14"], Deviation(id="deaf", section="", says="", hears=hears))
+    assert outcome.verdict is Verdict.NOT_EXERCISED
+    assert outcome.says == "with decimal numbers as well, a segment of 8192 bytes"
+
+
+def test_who_gives_no_data_if_told_hexadecimal_numbers_alone_has_failed():
+    told: list[bytes] = []
+
+    def hears(pdu: Any, _: object) -> tuple[Any]:
+        told.extend([bytes(pdu.data)] if isinstance(pdu, LoginResponse) else [])
+        return (pdu,)
+
+    def alter(pdu: Any, _: object) -> tuple[Any, ...]:
+        is_lost = isinstance(pdu, DataOut) and b"MaxRecvDataSegmentLength=0x" in told[-1]
+        return () if is_lost else (pdu,)
+
+    zero = Deviation(id="zero", section="", says="", hears=hears, alter=alter)
+    outcome = played(SCENARIOS["NG-14"], zero)
+    assert outcome.verdict is Verdict.FAIL
+    assert outcome.says.startswith("it cannot use the session")

@@ -32,6 +32,8 @@ class Cast:
         """Told of each connection before anything has gone over it."""
         self.listen: Callable[[str, int], Awaitable[int]] | None = None
         """Opens one more door of the stage, and gives its port."""
+        self.begin_again: Callable[[], Awaitable[None]] | None = None
+        """Ends what the initiator does, and has it begin anew; raises DriverError."""
         self._come: list[Link] = []
         self._left: list[Link] = []
         self._stirred = trio.Event()
@@ -114,6 +116,15 @@ class Cast:
                     await link.reset()
             self.is_hung = True
             return Ending(How.HUNG)
+
+    async def once_more(self) -> None:
+        """Have the initiator do the same again, from its beginning; what it still does is ended.
+
+        Raises DriverError if it cannot be started.
+        """
+        assert self.begin_again is not None, "the stage is open"
+        await self.begin_again()
+        self._ending, self.is_hung = None, False
 
     def let_go(self) -> None:
         """All connections go on by themselves, those that come later as well."""

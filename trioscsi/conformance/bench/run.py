@@ -148,9 +148,9 @@ class _Performance:
             self._play.seen = lambda: self._ladder.seen - 1
             self._play.on_remark = self._remarked
             self._doors = Doors(nursery, self._come)
-            where, address = await self._open(nursery)
-            self._address = address
-            nursery.start_soon(self._drive, where)
+            self._where, self._address = await self._open(nursery)
+            self._play.begin_again = self._drive_again
+            self._begin()
             await self._act()
             self._play.let_go()
             if self._scenario.drive is not Drive.LOGINS:
@@ -188,6 +188,8 @@ class _Performance:
             self._interrupted = str(what)
         except trio.TooSlowError:
             self._interrupted = f"it was not over after {limit:g} seconds"
+        except DriverError as error:
+            self._interrupted, self._faulty = str(error), True
         except Exception as error:  # - the run goes on
             log.exception("scenario %s", self._scenario.id)
             self._interrupted, self._faulty = f"a fault of the bench: {error!r}", True
@@ -245,11 +247,26 @@ class _Performance:
     def _leave(self, link: Link) -> None:
         self._nursery.start_soon(link.rest)
 
-    async def _drive(self, where: Where) -> None:
-        self._ending = await self._driver.drive(self._scenario.drive, where)
-        # Who connects and ends at once has connected all the same.
-        await self._doors.are_clear()
-        self._play.driver_ended(self._ending)
+    def _begin(self) -> None:
+        """The initiator's part begins."""
+        self._ending = None
+        self._part, self._parted = trio.CancelScope(), trio.Event()
+        self._nursery.start_soon(self._drive)
+
+    async def _drive(self) -> None:
+        with self._part:
+            self._ending = await self._driver.drive(self._scenario.drive, self._where)
+            # Who connects and ends at once has connected all the same.
+            await self._doors.are_clear()
+            self._play.driver_ended(self._ending)
+        self._parted.set()
+
+    async def _drive_again(self) -> None:
+        """See `Cast.begin_again`."""
+        self._part.cancel()
+        await self._parted.wait()
+        await self._driver.prepare()
+        self._begin()
 
     def _judged(self, finding: Finding) -> None:
         """A finding about the target that its scenario does not account for is ours to mend."""
