@@ -6,8 +6,12 @@ from typing import Any
 import pytest
 
 from trioscsi.conformance import Level, Rule, Verdict
+from trioscsi.conformance.bench.ladder import Line
 from trioscsi.conformance.bench.outcome import Outcome
 from trioscsi.conformance.bench.play import Evidence
+from trioscsi.conformance.drivers.driver import Ending, How
+from trioscsi.pdu import LoginRequest, LoginResponse, NopIn, ScsiCommand
+from trioscsi.text import Side
 
 _SCENARIO: Any = None
 """What was played does not matter here."""
@@ -54,3 +58,42 @@ def test_what_is_judged_by_is_the_rule_that_was_broken_worst_or_that_of_the_scen
 def test_without_a_breach_it_says_what_stopped_it_or_what_was_noted():
     assert outcome(interrupted="it left", notes=["a", "b"]).says == "it left"
     assert outcome(notes=["a", "b"]).says == "a; b"
+
+
+# Initiators that hang.
+
+_CLOSED: Any = None
+
+
+def line(time: float, sender: Side, thing: object) -> Line:
+    raw = b"" if thing is _CLOSED else b"\0"
+    return Line(0, time, 0, sender, thing, raw, len(raw))  # type: ignore[arg-type]
+
+
+ASKS = line(1, Side.INITIATOR, LoginRequest(transit=True, csg=1, nsg=3))
+LOGGED_IN = line(2, Side.TARGET, LoginResponse(transit=True, csg=1, nsg=3))
+REFUSED = line(2, Side.TARGET, LoginResponse(status_class=2))
+HALFWAY = line(2, Side.TARGET, LoginResponse(transit=True, csg=0, nsg=1))
+COMMAND = line(3, Side.INITIATOR, ScsiCommand())
+LEAVES = line(3, Side.INITIATOR, _CLOSED)
+PINGED = line(3, Side.TARGET, NopIn())
+
+
+@pytest.mark.parametrize(
+    ("lines", "silence"),
+    [
+        ([ASKS, LOGGED_IN], 58),
+        ([ASKS, LOGGED_IN, PINGED], 58),
+        ([ASKS, LOGGED_IN, COMMAND], 0),
+        ([ASKS, LOGGED_IN, LEAVES], 0),
+        ([ASKS, HALFWAY], 0),
+        ([ASKS, REFUSED], 0),
+        ([], 0),
+    ],
+)
+def test_an_initiator_is_silent_that_says_nothing_and_stays_after_its_login(
+    lines: list[Line], silence: float
+):
+    hung = Ending(How.HUNG)
+    assert outcome(ladder=lines, ending=hung, seconds=60.0).silence == silence
+    assert not outcome(ladder=lines, ending=Ending(How.DONE), seconds=60.0).silence

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
+from math import inf
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from trioscsi.conformance.bench.words import ping
 from trioscsi.conformance.drivers.command import CommandDriver
 from trioscsi.conformance.drivers.driver import Ending, How, Where
 from trioscsi.conformance.drivers.in_house import InHouse
+from trioscsi.conformance.drivers.partner import Partner
 from trioscsi.conformance.report import Report
 from trioscsi.errors import DriverError
 from trioscsi.pdu import DataIn, LoginResponse, NopOut, ScsiCommand
@@ -472,6 +474,60 @@ def test_who_never_connects_is_not_waited_for_in_every_scenario():
     assert {outcome.verdict for outcome in outcomes} == {Verdict.NOT_EXERCISED}
     assert "has never sent a PDU" in outcomes[-1].says
     assert Report("a silent one", outcomes).deserted
+
+
+class Mute(InHouse):
+    """Our own initiator, which logs in and says nothing for so long."""
+
+    def __init__(self, silence: float = inf) -> None:
+        super().__init__()
+        self._silence = silence
+
+    async def drive(self, drive: Drive, where: Where) -> Ending:
+        async with Partner().connect(where) as session:
+            await trio.sleep(self._silence)
+            await session.read_capacity()
+        return Ending(How.DONE)
+
+
+async def waits_for_a_command(play: Play) -> None:
+    link = await play.session()
+    play.check(await link.take(ScsiCommand), "")
+
+
+def played_in_turn(driver: InHouse, drives: list[Drive], **more: float) -> list[Outcome]:
+    scenarios = [
+        Scenario(id=f"XX-{n}", says="", rule=RULE, drive=drive, act=waits_for_a_command)
+        for n, drive in enumerate(drives)
+    ]
+    return run_in_no_time(partial(perform_all, scenarios, driver, **more))
+
+
+def test_who_says_nothing_after_its_logins_is_not_waited_for_in_what_is_about_more():
+    outcomes = played_in_turn(Mute(), [Drive.READ] * 4 + [Drive.LOGIN, Drive.WRITE])
+    assert [outcome.ending is not None for outcome in outcomes] == [True] * 3 + [False, True, False]
+    assert {outcome.verdict for outcome in outcomes} == {Verdict.NOT_EXERCISED}
+    assert "never sent more than its logins" in outcomes[-1].says
+
+
+@pytest.mark.parametrize(("silence", "patience"), [(40, 1.0), (100, 2.0)])
+def test_who_says_nothing_for_long_after_its_logins_is_not_given_up(
+    silence: float, patience: float
+):
+    outcomes = played_in_turn(Mute(silence), [Drive.READ] * 5, patience=patience)
+    assert {outcome.verdict for outcome in outcomes} == {Verdict.PASS}
+
+
+def test_who_has_no_time_to_say_more_than_its_logins_is_not_given_up():
+    async def act(play: Play) -> None:
+        await play.session()
+        await play.ended(10)
+
+    scenarios = [
+        Scenario(id=f"XX-{n}", says="", rule=RULE, drive=Drive.READ, act=act) for n in range(5)
+    ]
+    outcomes = run_in_no_time(partial(perform_all, scenarios, Mute()))
+    assert all(outcome.ending is not None for outcome in outcomes)
 
 
 def test_a_window_that_was_closed_can_be_opened_by_so_many_commands():

@@ -9,9 +9,10 @@ import attrs
 from trioscsi.conformance.bench.ladder import Line
 from trioscsi.conformance.bench.play import Evidence
 from trioscsi.conformance.bench.scenario import Scenario
-from trioscsi.conformance.drivers.driver import Ending
+from trioscsi.conformance.drivers.driver import Ending, How
 from trioscsi.conformance.verdicts import Finding, Level, Result, Rule, Verdict
-from trioscsi.text import Side
+from trioscsi.pdu import LoginRequest, LoginResponse
+from trioscsi.text import Side, Stage
 
 
 @attrs.frozen(kw_only=True)
@@ -40,6 +41,27 @@ class Outcome:
     def is_heard(self) -> bool:
         """Whether the initiator has sent a PDU, be it a bad one."""
         return any(line.sender is Side.INITIATOR and line.thing is not None for line in self.ladder)
+
+    @property
+    def is_used(self) -> bool:
+        """Whether the initiator has sent more than logins."""
+        return any(_is_more_than_a_login(line) for line in self.ladder)
+
+    @property
+    def silence(self) -> float:
+        """Seconds from its last login until it was stopped, of an initiator that said no more.
+
+        0 for one that was not stopped, has said more, or has closed a connection.
+        """
+        logged_in = None
+        if self.ending is None or self.ending.how is not How.HUNG or self.is_used:
+            return 0.0
+        for line in self.ladder:
+            if line.sender is Side.INITIATOR and not line.raw:
+                return 0.0
+            if _is_end_of_login(line.thing):
+                logged_in = line.time
+        return 0.0 if logged_in is None else self.seconds - logged_in
 
     @property
     def breaches(self) -> list[Evidence]:
@@ -73,3 +95,20 @@ class Outcome:
         if said or self.ending is None or self.verdict is not Verdict.NOT_EXERCISED:
             return said
         return f"it did not come to that, and the initiator {self.ending}"
+
+
+def _is_more_than_a_login(line: Line) -> bool:
+    return (
+        line.sender is Side.INITIATOR
+        and line.thing is not None
+        and not isinstance(line.thing, LoginRequest)
+    )
+
+
+def _is_end_of_login(thing: object) -> bool:
+    return (
+        isinstance(thing, LoginResponse)
+        and not thing.status_class
+        and thing.transit
+        and thing.nsg == Stage.FULL_FEATURE
+    )

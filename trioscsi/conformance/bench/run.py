@@ -41,8 +41,13 @@ _REST = 10.0
 _LONGEST = (Drive.RECOVER, Drive.PING, Drive.MIXED, Drive.IDLE)
 """Drives that take many seconds: begun first, as everything else can be done beside them."""
 _DESERTED = "the initiator was given up, as it has never sent a PDU"
+_MUTE = "the initiator was given up, as it has never sent more than its logins"
 _TRIALS = 3
 """Scenarios after which one is given up that was heard in none: each may take a minute."""
+_SILENCE = 50.0
+"""Seconds after a login without a PDU, in each of them, that are as bad."""
+_LOGINS = (Drive.LOGIN, Drive.RELOGIN, Drive.LOGINS, Drive.TWO_SESSIONS)
+"""Drives in which logins are what matters."""
 
 
 async def perform(
@@ -81,7 +86,8 @@ async def perform_all(
     """Play scenarios as `perform` does, so many at a time; the outcomes are in their order.
 
     Several at a time begin with what takes longest, so that nobody waits for it at the end.
-    If the initiator sends no PDU in any of the first few, the others are not played.
+    If the initiator sends no PDU in any of the first few, the others are not played; if it sends
+    logins alone and then hangs, those that are about more are not.
     """
     wanted = list(scenarios)
     found: dict[str, Outcome] = {}
@@ -91,8 +97,9 @@ async def perform_all(
 
     async def play() -> None:
         for scenario in next_ones:
-            if _is_deserted(found.values()):
-                outcome = Outcome(scenario=scenario, interrupted=_DESERTED)
+            given_up = _why_given_up(scenario, found.values(), _SILENCE * patience)
+            if given_up:
+                outcome = Outcome(scenario=scenario, interrupted=given_up)
             else:
                 outcome = await perform(scenario, driver, captures, patience)
             found[scenario.id] = outcome
@@ -104,10 +111,18 @@ async def perform_all(
     return [found[scenario.id] for scenario in wanted]
 
 
-def _is_deserted(outcomes: Iterable[Outcome]) -> bool:
-    """Whether an initiator was started often enough to be sure that it does not speak."""
+def _why_given_up(scenario: Scenario, outcomes: Iterable[Outcome], silence: float) -> str:
+    """Why an initiator is not started any more: it does not speak, or not after its logins.
+
+    "" as long as it may yet, be it slow.
+    """
     started = [outcome for outcome in outcomes if outcome.ending is not None]
-    return len(started) >= _TRIALS and not any(outcome.is_heard for outcome in started)
+    if len(started) >= _TRIALS and not any(outcome.is_heard for outcome in started):
+        return _DESERTED
+    if scenario.drive in _LOGINS or any(outcome.is_used for outcome in started):
+        return ""
+    mute = [outcome for outcome in started if outcome.silence > silence]
+    return _MUTE if len(mute) >= _TRIALS else ""
 
 
 def _missing(scenario: Scenario, driver: Driver) -> str:
