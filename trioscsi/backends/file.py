@@ -16,7 +16,7 @@ from trioscsi.backends.base import Buffer, Extent, Later, Space
 from trioscsi.backends.journal import Beside, Journal, Opened
 from trioscsi.backends.opening import ask_physical_block, measure, open_storage, sync_file
 from trioscsi.backends.sizes import parse_size, physical_block
-from trioscsi.backends.sparse import find_extents, punch_hole, space_of, write_fully
+from trioscsi.backends.sparse import cut_off, find_extents, punch_hole, space_of, write_fully
 from trioscsi.backends.threads import Threads
 from trioscsi.errors import BackendError, UsageError
 
@@ -209,7 +209,7 @@ def _read_fully(descriptor: int, buffer: memoryview, offset: int) -> None:
     while buffer:
         count = os.preadv(descriptor, [buffer], offset)
         if not count:
-            raise OSError(errno.EIO, f"the file has been cut off at byte {offset}")
+            raise cut_off(offset)
         buffer, offset = buffer[count:], offset + count
 
 

@@ -123,4 +123,9 @@ def _check_length(descriptor: int, end: int) -> None:
     """What is missing of a file that somebody has cut off is no hole: it was not all zeroes."""
     length = os.fstat(descriptor).st_size
     if length < end:
-        raise OSError(errno.EIO, f"the file has been cut off at byte {length}")
+        raise cut_off(length)
+
+
+def cut_off(length: int) -> OSError:
+    """The error of a file that is only so many bytes long by now."""
+    return OSError(errno.EIO, f"the file has been cut off at byte {length}")

@@ -19,6 +19,12 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 _ANY_NUMBER = trio.CapacityLimiter(inf)
 
 
+def failure(name: str, error: OSError) -> BackendError:
+    """What an error of the system says of the storage ``name``."""
+    kind = OutOfSpace if error.errno in _FULL else BackendError
+    return kind(f"{name}: {error.strerror or error}")
+
+
 class Threads:
     """The threads of one disk.
 
@@ -60,8 +66,7 @@ class Threads:
                 )
             raise BackendError(f"{self._name} was given up while a call hung")
         except OSError as error:
-            kind = OutOfSpace if error.errno in _FULL else BackendError
-            raise kind(f"{self._name}: {error.strerror or error}") from error
+            raise failure(self._name, error) from error
         finally:
             self._calls.discard(scope)
 
