@@ -8,7 +8,7 @@
 
 General layout, lowest layer first; an import never points up:
 
-- ``errors``, ``limits``, ``serial``, ``lun``, ``difference``: what all others use;
+- ``errors``, ``limits``, ``serial``, ``lun``, ``digits``, ``difference``: what all others use;
 - ``pdu``: bytes to values and back; ``text``: key=value negotiation; ``scsi``: a disk's device
   server; ``isns``: messages of the name service.  These four know nothing of one another;
 - ``machines``: the state machines of RFC 7143, one transition a line;

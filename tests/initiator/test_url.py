@@ -43,6 +43,8 @@ def test_a_user_without_a_secret():
         "iscsi://host:99999/",
         f"iscsi://host/{NAME}/x",
         f"iscsi://host/{NAME}/99999",
+        pytest.param(f"iscsi://host/{NAME}/{'9' * 5000}", id="a LUN of 5,000 digits"),
+        pytest.param(f"iscsi://host:{'9' * 5000}/{NAME}/0", id="a port of 5,000 digits"),
         "iscsi://host/nobody/0",
         f"iscsi://host/{NAME}/0?what=1",
     ],
@@ -98,6 +100,7 @@ def test_what_is_to_be_negotiated_may_be_said(query: str, options: dict[str, obj
     [
         "header_digest=md5",
         "max_connections=many",
+        pytest.param(f"max_connections={'9' * 5000}", id="5,000 digits"),
         "immediate_data=2",
         "immediate_data=no&immediate_data=yes",
         "target_name=x",

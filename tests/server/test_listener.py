@@ -30,7 +30,11 @@ def test_a_portal_is_a_host_and_perhaps_a_port(text: str, address: tuple[str, in
 
 @pytest.mark.parametrize(
     "text",
-    ["", ":3260", "host:", "host:x", "host:-1", "host:65536", "::1", "[::1]3260", "[]:1", "[::1:1"],
+    [
+        *("", ":3260", "host:", "host:x", "host:-1", "host:65536", "::1", "[::1]3260", "[]:1"),
+        *("[::1:1", "host:²"),
+        pytest.param("host:" + "9" * 5000, id="5,000 digits"),
+    ],
 )
 def test_what_is_no_portal_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match=r"HOST:PORT|no port"):

@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import attrs
 
+from trioscsi.digits import number_of
 from trioscsi.errors import UsageError
 from trioscsi.lun import MAXIMUM
 from trioscsi.protocol.names import normalise
@@ -28,6 +29,8 @@ _DIGESTS = {
     "none_crc32c": ("None", "CRC32C"),
     "crc32c_none": ("CRC32C", "None"),
 }
+_LARGEST = 2**64 - 1
+"""The largest number that a key can have (RFC 7143 section 6.1)."""
 _BOOLEANS = {"yes": True, "no": False}
 _OFFERED = {field.name: field.default for field in attrs.fields(Offer)}
 
@@ -107,9 +110,10 @@ def _split(who: str) -> tuple[str | None, str | None]:
 def _lun(text: str) -> int:
     if not text:
         return 0
-    if not text.isdecimal() or int(text) > MAXIMUM:
+    number = number_of(text, MAXIMUM)
+    if number is None:
         raise UsageError(f"a LUN is a number up to {MAXIMUM}, not {text!r}")
-    return int(text)
+    return number
 
 
 def _option(name: str, value: str) -> tuple[str, Any]:
@@ -121,7 +125,7 @@ def _option(name: str, value: str) -> tuple[str, Any]:
     elif isinstance(default, bool):
         found = _BOOLEANS.get(value.lower())
     elif isinstance(default, int):
-        found = int(value) if value.isdecimal() else None
+        found = number_of(value, _LARGEST)
     else:
         raise UsageError(f"unknown in a URL of a target: {name}")
     if found is None:

@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 import trio
 
+from trioscsi.digits import number_of
 from trioscsi.errors import PortalError, UsageError
 
 log = logging.getLogger("trioscsi")
@@ -19,6 +20,7 @@ DEFAULT_PORT = 3260
 Address: TypeAlias = tuple[str, int]
 """Host (a literal IP address, or a name) and port."""
 
+_LAST_PORT = 65_535
 _BACKLOG = 1024
 _OUT_OF_RESOURCES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 _PAUSE = 0.1
@@ -36,9 +38,9 @@ def parse_listen(text: str, default_port: int = DEFAULT_PORT) -> Address:
         host, colon, port = text.partition(":")
     if not host or (colon and colon != ":") or (colon and not port.isdecimal()):
         raise UsageError(f"not HOST:PORT, nor [IPV6]:PORT: {text!r}")
-    number = int(port) if port else default_port
-    if number > 65_535:
-        raise UsageError(f"there is no port {number}: {text!r}")
+    number = number_of(port, _LAST_PORT) if port else default_port
+    if number is None:
+        raise UsageError(f"there is no port {port}: {text!r}")
     return host, number
 
 

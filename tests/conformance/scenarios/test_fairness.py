@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from tests.conformance.playing import played
 from trioscsi.conformance import Verdict
 from trioscsi.conformance.scenarios import SCENARIOS
@@ -27,6 +29,29 @@ def test_who_gives_up_whenever_a_command_fails_is_not_blamed_for_a_format_of_sen
     outcome = played(SCENARIOS["RS-05"], Deviation(id="weak", section="", says="", hears=hears))
     assert outcome.verdict is Verdict.INCONCLUSIVE
     assert outcome.says.startswith("it gives up when a command fails")
+
+
+def writing(form: str) -> Deviation:
+    """An initiator that writes numbers in another form."""
+
+    def pair(key: str, value: str) -> tuple[tuple[str, str]]:
+        is_number = value.isdecimal() and key != "CHAP_A"
+        return ((key, form.format(int(value)) if is_number else value),)
+
+    return Deviation(id="form", section="", says="", pair=pair)
+
+
+@pytest.mark.parametrize("form", ["{:#x}", "0X{:X}"])
+@pytest.mark.parametrize("name", ["NG-05", "NG-10", "NG-11", "NG-24", "CH-13"])
+def test_who_writes_numbers_in_hexadecimal_is_played_with(name: str, form: str):
+    assert played(SCENARIOS[name], writing(form)).verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize("name", ["NG-05", "NG-10", "NG-11", "NG-24"])
+def test_what_is_no_number_stops_no_scenario(name: str):
+    outcome = played(SCENARIOS[name], writing("{}k"))
+    assert outcome.verdict is Verdict.NOT_EXERCISED
+    assert not outcome.faulty
 
 
 def test_of_a_key_that_is_not_answered_no_more_is_said():

@@ -37,7 +37,7 @@ def test_a_request_has_a_name_an_id_and_arguments():
         ("{", "this is no JSON: Expecting property name enclosed in double quotes"),
         (b"\xff", "this is no JSON: not UTF-8"),
         ("[" * 60_000, "this is nested too deeply"),
-        ("1" * 60_000, "this is no JSON: not UTF-8"),
+        ("1" * 60_000, "this has a number of too many digits"),
         ("[]", "a request is a JSON object"),
         ('{"id":[]}', "the id has to be a number or at most 64 characters"),
         ('{"id":true}', "the id has to be a number or at most 64 characters"),

@@ -133,7 +133,15 @@ async def test_a_pdu_that_was_seen_is_explained(watched: Watched) -> None:
     assert explained["contents"][0]["title"] == "CDB: TEST UNIT READY"
 
 
-@pytest.mark.parametrize("path", ["/api/connections/9/pdus/1", "/api/connections/1/pdus/99999"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/connections/9/pdus/1",
+        "/api/connections/1/pdus/99999",
+        pytest.param(f"/api/connections/1/pdus/{'9' * 5000}", id="5,000 digits"),
+        pytest.param(f"/api/connections/{'9' * 5000}/pdus/1", id="of 5,000 digits"),
+    ],
+)
 async def test_a_pdu_that_was_not_seen_is_not_explained(watched: Watched, path: str) -> None:
     answer = await ask(watched.app, path)
     assert answer.status == 404

@@ -22,6 +22,7 @@ from trioscsi.conformance.bench.link import Left, Link, Silence
 from trioscsi.conformance.bench.play import NotExercised, Play, Stop
 from trioscsi.conformance.bench.words import answer_to
 from trioscsi.conformance.verdicts import Rule
+from trioscsi.errors import PeerError
 from trioscsi.pdu import (
     LoginRequest,
     LoginResponse,
@@ -31,7 +32,7 @@ from trioscsi.pdu import (
     TaskManagementRequest,
     TextRequest,
 )
-from trioscsi.text import KEYS, Pair, Side, Stage, encode
+from trioscsi.text import KEYS, Pair, Side, Stage, decode_number, encode
 from trioscsi.text.key import Kind
 
 T = TypeVar("T")
@@ -233,6 +234,14 @@ def said(link: Link) -> list[Pair]:
     """All keys of the initiator's Login Requests, in their order."""
     data = b"".join(bytes(pdu.data) for pdu in link.heard if isinstance(pdu, LoginRequest))
     return pairs_of(data)
+
+
+def number_said(keys: Mapping[str, str], name: str) -> int | None:
+    """The number that a key has; None if it is not said, or has another value."""
+    try:
+        return decode_number(keys.get(name, ""))
+    except PeerError:
+        return None
 
 
 def pairs_of(data: bytes) -> list[Pair]:

@@ -12,7 +12,7 @@ from trioscsi.conformance.bench.play import NotExercised, Play
 from trioscsi.conformance.bench.scenario import Ability, Drive, Scenarios, Stimulus
 from trioscsi.conformance.verdicts import Rule
 from trioscsi.pdu import LoginRequest, LoginResponse
-from trioscsi.text import Stage, encode_binary
+from trioscsi.text import Stage, decode_number, encode_binary
 from trioscsi.text.rules import REJECT
 
 SCENARIOS = Scenarios()
@@ -205,7 +205,7 @@ async def reflection(play: Play) -> None:
 async def same_secret(play: Play) -> None:
     step, response = await proven(play)
     keys = dict(said(step.link))
-    proof = step.proof(int(keys["CHAP_I"]), binary(keys["CHAP_C"]))
+    proof = step.proof(decode_number(keys["CHAP_I"]), binary(keys["CHAP_C"]))
     data = saying({"CHAP_R": encode_binary(proof)})(response)
     await step.link.forward(response, data=data)
     await play.expect_end(step.link, "it takes its own secret for the target's")

@@ -11,6 +11,7 @@ from trioscsi.conformance.bench.logins import (
     each_login,
     expect_use,
     hold,
+    number_said,
     pairs_of,
 )
 from trioscsi.conformance.bench.play import NotExercised, Play
@@ -87,7 +88,7 @@ async def rejected(play: Play) -> None:
     most = _DEFAULTS.first_burst_length
 
     def reject(said: Mapping[str, str]) -> Mapping[str, str] | None:
-        wants_more = int(said.get("FirstBurstLength", 0)) > most
+        wants_more = (number_said(said, "FirstBurstLength") or 0) > most
         return {"FirstBurstLength": REJECT} if wants_more else None
 
     traffic = alter_logins(play, reject)
@@ -194,8 +195,10 @@ def _beside(name: str, by: int) -> Wrong:
     key = KEYS[name]
 
     def wrong(proposal: str) -> str | None:
-        value = int(proposal) + by
-        return str(value) if key.minimum <= value <= key.maximum else None
+        value = number_said({name: proposal}, name)
+        if value is None or not key.minimum <= value + by <= key.maximum:
+            return None
+        return str(value + by)
 
     return wrong
 
@@ -324,7 +327,7 @@ async def no_answer_needed(play: Play) -> None:
 )
 async def first_burst_too_long(play: Play) -> None:
     def widen(said: Mapping[str, str]) -> Mapping[str, str] | None:
-        wants_more = int(said.get("FirstBurstLength", 0)) >= _FIRST_BURST
+        wants_more = (number_said(said, "FirstBurstLength") or 0) >= _FIRST_BURST
         return {"FirstBurstLength": str(_FIRST_BURST)} if wants_more else None
 
     traffic = alter_logins(play, widen)

@@ -88,9 +88,12 @@ def parse(line: bytes | bytearray, kinds: Mapping[str, Kind]) -> Request:
         said = json.loads(line)
     except RecursionError:
         raise BadRequest("this is nested too deeply") from None
-    except ValueError as error:
-        reason = error.msg if isinstance(error, json.JSONDecodeError) else "not UTF-8"
-        raise BadRequest(f"this is no JSON: {reason}") from None
+    except json.JSONDecodeError as error:
+        raise BadRequest(f"this is no JSON: {error.msg}") from None
+    except UnicodeDecodeError:
+        raise BadRequest("this is no JSON: not UTF-8") from None
+    except ValueError:
+        raise BadRequest("this has a number of too many digits") from None
     if not isinstance(said, dict):
         raise BadRequest("a request is a JSON object")
     request_id = said.pop("id", None)

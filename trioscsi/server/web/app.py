@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from trioscsi.digits import number_of
 from trioscsi.machines import MACHINES
 from trioscsi.server.web import files, metrics, overview
 from trioscsi.server.web.guard import Guard
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 SHOWN = ("connection", "session", "login", "chap", "full_feature", "text", "logout", "cleanup")
 """The machines that the page draws, in its order."""
+
+_LARGEST = 2**63
+"""The largest number that anything has here."""
 
 
 def make_app(server: Server, page: LivePage) -> ASGIApp:
@@ -59,8 +63,12 @@ def _routes(server: Server) -> list[Route]:
         return JSONResponse(listed(server))
 
     async def pdu(request: Request) -> Response:
-        numbers = request.path_params
-        found = feed.explain(numbers["connection"], numbers["number"])
+        connection, number = (
+            number_of(request.path_params[name], _LARGEST) for name in ("connection", "number")
+        )
+        found = None
+        if connection is not None and number is not None:
+            found = feed.explain(connection, number)
         if found is None:
             return _nothing("it is forgotten, or was never seen")
         return JSONResponse(found)
@@ -73,7 +81,7 @@ def _routes(server: Server) -> list[Route]:
         Route("/feed", listen),
         Route("/metrics", counted),
         Route("/api/machines", machines),
-        Route("/api/connections/{connection:int}/pdus/{number:int}", pdu),
+        Route("/api/connections/{connection}/pdus/{number}", pdu),
         Route("/api/{part}", part),
         Route("/static/{name}", file),
     ]
