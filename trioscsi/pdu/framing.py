@@ -277,8 +277,8 @@ class Framer:
             data_start += self._ahs_length
         if self.header_digest:
             data_start += DIGEST_LENGTH
-            if available >= data_start - start:
-                self._check_header(data_start)
+            if available >= data_start - start and not matches(current[start:data_start]):
+                raise DamagedHeader("a header digest does not match its header", section="7.8")
         end = data_end = data_start
         if data_length:
             end = data_end = data_start + data_length + (-data_length & 3)
@@ -317,10 +317,6 @@ class Framer:
             except PeerError as error:
                 return Malformed(self.last_header, error)
         return pdu
-
-    def _check_header(self, end: int) -> None:
-        if not matches(self._current[self._start : end]):
-            raise DamagedHeader("a header digest does not match its header", section="7.8")
 
     def _keep(self, size: int) -> Received | None:
         """Set aside what there is of a PDU that takes at least ``size`` bytes."""
