@@ -2,27 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterator
 
 import attrs
 import trio
 
 
 @attrs.define(eq=False)
-class _Claim:
+class Claim:
+    """Blocks that are held for as long as an ``async with`` lasts: see `Ranges.hold`."""
+
+    ranges: Ranges
     start: int
     end: int
     exclusive: bool
     owner: object = None
-    granted: trio.Event = attrs.field(factory=trio.Event)
+    turn: trio.Event | None = attrs.field(default=None, init=False)
+    """What it waits for, as long as others are before it that have some of the blocks."""
 
-    def conflicts(self, other: _Claim) -> bool:
+    def conflicts(self, other: Claim) -> bool:
+        """Whether the two cannot have their blocks at the same time."""
         return (
             (self.exclusive or other.exclusive)
             and self.start < other.end
             and other.start < self.end
         )
+
+    async def __aenter__(self) -> None:
+        """This is a checkpoint only if somebody has to be waited for."""
+        self.ranges.enter(self)
+        if self.turn is not None:
+            try:
+                await self.turn.wait()
+            except BaseException:
+                self.ranges.leave(self)
+                raise
+
+    async def __aexit__(self, *_exception: object) -> None:
+        self.ranges.leave(self)
 
 
 @attrs.define(eq=False)
@@ -40,7 +57,7 @@ class Ranges:
     """
 
     def __init__(self) -> None:
-        self._claims: list[_Claim] = []
+        self._claims: list[Claim] = []
         self._watches: list[_Watch] = []
         self.exclusive = 0
         """How many there are that want blocks for themselves, or to know of changes."""
@@ -50,7 +67,7 @@ class Ranges:
 
         Or, if they are to be written, whether somebody wants to know.
         """
-        wanted = _Claim(lba, lba + blocks, exclusive=False)
+        wanted = Claim(self, lba, lba + blocks, exclusive=False)
         if writing and any(self._watching(lba, blocks)):
             return True
         return any(claim.conflicts(wanted) for claim in self._claims)
@@ -76,21 +93,23 @@ class Ranges:
     def _watching(self, lba: int, blocks: int) -> Iterator[_Watch]:
         return (each for each in self._watches if each.start < lba + blocks and lba < each.end)
 
-    @asynccontextmanager
-    async def hold(
+    def hold(
         self, lba: int, blocks: int, *, exclusive: bool = False, owner: object = None
-    ) -> AsyncIterator[None]:
+    ) -> Claim:
         """Wait for these blocks, and have them until the block ends; ``owner``: see `isolate`."""
-        claim = _Claim(lba, lba + blocks, exclusive, owner)
-        if not any(earlier.conflicts(claim) for earlier in self._claims):
-            claim.granted.set()
+        return Claim(self, lba, lba + blocks, exclusive, owner)
+
+    def enter(self, claim: Claim) -> None:
+        """Put a claim behind all others."""
+        self.exclusive += claim.exclusive
+        if self.exclusive and any(earlier.conflicts(claim) for earlier in self._claims):
+            claim.turn = trio.Event()
         self._claims.append(claim)
-        self.exclusive += exclusive
-        try:
-            await claim.granted.wait()
-            yield
-        finally:
-            self._claims.remove(claim)
+
+    def leave(self, claim: Claim) -> None:
+        """Take a claim back: those who waited for it may go on."""
+        self._claims.remove(claim)
+        if self.exclusive:  # otherwise all that is claimed is shared, and nobody waits
             self.exclusive -= claim.exclusive
             self._grant()
 
@@ -101,14 +120,15 @@ class Ranges:
         does before anything that comes later.
         """
         for claim in self._claims:
-            if claim.owner is owner and claim.granted.is_set() and not claim.exclusive:
+            if claim.owner is owner and claim.turn is None and not claim.exclusive:
                 claim.exclusive = True
                 self.exclusive += 1
 
     def _grant(self) -> None:
         """Let all those go on who have nobody before them any more."""
         for place, claim in enumerate(self._claims):
-            if not claim.granted.is_set() and not any(
+            if claim.turn is not None and not any(
                 earlier.conflicts(claim) for earlier in self._claims[:place]
             ):
-                claim.granted.set()
+                claim.turn.set()
+                claim.turn = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 import attrs
@@ -100,13 +100,15 @@ class UnitStorage:
 
     async def read(self, lba: int, blocks: int) -> Buffer:
         """See `Storage.read`."""
-        async with self._sharing(lba, blocks, writes=False):
+        async with self._hold(lba, blocks):
+            self._check(lba, blocks)
             return await self.unit.disk.read(lba, blocks)
 
     async def write(self, lba: int, data: Buffer) -> None:
         """See `Storage.write`."""
         blocks = len(data) // self.unit.disk.block_size
-        async with self._changing(lba, blocks):
+        async with self._hold(lba, blocks, self.owner):
+            self._change(lba, blocks)
             await self.unit.disk.write(lba, data)
 
     async def flush(self) -> None:
@@ -119,7 +121,8 @@ class UnitStorage:
         blocks = len(data) // self.unit.disk.block_size
         compare_and_write = self.unit.can.compare_and_write
         if compare_and_write is not None:
-            async with self._changing(lba, blocks):
+            async with self._hold(lba, blocks, self.owner):
+                self._change(lba, blocks)
                 return await compare_and_write(lba, expected, data)
         async with nullcontext(self) if self.alone else self.exclusive(lba, blocks) as alone:
             offset = first_difference(await alone.read(lba, blocks), expected)
@@ -130,12 +133,15 @@ class UnitStorage:
     async def write_atomic(self, lba: int, data: Buffer) -> None:
         """See `Storage.write_atomic`."""
         assert self.unit.can.write_atomic is not None, "the unit is not atomic"
-        async with self._changing(lba, len(data) // self.unit.disk.block_size):
+        blocks = len(data) // self.unit.disk.block_size
+        async with self._hold(lba, blocks, self.owner):
+            self._change(lba, blocks)
             await self.unit.can.write_atomic(lba, data)
 
     async def zero(self, lba: int, blocks: int) -> None:
         """See `Storage.zero`."""
-        async with self._changing(lba, blocks):
+        async with self._hold(lba, blocks, self.owner):
+            self._change(lba, blocks)
             if self.unit.can.write_zeroes is not None:
                 await self.unit.can.write_zeroes(lba, blocks)
                 return
@@ -150,7 +156,8 @@ class UnitStorage:
         if self.unit.can.unmap is None:
             await self.zero(lba, blocks)
             return
-        async with self._changing(lba, blocks):
+        async with self._hold(lba, blocks, self.owner):
+            self._change(lba, blocks)
             await self.unit.can.unmap(lba, blocks)
 
     async def extents(self, lba: int, blocks: int) -> Sequence[Extent]:
@@ -220,18 +227,23 @@ class UnitStorage:
         self.divert(self.unit, Failed(sense))
         return attrs.evolve(self, epoch=len(self.unit.overtaken))
 
-    @asynccontextmanager
-    async def _sharing(self, lba: int, blocks: int, *, writes: bool = True) -> AsyncIterator[None]:
+    def _hold(
+        self, lba: int, blocks: int, owner: object = None
+    ) -> AbstractAsyncContextManager[None]:
+        """Share blocks with all who do not want them for themselves."""
         if self.alone:
-            self._check(lba, blocks)
-            yield
-        else:
-            owner = self.owner if writes else None
-            async with self.unit.ranges.hold(lba, blocks, owner=owner):
-                self._check(lba, blocks)
-                if writes:
-                    self._check_epoch()
-                yield
+            return nullcontext()
+        return self.unit.ranges.hold(lba, blocks, owner=owner)
+
+    def _change(self, lba: int, blocks: int) -> None:
+        """Blocks that are held are about to change: tell those who want to know.
+
+        Raises Refusal if the disk has them no more, or it was worked on since the command came.
+        """
+        self._check(lba, blocks)
+        if not self.alone:
+            self._check_epoch()
+        self.unit.ranges.changing(lba, blocks)
 
     def _check(self, lba: int, blocks: int) -> None:
         """Raise Refusal for blocks that the disk had when the command was looked at."""
@@ -241,9 +253,3 @@ class UnitStorage:
         """Raise Refusal if the whole medium was worked on since the command came."""
         if self.epoch < len(self.unit.overtaken):
             raise Refusal(self.unit.overtaken[self.epoch])
-
-    @asynccontextmanager
-    async def _changing(self, lba: int, blocks: int) -> AsyncIterator[None]:
-        async with self._sharing(lba, blocks):
-            self.unit.ranges.changing(lba, blocks)
-            yield
