@@ -1,9 +1,10 @@
-"""One connection's tasks: reader, writer, executor, timer.
+"""One connection's tasks: reader, writer, timer, and one for each command that has to wait.
 
 A turn is done by plain calls: take what has arrived, let the protocol and the device server do what
 can be done at once, send all answers with one call.  The reactor gives the turns; the tasks of the
 conversation wait until something has to wait: the reader for a peer that lets its answers pile up,
-the writer for a full socket, the executor for storage, the timer for its deadline.
+the writer for a full socket, the timer for its deadline, and commands, in a nursery of their own,
+for storage.
 """
 
 from __future__ import annotations
@@ -78,7 +79,8 @@ class Conversation:
         """Set when the peer has read enough, if the reader waits for that."""
         self._timer = trio.CancelScope()
         self._waiting: deque[tuple[Task, Plan]] = deque()
-        self._work = trio.Event()
+        self._commands: trio.Nursery | None = None
+        """Where those run that storage makes wait."""
         self._running: dict[Task, trio.CancelScope] = {}
         self._over = False
         """Whether the connection is closed, and only commands are left that storage keeps."""
@@ -103,12 +105,12 @@ class Conversation:
         from being closed.
         """
         async with trio.open_nursery() as commands:
+            self._commands = commands
             try:
                 async with trio.open_nursery() as nursery:
                     name = f"connection from {self.peer}"
                     nursery.start_soon(self._write, nursery.cancel_scope, name=f"{name} writer")
                     nursery.start_soon(self._keep_time, name=f"{name} timer")
-                    nursery.start_soon(self._execute, commands, name=f"{name} executor")
                     await self._read()
             finally:
                 self._leave()
@@ -134,8 +136,7 @@ class Conversation:
     def start(self, task: Task, plan: Plan) -> None:
         """See `trioscsi.server.perform.Executor`."""
         self._waiting.append((task, plan))
-        self._work.set()
-        self._reactor.nudge()
+        self._start_waiting()
 
     def has_room(self, task: Task) -> bool:
         """See `trioscsi.server.perform.Executor`."""
@@ -191,7 +192,7 @@ class Conversation:
         while True:
             await self._poked.wait()
             self._poked = trio.Event()
-            self._send()
+            self._report()
             if outbox.stuck:
                 await self._send_slowly()
             if self.connection.closed:
@@ -221,18 +222,17 @@ class Conversation:
                 await trio.sleep_forever()
             self._turn(partial(self.connection.handle_timer, trio.current_time()))
 
-    async def _execute(self, commands: trio.Nursery) -> None:
-        while True:
-            while self._waiting and self.has_room(self._waiting[0][0]):
-                task, plan = self._waiting.popleft()
-                self._running[task] = trio.CancelScope()
-                self._reading += task.expected_in
-                self._reactor.elsewhere += 1
-                commands.start_soon(
-                    self._run, task, plan, name=f"command 0x{task.itt:08x} from {self.peer}"
-                )
-            self._work = trio.Event()
-            await self._work.wait()
+    def _start_waiting(self) -> None:
+        """Begin the commands that wait, in their order, as far as what they read has room."""
+        while self._waiting and self.has_room(self._waiting[0][0]):
+            task, plan = self._waiting.popleft()
+            self._running[task] = trio.CancelScope()
+            self._reading += task.expected_in
+            self._reactor.elsewhere += 1
+            assert self._commands is not None, "commands come in conversations"
+            self._commands.start_soon(
+                self._run, task, plan, name=f"command 0x{task.itt:08x} from {self.peer}"
+            )
 
     async def _run(self, task: Task, plan: Plan) -> None:
         assert self._performer is not None, "commands come from a session"
@@ -244,16 +244,16 @@ class Conversation:
             del self._running[task]
             self._reading -= task.expected_in
             self._reactor.elsewhere -= 1
-            self._work.set()
             if answer is None:
                 # Cancelled: the task was aborted, or the whole conversation ends.
                 answer = partial(self.connection.release, task)
                 if not task.over:
                     self.connection.drop("a command was cancelled")
-            if self._over:
-                self._act(answer)
-            else:
-                self._turn(answer)
+            self._act(answer)
+            if self._running:
+                self._poked.set()  # others may be about to end, too: their answers go together
+            elif not self._over:
+                self._report()
 
     # A turn.
 
@@ -413,8 +413,7 @@ class Conversation:
             return
         if self._drained is not None:
             self._drained.set()
-        if self._waiting:
-            self._work.set()
+        self._start_waiting()
 
     def _lose(self, reason: str) -> None:
         self._outbox.clear()
