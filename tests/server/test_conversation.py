@@ -24,6 +24,7 @@ from tests.server.peer import (
 from trioscsi import Limits, MemoryDisk, Slow
 from trioscsi.backends import BlockDevice
 from trioscsi.pdu import (
+    BHS_LENGTH,
     NO_TASK,
     AsyncEvent,
     AsyncMessage,
@@ -39,6 +40,7 @@ from trioscsi.pdu import (
     encode,
 )
 from trioscsi.server.lender import Lender
+from trioscsi.server.outbox import Outbox
 
 
 @pytest.fixture(autouse=True)
@@ -88,6 +90,24 @@ async def test_commands_wait_at_the_same_time(build: Build, autojump_clock: Mock
         pdu = await peer.receive()
         assert pdu.itt in {command.itt for command in commands}
     assert trio.current_time() == pytest.approx(begin + 1)
+
+
+async def test_answers_of_commands_that_end_together_are_sent_together(
+    build: Build, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    peer = await build(Slow(MemoryDisk("1MiB"), read_ms=1000)).log_in()
+    commands = [peer.command(read10(lba, 1), reads=BLOCK) for lba in range(20)]
+    sizes, send = [], Outbox.send
+
+    def note_and_send(outbox: Outbox) -> None:
+        sizes.append(outbox.size)
+        send(outbox)
+
+    monkeypatch.setattr(Outbox, "send", note_and_send)
+    await peer.send(*commands)
+    for _ in commands:
+        await peer.receive()
+    assert [size for size in sizes if size] == [20 * (BHS_LENGTH + BLOCK)]
 
 
 async def test_more_pdus_than_a_turn_takes_are_all_answered(build: Build) -> None:

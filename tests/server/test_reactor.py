@@ -71,13 +71,15 @@ class Sleepless:
     def __init__(self, reactor: Reactor) -> None:
         self.epoll = reactor._epoll
         reactor._epoll = self  # type: ignore[assignment]
-        self.sleeps = 0
+        self.sleeps = self.looks = 0
         self.meanwhile: Callable[[], object] = list
 
     def poll(self, timeout: float, most: int) -> list[tuple[int, int]]:
         if timeout:
             self.sleeps += 1
             self.meanwhile()
+        else:
+            self.looks += 1
         return self.epoll.poll(0, most)
 
     def fileno(self) -> int:
@@ -340,3 +342,42 @@ async def test_a_reactor_that_sleeps_in_vain_does_so_less_often(
     epoll.meanwhile = lambda: next(words, None) is not None and theirs.send(b"?")
     assert await say(64) > 100
     assert listener.heard.count(b"!") == 768
+
+
+async def test_work_of_others_is_stood_by_as_long_as_it_is_short(
+    nursery: trio.Nursery, pairs: list[Pair]
+) -> None:
+    (ours, theirs), *_ = pairs
+    reactor, heard = Reactor(), 0
+
+    def hear() -> bool:
+        nonlocal heard
+        heard += len(ours.recv(100))
+        nursery.start_soon(work, passes)
+        reactor.elsewhere += 1
+        return False
+
+    async def work(passes: int) -> None:
+        for _ in range(passes):
+            await trio.lowlevel.checkpoint()
+        reactor.elsewhere -= 1
+
+    reactor.add(ours, Turn(hear))
+    epoll = Sleepless(reactor)
+    nursery.start_soon(reactor.run)
+
+    async def looks(words: int) -> int:
+        before = epoll.looks
+        for _ in range(words):
+            theirs.send(b"!")
+            await wait_all_tasks_blocked()
+        return epoll.looks - before
+
+    passes = 3
+    assert await looks(64) >= 64 * 5
+    passes = 20  # it gives up: seldom enough that it hardly counts
+    assert await looks(64) < 64 * 2 + 7 * 10
+    passes = 3
+    await looks(64)
+    assert await looks(64) >= 64 * 5
+    assert heard == 4 * 64

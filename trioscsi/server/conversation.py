@@ -411,9 +411,10 @@ class Conversation:
             self._broke(error)
         if self._has_much_to_read():
             return
-        if self._drained is not None:
-            self._drained.set()
-        self._start_waiting()
+        if self._drained is None:
+            self._start_waiting()
+        else:
+            self._drained.set()  # what the peer says now is heard before more is read for it
 
     def _lose(self, reason: str) -> None:
         self._outbox.clear()

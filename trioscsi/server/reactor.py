@@ -45,8 +45,11 @@ _LOOKS = 300
 _WORTH_LOOKING = 100e-6
 """Seconds of sleep that looking would have been better than."""
 
+_PASSES = 8
+"""How often to let others in before going to sleep: some 100 microseconds in all."""
+
 _MOST_SKIPPED = 63
-"""Sleeps that are left out at most, one after the other."""
+"""Attempts that are left out at most, one after the other."""
 
 
 class Talker(Protocol):
@@ -68,6 +71,25 @@ class Talker(Protocol):
         """Send the answers."""
 
 
+class _Attempts:
+    """Whether to try what may come to nothing: less and less often where it does."""
+
+    def __init__(self) -> None:
+        self._to_skip = self._to_skip_next = 0
+
+    def is_due(self) -> bool:
+        """Whether to try it now."""
+        if not self._to_skip:
+            return True
+        self._to_skip -= 1
+        return False
+
+    def made(self, *, paid: bool) -> None:
+        """It was tried."""
+        self._to_skip = 0 if paid else self._to_skip_next
+        self._to_skip_next = 0 if paid else min(2 * self._to_skip + 1, _MOST_SKIPPED)
+
+
 class Reactor:
     """Gives turns to connections while there is something to read.
 
@@ -81,10 +103,7 @@ class Reactor:
         """Whether several connections were busy of late: then turns are to be short."""
         self._nudged = False
         self._looks_pay = False
-        self._to_skip = 0
-        """Sleeps that are left out before the next one."""
-        self._to_skip_next = 0
-        """Those that are left out after the next one, if nothing comes of it."""
+        self._sleeps, self._passes = _Attempts(), _Attempts()
         self._rounds_alone = _LONG_ALONE
         self._sleep = trio.CancelScope()
         self._epoll = select.epoll()
@@ -138,6 +157,8 @@ class Reactor:
         now = rested = what_time()
         while True:
             ready = self._epoll.poll(0, _MOST)
+            if not ready and not self._again and self.elsewhere and self._passes.is_due():
+                ready = await self._stand_by()
             if not ready and not self._again and not self.elsewhere:
                 ready = self._linger()
             again, self._again = self._again, set()
@@ -156,6 +177,21 @@ class Reactor:
                 await trio.lowlevel.checkpoint()
                 now = rested = what_time()
 
+    async def _stand_by(self) -> list[tuple[int, int]]:
+        """Let others in without going to sleep, while their work goes on that may end soon.
+
+        Storage that needs no longer than this is waited for as by itself: to sleep and to be woken
+        takes longer than its work.
+        """
+        ready: list[tuple[int, int]] = []
+        for _ in range(_PASSES):
+            await trio.lowlevel.checkpoint()
+            ready = self._epoll.poll(0, _MOST)
+            if ready or not self.elsewhere:
+                break
+        self._passes.made(paid=bool(ready) or not self.elsewhere)
+        return ready
+
     def _linger(self) -> list[tuple[int, int]]:
         """Wait for more without going to sleep, or sleep for a moment without going to trio.
 
@@ -169,17 +205,12 @@ class Reactor:
                 if ready := poll(0, _MOST):
                     return ready
             self._looks_pay = False
-        if self._to_skip:
-            self._to_skip -= 1
+        if not self._sleeps.is_due():
             return []
         begin = perf_counter()
         ready = poll(_PATIENCE, _MOST)
         self._looks_pay = bool(ready) and perf_counter() - begin < _WORTH_LOOKING
-        if ready:
-            self._to_skip_next = 0
-        else:
-            self._to_skip = self._to_skip_next
-            self._to_skip_next = min(2 * self._to_skip + 1, _MOST_SKIPPED)
+        self._sleeps.made(paid=bool(ready))
         return ready
 
     def _give_turns(self, fds: Iterable[int], now: float) -> None:
