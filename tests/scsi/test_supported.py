@@ -156,6 +156,34 @@ def test_one_command_can_come_with_timeouts(ask: Ask) -> None:
     assert data[14:] == b"\0\x0a" + bytes(9) + b"\x3c"
 
 
+@pytest.mark.parametrize(
+    ("options", "opcode", "action", "passes"),
+    [
+        pytest.param(ONE, 0x04, 0, 1, id="FORMAT UNIT"),
+        pytest.param(ACTION, 0x48, 0x01, 31, id="SANITIZE, OVERWRITE"),
+        pytest.param(ACTION, 0x48, 0x03, 1, id="SANITIZE, CRYPTOGRAPHIC ERASE"),
+        pytest.param(ACTION, 0x48, 0x1F, 0, id="SANITIZE, EXIT FAILURE MODE"),
+    ],
+)
+def test_what_writes_all_blocks_is_given_the_time_that_its_pace_takes_of_it(
+    ask: Ask, unit: LogicalUnit, options: int, opcode: int, action: int, passes: int
+) -> None:
+    def recommended() -> int:
+        return int.from_bytes(data_of(ask(codes(options | RCTD, opcode, action)))[-4:], "big")
+
+    assert recommended() == 86_400
+    unit.blocks, unit.overhaul_rate = 2**20, 2**19
+    assert recommended() == 86_400 + 1024 * passes
+    unit.fellows = {0: unit, 1: unit}
+    assert recommended() == 86_400 + 2048 * passes
+
+
+def test_no_time_is_longer_than_its_field(ask: Ask, unit: LogicalUnit) -> None:
+    unit.overhaul_rate, unit.blocks = 1, 2**40
+    assert data_of(ask(codes(ONE | RCTD, 0x04)))[-4:] == b"\xff" * 4
+    assert data_of(ask(codes(ONE | RCTD, 0x28)))[-4:] == b"\0\0\0\x3c"
+
+
 def test_service_actions_must_be_asked_for_where_there_are_some_and_only_there(ask: Ask) -> None:
     assert ask(codes(ONE, 0xA3)) == Failed(invalid_field(3, 7))
     assert ask(codes(ACTION, 0x28)) == Failed(invalid_field(4, 7))

@@ -781,6 +781,16 @@ async def test_sanitizing_and_formatting_share_the_rate_that_they_are_given(
         assert await disk.read(0, 2048) == filled * 2048 * BLOCK
 
 
+@pytest.mark.parametrize(("rate", "seconds"), [(None, 0), ("128KiB", 16)])
+async def test_initiators_are_told_how_long_formatting_may_take_at_that_rate(
+    build: Build, rate: str | None, seconds: int
+) -> None:
+    house = build(MemoryDisk("1MiB"), MemoryDisk("1MiB"), overhaul_rate=rate)
+    peer = await house.log_in()
+    report = (await peer.do(bytes.fromhex("a30c8104 0000 00000100 0000"), reads=256)).data
+    assert int.from_bytes(report[-4:]) == 86_400 + seconds
+
+
 async def test_no_slow_sanitizing_keeps_a_target_from_stopping(
     build: Build, autojump_clock: MockClock
 ) -> None:

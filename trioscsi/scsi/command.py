@@ -83,7 +83,8 @@ class Command:
 
     ``medium``: it needs a unit that is started. ``attention``: it is not performed while a unit
     attention is pending, but reports that (SAM-5 section 5.14 exempts three commands).
-    ``timeout``: for how many seconds an initiator had better wait before it gives the command up.
+    ``timeout``: for how many seconds an initiator had better wait before it gives the command up,
+    not counting that it may write all blocks ``passes`` times, at a pace that the unit knows.
     ``access``: see `Access`; of a CDB that ``harmless`` is true for, it is ALWAYS. ``needs``:
     whether a unit has the command; without it, every one has.
     """
@@ -97,6 +98,7 @@ class Command:
     attention: bool = attrs.field(default=True, kw_only=True)
     access: Access = attrs.field(kw_only=True)
     timeout: int = attrs.field(default=USUAL_TIMEOUT, kw_only=True)
+    passes: int = attrs.field(default=0, kw_only=True)
     harmless: Callable[[Bytes], bool] | None = attrs.field(default=None, kw_only=True)
     needs: Callable[[LogicalUnit], bool] | None = attrs.field(default=None, kw_only=True)
 

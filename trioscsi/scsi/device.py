@@ -114,8 +114,9 @@ class LogicalUnit:
     given, follow from the target name and the LUN. ``thin`` says that blocks need no storage before
     they are written, and that those which have none are zeroes; ``granularity`` are the bytes that
     storage gives back at once (0: not known), ``maximum_unmap`` and ``maximum_unmap_descriptors``
-    bound one UNMAP, in bytes and in descriptors. ``atomic`` says that storage can write all blocks
-    of a command or none.
+    bound one UNMAP, in bytes and in descriptors. ``overhaul_rate`` are the bytes a second that work
+    on all blocks may write, of all units together (None: no bound). ``atomic`` says that storage
+    can write all blocks of a command or none.
 
     Raises UsageError for what no disk can be.
     """
@@ -149,6 +150,7 @@ class LogicalUnit:
     revision: str = attrs.field(default="1", validator=_ascii(4))
     maximum_transfer: int = attrs.field(default=16 * 2**20, validator=_within(65_536, 2**32))
     maximum_same: int = attrs.field(default=2**30, validator=_within(65_536, 2**63))
+    overhaul_rate: int | None = None
     keeps_state: bool = False
     registrations_by_name: bool = False
     maximum_registrations: int = attrs.field(default=1024, validator=_within(1, 65_536))

@@ -85,9 +85,9 @@ def report_supported_operation_codes(unit: LogicalUnit, cdb: Cdb, _nexus: Nexus)
     """REPORT SUPPORTED OPERATION CODES (SPC-4 section 6.35)."""
     timeouts = bool(cdb["rctd"])
     if cdb["reporting_options"] == 0b000:
-        data = _all_commands([c for c in unit.commands if c.is_of(unit)], timeouts=timeouts)
+        data = _all_commands(unit, timeouts=timeouts)
     else:
-        data = _one_command(_asked_for(unit, cdb), timeouts=timeouts)
+        data = _one_command(unit, _asked_for(unit, cdb), timeouts=timeouts)
     return Reply(data[: cdb["allocation_length"]])
 
 
@@ -112,7 +112,7 @@ def _asked_for(unit: LogicalUnit, cdb: Cdb) -> Command | None:
             raise cdb.refusal("reporting_options")
 
 
-def _all_commands(commands: Iterable[Command], *, timeouts: bool) -> bytes:
+def _all_commands(unit: LogicalUnit, *, timeouts: bool) -> bytes:
     # Initiators have room for the usage data of 16 bytes and ask for it of all that is listed:
     # longer CDBs are described to those who ask for one.
     descriptors = b"".join(
@@ -123,30 +123,41 @@ def _all_commands(commands: Iterable[Command], *, timeouts: bool) -> bytes:
             servactv=command.service_action is not None,
             cdb_length=command.layout.length,
         )
-        + _timeouts(command, present=timeouts)
-        for command in commands
-        if command.layout.length <= WIRE_LENGTH
+        + _timeouts(unit, command, present=timeouts)
+        for command in unit.commands
+        if command.is_of(unit) and command.layout.length <= WIRE_LENGTH
     )
     return len(descriptors).to_bytes(4, "big") + descriptors
 
 
-def _one_command(command: Command | None, *, timeouts: bool) -> bytes:
+def _one_command(unit: LogicalUnit, command: Command | None, *, timeouts: bool) -> bytes:
     if command is None:
         return ONE_COMMAND.encode(support=_NOT_SUPPORTED)
     head = ONE_COMMAND.encode(
         ctdp=timeouts, support=_AS_THE_STANDARD_SAYS, cdb_size=command.layout.length
     )
-    return head + command.usage + _timeouts(command, present=timeouts)
+    return head + command.usage + _timeouts(unit, command, present=timeouts)
 
 
-def _timeouts(command: Command, *, present: bool) -> bytes:
+def _timeouts(unit: LogicalUnit, command: Command, *, present: bool) -> bytes:
     """A timeouts descriptor. How long a command usually takes depends on storage we do not know."""
     if not present:
         return b""
     return TIMEOUTS_DESCRIPTOR.encode(
         descriptor_length=TIMEOUTS_DESCRIPTOR.length - 2,
-        recommended_command_timeout=command.timeout,
+        recommended_command_timeout=min(command.timeout + _paced(unit, command), 2**32 - 1),
     )
+
+
+def _paced(unit: LogicalUnit, command: Command) -> int:
+    """The seconds that a command takes at the pace for work on all blocks, if there is one.
+
+    The units of a target share it: all of them may be worked on.
+    """
+    if unit.overhaul_rate is None:
+        return 0
+    together = sum(each.blocks * each.block_size for each in unit.fellows.values())
+    return -(-command.passes * together // unit.overhaul_rate)
 
 
 @decoded

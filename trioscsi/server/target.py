@@ -191,6 +191,7 @@ class Target:
             maximum_transfer=self.limits.transfer,
             atomic=can.write_atomic is not None,
             maximum_same=self.limits.write_same,
+            overhaul_rate=self.jobs.pace.rate,
             keeps_state=self._keeper.can_save,
             registrations_by_name=self._registrations_by_name,
             maximum_registrations=self.limits.registrations,

@@ -140,5 +140,6 @@ COMMANDS = (
         medium=True,
         access=Access.WRITE,
         timeout=LONG_TIMEOUT,
+        passes=1,
     ),
 )

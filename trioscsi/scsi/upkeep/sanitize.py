@@ -34,6 +34,8 @@ OVERWRITE = layout(
     initialization_pattern_length=span(2, 3),
 )
 
+_MOST_PASSES = 31
+
 
 @decoded
 def overwrite(unit: LogicalUnit, cdb: Cdb, _nexus: Nexus) -> Plan:
@@ -141,12 +143,13 @@ COMMANDS = tuple(
         medium=True,
         access=Access.WRITE,
         timeout=LONG_TIMEOUT,
+        passes=passes,
         needs=needs,
     )
-    for action, name, perform, needs in (
-        (0x01, "OVERWRITE", overwrite, None),
-        (0x02, "BLOCK ERASE", erase, is_thin),
-        (0x03, "CRYPTOGRAPHIC ERASE", erase, None),
-        (0x1F, "EXIT FAILURE MODE", exit_failure_mode, None),
+    for action, name, perform, passes, needs in (
+        (0x01, "OVERWRITE", overwrite, _MOST_PASSES, None),
+        (0x02, "BLOCK ERASE", erase, 1, is_thin),
+        (0x03, "CRYPTOGRAPHIC ERASE", erase, 1, None),
+        (0x1F, "EXIT FAILURE MODE", exit_failure_mode, 0, None),
     )
 )
