@@ -56,6 +56,24 @@ def test_what_is_written_passes_the_check(trioscsi, tmp_path, monkeypatch):
     assert complaint.count("\n") == 1
 
 
+def test_of_many_files_that_should_not_be_there_some_are_named(trioscsi, tmp_path):
+    for number in range(1000):
+        (tmp_path / f"{number:04}.jpeg").touch()
+    status, _, complaint = trioscsi("draw", "--check", "--folder", tmp_path)
+    assert status == 1
+    assert "0009.jpeg and " in complaint
+    assert "0010.jpeg" not in complaint
+
+
+def test_a_diagram_that_cannot_be_read_is_told_in_one_line(trioscsi, tmp_path, monkeypatch):
+    def refuse(folder):
+        raise PermissionError(13, "Permission denied", str(folder / "task.svg"))
+
+    monkeypatch.setattr(diagrams, "different", refuse)
+    complaint = f"trioscsi: cannot read {tmp_path / 'task.svg'}: Permission denied\n"
+    assert trioscsi("draw", "--check", "--folder", tmp_path) == (1, "", complaint)
+
+
 def test_a_machine_that_does_not_exist_is_wrong_usage(trioscsi):
     status, _, complaint = trioscsi("draw", "toaster")
     assert status == 2

@@ -61,6 +61,16 @@ def test_the_difference_names_what_is_changed_missing_or_too_much(tmp_path, monk
     assert diagrams.different(folder) == changed
 
 
+def test_only_the_folders_that_are_written_to_are_looked_at(tmp_path, monkeypatch):
+    monkeypatch.setattr(diagrams, "MACHINES", {"task": MACHINES["task"]})
+    diagrams.write(tmp_path)
+    (tmp_path / "photographs").mkdir()
+    (tmp_path / "photographs" / "toaster.jpeg").write_bytes(b"\xff\xd8")
+    assert diagrams.different(tmp_path) == []
+    (tmp_path / "task.svg").write_bytes(b"\xff\xd8")
+    assert diagrams.different(tmp_path) == ["task.svg"]
+
+
 @EVERY_MACHINE
 def test_an_svg_tells_the_sentence_of_every_state_and_every_cause(machine):
     drawing = unescape(diagrams.svg(machine))

@@ -17,6 +17,8 @@ from trioscsi.teaching.rungs import Sequence
 from trioscsi.teaching.story import Story
 
 Drawn = TypeVar("Drawn")
+_NAMED = 10
+"""Files of those that are not as they should be."""
 
 
 @click.command(
@@ -114,9 +116,14 @@ def _check(folder: Path) -> None:
         raise click.ClickException(
             f"there is no {folder} here: go to the sources of trioscsi, or give --folder"
         )
-    if names := diagrams.different(folder):
+    try:
+        names = diagrams.different(folder)
+    except OSError as error:
+        raise click.ClickException(f"cannot read {error.filename}: {error.strerror}") from error
+    if names:
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
         raise click.ClickException(
-            f"not as the machines are: {', '.join(names)} in {folder};"
+            f"not as the machines are: {', '.join(names[:_NAMED])}{more} in {folder};"
             " run trioscsi draw --write and look at the difference"
         )
 

@@ -82,13 +82,20 @@ def write(folder: Path) -> None:
 
 
 def different(folder: Path) -> list[str]:
-    """The files in ``folder`` that are not what ``write`` would write, or should not be there."""
+    """The files that are not what ``write`` would write, or lie beside those that it writes."""
     files = _files()
-    present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    places = {(folder / name).parent for name in files}
+    present = {
+        path.relative_to(folder).as_posix()
+        for place in places
+        if place.is_dir()
+        for path in place.iterdir()
+        if path.is_file()
+    }
     return sorted(
         name
         for name in files.keys() | present
         if name not in files
         or name not in present
-        or (folder / name).read_text(encoding="utf-8") != files[name]
+        or (folder / name).read_text(encoding="utf-8", errors="replace") != files[name]
     )
