@@ -30,8 +30,9 @@ def _anonymous_file() -> int:
 class MemoryDisk:
     """A disk in memory: sparse, gone when it is closed, and nothing ever waits for it.
 
-    Memory is taken when a block is first written. Reads hand out views of the memory itself: they
-    cost no copy and show later writes.
+    Memory is taken when a block is first written, or read within a chunk that holds something: to
+    know by pages what is there would cost every read. Reads hand out views of the memory itself:
+    they cost no copy and show later writes.
     """
 
     granularity = mmap.PAGESIZE
