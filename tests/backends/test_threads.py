@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import threading
+from typing import Any
 
 import pytest
 import trio
@@ -20,17 +21,21 @@ class Shelf:
 
     def __init__(self) -> None:
         self.go_on = threading.Event()
-        self.arrived = trio.Event()
+        self.arrived = threading.Event()
         self.log: list[str] = []
 
     def read(self, lba: int, blocks: int) -> bytes:
-        trio.from_thread.run_sync(self.arrived.set)
+        self.arrived.set()
         assert self.go_on.wait(10)
         self.log.append("read")
         return bytes(512 * blocks)
 
     def write(self, lba: int, data: object) -> None:
         raise OSError(5, "Input/output error")
+
+
+async def arrival(shelf: Shelf) -> None:
+    assert await trio.to_thread.run_sync(shelf.arrived.wait, 10)
 
 
 class ClosingShelf(Shelf):
@@ -84,7 +89,7 @@ async def test_a_cancelled_call_keeps_its_task_until_it_is_over() -> None:
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(read)
-        await shelf.arrived.wait()
+        await arrival(shelf)
         nursery.cancel_scope.cancel()
         with trio.CancelScope(shield=True):
             await wait_all_tasks_blocked()
@@ -100,7 +105,7 @@ async def test_closing_waits_for_calls_under_way_and_refuses_new_ones() -> None:
     assert close is not None
     async with trio.open_nursery() as nursery:
         nursery.start_soon(disk.read, 0, 1)
-        await shelf.arrived.wait()
+        await arrival(shelf)
         nursery.start_soon(close)
         await wait_all_tasks_blocked()
         with pytest.raises(BackendError, match="closed"):
@@ -123,7 +128,7 @@ async def test_calls_that_hang_can_be_given_up() -> None:
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(read)
-        await shelf.arrived.wait()
+        await arrival(shelf)
         can.abandon()
     with pytest.raises(BackendError, match="is closed"):
         await disk.read(0, 1)
@@ -147,7 +152,7 @@ async def test_a_call_that_waits_for_a_thread_can_be_called_off() -> None:
     disk = in_thread(shelf)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(disk.read, 0, 1)
-        await shelf.arrived.wait()
+        await arrival(shelf)
         with trio.CancelScope() as scope:
             nursery.start_soon(_cancel_when_blocked, scope)
             await disk.read(1, 1)
@@ -159,6 +164,84 @@ async def test_a_call_that_waits_for_a_thread_can_be_called_off() -> None:
 async def _cancel_when_blocked(scope: trio.CancelScope) -> None:
     await wait_all_tasks_blocked()
     scope.cancel()
+
+
+async def test_calls_run_at_once_and_no_more_than_there_are_threads() -> None:
+    three = threading.Barrier(3)
+    threads = Threads("disk", width=3)
+    running = most = 0
+
+    def call() -> None:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        three.wait(10)
+        running -= 1
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(9):
+            nursery.start_soon(threads.run, call)
+    assert most == 3
+
+
+async def test_the_loop_is_woken_once_for_calls_that_end_while_it_is_busy() -> None:
+    begin, last = threading.Event(), threading.Event()
+    wake_ups, results = 0, []
+
+    class Watched(Threads):
+        def _deliver(self) -> None:
+            nonlocal wake_ups
+            wake_ups += 1
+            super()._deliver()
+
+    def work(number: int) -> int:
+        assert begin.wait(10)
+        if number == 7:
+            last.set()
+        return number
+
+    async def call(number: int) -> None:
+        results.append(await threads.run(work, number))
+
+    threads = Watched("disk", width=1)
+    async with trio.open_nursery() as nursery:
+        for number in range(8):
+            await threads_are_asked(nursery, call, number)
+        begin.set()
+        assert last.wait(10)  # the loop does nothing else
+    assert sorted(results) == list(range(8))
+    assert wake_ups <= 2  # the last one may have come too late for the first
+
+
+async def threads_are_asked(nursery: trio.Nursery, call: Any, number: int) -> None:
+    nursery.start_soon(call, number)
+    await wait_all_tasks_blocked()
+
+
+async def test_who_waits_for_a_thread_is_given_up_with_those_that_hang() -> None:
+    shelf = ClosingShelf()
+    disk = in_thread(shelf)
+    failed = 0
+
+    async def read() -> None:
+        nonlocal failed
+        with pytest.raises(BackendError, match="was given up while a call hung"):
+            await disk.read(0, 1)
+        failed += 1
+
+    close, abandon = Abilities.of(disk).close, Abilities.of(disk).abandon
+    assert close is not None
+    assert abandon is not None
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(read)
+        nursery.start_soon(read)
+        await arrival(shelf)
+        nursery.start_soon(close)
+        await wait_all_tasks_blocked()
+        abandon()
+    assert failed == 2
+    shelf.go_on.set()
+    assert shelf.log in ([], ["read"])  # neither the second read nor the end came
 
 
 async def test_closing_is_not_called_off() -> None:

@@ -201,16 +201,14 @@ class Stuck:
     block_size, blocks = 512, 2048
 
     def __init__(self) -> None:
-        self.go_on = threading.Event()
+        self.entered, self.go_on = threading.Event(), threading.Event()
 
     def read(self, lba: int, blocks: int) -> bytes:
         return bytes(blocks * self.block_size)
 
     def write(self, lba: int, data: object) -> None:
-        trio.from_thread.run_sync(self.entered.set)
+        self.entered.set()
         self.go_on.wait(60)
-
-    entered: trio.Event
 
 
 @pytest.fixture
@@ -223,11 +221,10 @@ def stuck() -> Iterator[Stuck]:
 async def test_a_server_stops_in_time_although_storage_hangs(
     worlds: Any, stuck: Stuck, caplog: pytest.LogCaptureFixture
 ) -> None:
-    stuck.entered = trio.Event()
     world = await worlds(in_thread(stuck))
     peer = await world.log_in()
     await peer.send(peer.command(write10(8, 1), b"l" * BLOCK))
-    await stuck.entered.wait()
+    assert await trio.to_thread.run_sync(stuck.entered.wait, 10)
     begin = trio.current_time()
     await world.server.stop(grace=0.1)
     await world.ended.wait()

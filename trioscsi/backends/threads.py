@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import errno
+from collections import deque
 from collections.abc import Callable
-from math import inf
-from typing import Any, Protocol, TypeVar
+from contextlib import suppress
+from threading import Lock
+from typing import Any, Protocol, TypeVar, cast
 
+import attrs
+import outcome
 import trio
 
 from trioscsi.backends.base import BlockDevice, Buffer
@@ -16,13 +20,15 @@ from trioscsi.errors import BackendError, OutOfSpace
 T = TypeVar("T")
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
-_ANY_NUMBER = trio.CapacityLimiter(inf)
 
 
-def failure(name: str, error: OSError) -> BackendError:
-    """What an error of the system says of the storage ``name``."""
-    kind = OutOfSpace if error.errno in _FULL else BackendError
-    return kind(f"{name}: {error.strerror or error}")
+@attrs.define(eq=False)
+class _Call:
+    call: Callable[[], object]
+    task: trio.lowlevel.Task
+    """Who waits for it."""
+    token: trio.lowlevel.TrioToken
+    result: outcome.Outcome[Any] | None = None
 
 
 class Threads:
@@ -30,15 +36,26 @@ class Threads:
 
     A call under way cannot be called off: if its task is cancelled, the task stays until the call
     is over, so that the call has its buffer for itself; or until all is given up: see `abandon`.
+
+    A thread that has done its call does the next one that waits, and the loop is woken once for all
+    calls that have ended: to change threads takes ten times as long as most calls do.  The threads
+    are not those of `trio.to_thread`: `trio.from_thread` wants a token in them.
     """
 
     def __init__(self, name: str, *, width: int) -> None:
         """``name``: what errors begin with; ``width``: how many calls may run at once."""
         self._name = name
         self._width = width
-        self._limiter = trio.CapacityLimiter(width)
-        self._closed = False
-        self._calls: set[trio.CancelScope] = set()
+        self._closed = self._given_up = False
+        self._calls: set[_Call] = set()
+        """Those whose tasks wait."""
+        self._none_left = trio.Event()
+        """Set as soon as there are none, if all is to be closed."""
+        self._lock = Lock()
+        # What threads and the loop share, with the lock held:
+        self._queue: deque[_Call] = deque()
+        self._ended: list[_Call] = []
+        self._threads = 0
 
     async def run(self, call: Callable[..., T], *args: object) -> T:
         """Run ``call(*args)``.
@@ -47,28 +64,63 @@ class Threads:
         """
         if self._closed:
             raise BackendError(f"{self._name} is closed")
-        place = object()
-        try:
-            self._limiter.acquire_on_behalf_of_nowait(place)
-        except trio.WouldBlock:
-            await self._limiter.acquire_on_behalf_of(place)
-        try:
-            return await self._run(call, *args)
-        finally:
-            self._limiter.release_on_behalf_of(place)
+        return await self._run(call, *args)
 
     async def _run(self, call: Callable[..., T], *args: object) -> T:
+        mine = _Call(
+            lambda: call(*args), trio.lowlevel.current_task(), trio.lowlevel.current_trio_token()
+        )
+        self._calls.add(mine)
+        with self._lock:
+            self._queue.append(mine)
+            wants_thread = self._threads < self._width
+            self._threads += wants_thread
+        if wants_thread:
+            trio.lowlevel.start_thread_soon(self._work, _unwrap, f"{self._name} transfer")
+
+        def call_off(_raise: object) -> trio.lowlevel.Abort:
+            with self._lock:
+                if mine not in self._queue:
+                    return trio.lowlevel.Abort.FAILED
+                self._queue.remove(mine)
+            self._over(mine)
+            return trio.lowlevel.Abort.SUCCEEDED
+
         try:
-            with trio.CancelScope(shield=True) as scope:
-                self._calls.add(scope)
-                return await trio.to_thread.run_sync(
-                    call, *args, abandon_on_cancel=True, limiter=_ANY_NUMBER
-                )
-            raise BackendError(f"{self._name} was given up while a call hung")
+            return cast("T", await trio.lowlevel.wait_task_rescheduled(call_off))
         except OSError as error:
-            raise failure(self._name, error) from error
-        finally:
-            self._calls.discard(scope)
+            kind = OutOfSpace if error.errno in _FULL else BackendError
+            raise kind(f"{self._name}: {error.strerror or error}") from error
+
+    def _work(self) -> None:
+        """In a thread: do what waits, as long as something does."""
+        while True:
+            with self._lock:
+                if not self._queue:
+                    self._threads -= 1
+                    return
+                mine = self._queue.popleft()
+            mine.result = outcome.capture(mine.call)
+            with self._lock:
+                is_first = not self._ended
+                self._ended.append(mine)
+            if is_first:
+                with suppress(trio.RunFinishedError):  # all was given up, and has ended
+                    mine.token.run_sync_soon(self._deliver)
+
+    def _deliver(self) -> None:
+        """In the loop: wake the tasks whose calls have ended."""
+        with self._lock:
+            ended, self._ended = self._ended, []
+        for mine in ended:
+            if mine in self._calls:
+                self._over(mine)
+                trio.lowlevel.reschedule(mine.task, mine.result)  # type: ignore[arg-type]
+
+    def _over(self, call: _Call) -> None:
+        self._calls.remove(call)
+        if not self._calls and self._closed:
+            self._none_left.set()
 
     def abandon(self) -> None:
         """Let go of calls that hang: their callers get `BackendError`, and no call comes any more.
@@ -76,21 +128,34 @@ class Threads:
         What the calls use stays as it is until the program ends, as they may still go on.
         """
         if self._calls:
-            self._closed = True
-            for scope in list(self._calls):
-                scope.cancel()
+            self._closed = self._given_up = True
+            with self._lock:
+                self._queue.clear()
+            for mine in list(self._calls):
+                self._over(mine)
+                error = BackendError(f"{self._name} was given up while a call hung")
+                trio.lowlevel.reschedule(mine.task, outcome.Error(error))
 
     async def close(self, last: Callable[[], object]) -> None:
-        """Refuse further calls, wait for those under way, then run ``last``; even if cancelled."""
+        """Refuse further calls, wait for those under way, then run ``last``; even if cancelled.
+
+        If they are given up ``last`` is not run: it may let go of what they use.
+        """
         if self._closed:
             return
         self._closed = True
         # No deadline: what a call uses must not go away under it, and the call ends when the
         # storage answers.
         with trio.CancelScope(shield=True):
-            for _ in range(self._width):
-                await self._limiter.acquire_on_behalf_of(object())
-            await self._run(last)
+            if self._calls:
+                await self._none_left.wait()
+            if not self._given_up:
+                await self._run(last)
+
+
+def _unwrap(result: outcome.Outcome[None]) -> None:
+    """In a thread that has nothing more to do: a fault of ours is not to be kept secret."""
+    result.unwrap()
 
 
 class SyncDevice(Protocol):
