@@ -386,6 +386,21 @@ def test_where_the_page_is_is_said(tmp_path: Path) -> None:
             assert b"<title>trioscsi</title>" in page.read()
 
 
+@pytest.mark.parametrize(
+    ("user", "account"), [(None, ""), ("alice", "alice%SECRET@"), ("a b@c", "USER%SECRET@")]
+)
+def test_what_can_be_tried_shows_where_name_and_secret_belong(
+    user: str | None, account: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chap = None if user is None else {user: "a secret of some length"}
+    target = Target(NAME, MemoryDisk("1MiB"), chap=chap)
+    module._announce(target, [("127.0.0.1", 3260)])
+    said = capsys.readouterr().out
+    assert said.startswith(f"ready: iscsi://127.0.0.1:3260/{NAME}/0\n")
+    assert f"iscsi-inq iscsi://{account}127.0.0.1:3260/{NAME}/0\n" in said
+    assert f"qemu-img info iscsi://{account}127.0.0.1:3260/{NAME}/0\n" in said
+
+
 def test_the_first_line_says_where_the_disk_is(tmp_path: Path) -> None:
     with serving(tmp_path / "log", "memory:1MiB", "--name", f"{NAME}.x") as server:
         assert server.first_line == f"ready: iscsi://127.0.0.1:{server.port}/{NAME}.x/0"

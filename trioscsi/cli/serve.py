@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import socket
 from pathlib import Path
@@ -25,6 +26,8 @@ _DEFAULT_DISK = "memory:1GiB"
 _GRACE = 3.0
 """Seconds that initiators have to log out when the server is stopped."""
 _LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+_PLAIN = re.compile(r"[A-Za-z0-9._-]+")
+"""Names that can be written into a URL, and into a shell, as they are."""
 
 
 @click.command(
@@ -304,7 +307,7 @@ def _announce(target: Target, addresses: list[Address]) -> None:
     first = units[0] if units else 0
     for portal in portals:
         say(f"ready: iscsi://{portal}/{target.name}/{first}")
-    url = f"iscsi://{portals[0]}/{target.name}/{first}"
+    url = f"iscsi://{_account(target)}{portals[0]}/{target.name}/{first}"
     say(
         f"try:   iscsi-inq {url}\n"
         f"       qemu-img info {url}\n"
@@ -314,6 +317,15 @@ def _announce(target: Target, addresses: list[Address]) -> None:
         say(f"       trioscsi watch --control {target.control}")
     for page in target.page_urls:
         say(f"watch: {page}")
+
+
+def _account(target: Target) -> str:
+    """The name and the secret of a URL, where initiators have to prove who they are."""
+    proof = target.node.authentication
+    if proof is None:
+        return ""
+    name = proof.accounts[0].name
+    return f"{name if _PLAIN.fullmatch(name) else 'USER'}%SECRET@"
 
 
 def _everywhere() -> list[str]:
