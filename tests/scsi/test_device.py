@@ -118,6 +118,8 @@ def test_an_attention_of_another_unit_holds_nothing_up(unit: LogicalUnit, nexus:
         ({"number": -1}, "number is from 0 to 16383"),
         ({"number": 0x4000}, "number is from 0 to 16383"),
         ({"blocks": 0}, "blocks is from 1 to"),
+        ({"blocks": 4096 / 512}, "blocks is a whole number, not 8.0"),
+        ({"block_size": 512.0}, "block_size is a whole number, not 512.0"),
         ({"block_size": 520}, "block_size is a power of two"),
         ({"block_size": 256}, "block_size is a power of two"),
         ({"block_size": 2**17}, "block_size is a power of two"),

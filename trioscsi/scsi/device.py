@@ -56,8 +56,15 @@ _PREVIOUS = {
 }
 
 
+def _whole(attribute: attrs.Attribute[int], value: object) -> None:
+    # A quotient is none, even if it is 8.0: somewhere it will be taken for bytes.
+    if not isinstance(value, int):
+        raise UsageError(f"{attribute.name} is a whole number, not {value!r}")
+
+
 def _within(low: int, high: int) -> Callable[[object, attrs.Attribute[int], int], None]:
     def check(_unit: object, attribute: attrs.Attribute[int], value: int) -> None:
+        _whole(attribute, value)
         if not low <= value <= high:
             raise UsageError(f"{attribute.name} is from {low} to {high}, not {value}")
 
@@ -65,6 +72,7 @@ def _within(low: int, high: int) -> Callable[[object, attrs.Attribute[int], int]
 
 
 def _power_of_two(_unit: object, attribute: attrs.Attribute[int], value: int) -> None:
+    _whole(attribute, value)
     if not 512 <= value <= 65_536 or value.bit_count() != 1:
         raise UsageError(f"{attribute.name} is a power of two from 512 to 65536, not {value}")
 
