@@ -10,5 +10,5 @@ class TrustingFramer(Framer):
 
     __slots__ = ()
 
-    def _check_header(self, end: int) -> None:
-        """Pass the digest over, which ends here."""
+    def _refuse_header(self) -> None:
+        """Pass the digest over."""

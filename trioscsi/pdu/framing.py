@@ -278,7 +278,7 @@ class Framer:
         if self.header_digest:
             data_start += DIGEST_LENGTH
             if available >= data_start - start and not matches(current[start:data_start]):
-                raise DamagedHeader("a header digest does not match its header", section="7.8")
+                self._refuse_header()
         end = data_end = data_start
         if data_length:
             end = data_end = data_start + data_length + (-data_length & 3)
@@ -317,6 +317,10 @@ class Framer:
             except PeerError as error:
                 return Malformed(self.last_header, error)
         return pdu
+
+    def _refuse_header(self) -> None:
+        """A header has come that does not match its digest."""
+        raise DamagedHeader("a header digest does not match its header", section="7.8")
 
     def _keep(self, size: int) -> Received | None:
         """Set aside what there is of a PDU that takes at least ``size`` bytes."""
