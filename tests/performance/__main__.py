@@ -30,6 +30,7 @@ _PATH = click.Path(dir_okay=False, path_type=Path)
     epilog="\b\nExamples:\n"
     "  python -m tests.performance --quick --json new.json --compare old.json\n"
     "  python -m tests.performance --only '4k-*-1x32' --only special --rounds 5\n"
+    "  python -m tests.performance --unit file --unit tgt --folder .\n"
     "  python -m tests.performance micro\n"
     "  python -m tests.performance soak --minutes 60 --svg soak.svg",
 )
@@ -45,6 +46,11 @@ _PATH = click.Path(dir_okay=False, path_type=Path)
 @click.option("--rounds", type=click.IntRange(1), default=3, show_default=True)
 @click.option("--seconds", type=click.FloatRange(0.05), help="Of a run.  [default: 1; quick: 0.5]")
 @click.option("--pin", is_flag=True, help="Keep servers and clients on different processors.")
+@click.option(
+    "--folder",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Serve files that are here.  [default: in memory, on tmpfs]",
+)
 @click.option("--json", "json_file", type=_PATH, help="Write all figures here.")
 @click.option("--svg", "svg_file", type=_PATH, help="Draw the ratios to tgt here.")
 @click.option(
@@ -62,6 +68,7 @@ def main(
     rounds: int,
     seconds: float | None,
     pin: bool,
+    folder: Path | None,
     json_file: Path | None,
     svg_file: Path | None,
     old_file: Path | None,
@@ -91,7 +98,7 @@ def main(
     console.print(report.conditions(facts))
     failures: list[str] = []
     try:
-        with bench(with_tgt=_has_tgt(console), pin=pin) as running:
+        with bench(with_tgt=_has_tgt(console), pin=pin, folder=folder) as running:
             results = _measure_all(console, running, cells, unit, rounds, seconds, failures)
             specials: list[Special] = []
             if not only or _SPECIAL in only:
@@ -99,6 +106,7 @@ def main(
     except BenchmarkError as error:
         raise click.ClickException(str(error)) from error
     arguments = {"quick": quick, "only": only, "rounds": rounds, "seconds": seconds, "pin": pin}
+    arguments["folder"] = None if folder is None else str(folder)
     found = report.as_json(results, specials, arguments, facts)
     _show(console, results, specials)
     if json_file is not None:

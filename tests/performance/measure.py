@@ -65,24 +65,25 @@ def client_for(unit: Unit, cell: Cell) -> Program:
 
 
 @contextmanager
-def bench(*, with_tgt: bool, pin: bool = False) -> Iterator[Bench]:
+def bench(*, with_tgt: bool, pin: bool = False, folder: Path | None = None) -> Iterator[Bench]:
     """Everything that is needed, built, started and filled; all of it is gone afterwards.
 
-    ``pin`` keeps servers and clients on different processors.
+    ``pin`` keeps servers and clients on different processors, ``folder`` is for the files that are
+    served, which are in memory otherwise.
     """
     with ExitStack() as stack:
         for_servers, for_clients = processors() if pin else (None, None)
         stack.enter_context(on(for_servers))
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="performance-")))
-        files = Path(
-            stack.enter_context(
-                tempfile.TemporaryDirectory(prefix="performance-", dir=memory_folder())
-            )
-        )
-        programs = Programs.build(folder)
-        servers: list[Server] = [Trioscsi(files / "disk", SPAN, folder / "log")]
+
+        def temporary(parent: Path | None = None) -> Path:
+            made = tempfile.TemporaryDirectory(prefix="performance-", dir=parent)
+            return Path(stack.enter_context(made))
+
+        work, files = temporary(), temporary(folder or memory_folder())
+        programs = Programs.build(work)
+        servers: list[Server] = [Trioscsi(files / "disk", SPAN, work / "log")]
         if with_tgt:
-            servers.append(Tgt(files / "tgt", SPAN, folder / "tgt-log"))
+            servers.append(Tgt(files / "tgt", SPAN, work / "tgt-log"))
         servers.append(Echo(programs))
         units: list[Unit] = []
         for server in servers:
