@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import errno
 import threading
-from typing import Any
+from functools import partial
+from itertools import count
 
 import pytest
 import trio
@@ -184,18 +185,24 @@ async def test_calls_run_at_once_and_no_more_than_there_are_threads() -> None:
     assert most == 3
 
 
-async def test_the_loop_is_woken_once_for_calls_that_end_while_it_is_busy() -> None:
+def at_once() -> float:
+    """The clock of calls that take no time."""
+    return 0.0
+
+
+async def test_quick_calls_share_a_thread_and_the_loop_is_woken_for_all_of_them() -> None:
     begin, last = threading.Event(), threading.Event()
-    wake_ups, results = 0, []
+    wake_ups, results, places = 0, [], set()
 
     class Watched(Threads):
         def _deliver(self) -> None:
             nonlocal wake_ups
-            wake_ups += 1
+            wake_ups += bool(self._ended)
             super()._deliver()
 
     def work(number: int) -> int:
         assert begin.wait(10)
+        places.add(threading.get_ident())
         if number == 7:
             last.set()
         return number
@@ -203,19 +210,47 @@ async def test_the_loop_is_woken_once_for_calls_that_end_while_it_is_busy() -> N
     async def call(number: int) -> None:
         results.append(await threads.run(work, number))
 
-    threads = Watched("disk", width=1)
+    threads = Watched("disk", width=4, clock=at_once)
+    await threads.run(at_once)
+    wake_ups = 0
     async with trio.open_nursery() as nursery:
         for number in range(8):
-            await threads_are_asked(nursery, call, number)
+            nursery.start_soon(call, number)
+        await wait_all_tasks_blocked()
         begin.set()
         assert last.wait(10)  # the loop does nothing else
     assert sorted(results) == list(range(8))
     assert wake_ups <= 2  # the last one may have come too late for the first
+    assert len(places) == 1
 
 
-async def threads_are_asked(nursery: trio.Nursery, call: Any, number: int) -> None:
-    nursery.start_soon(call, number)
-    await wait_all_tasks_blocked()
+async def test_slow_calls_have_a_thread_each() -> None:
+    threads = Threads("disk", width=4, clock=count().__next__)
+    both = threading.Barrier(2)
+    await threads.run(at_once)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(threads.run, partial(both.wait, 10))
+        nursery.start_soon(threads.run, partial(both.wait, 10))
+
+
+async def test_nobody_waits_for_a_call_that_hangs_although_they_were_quick() -> None:
+    threads = Threads("disk", width=2, clock=at_once)
+    go_on = threading.Event()
+    await threads.run(at_once)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(threads.run, partial(go_on.wait, 10))
+        await wait_all_tasks_blocked()
+        for _ in range(4):
+            nursery.start_soon(threads.run, at_once)
+        assert await threads.run(at_once) == 0
+        assert not go_on.is_set()
+        go_on.set()
+
+
+async def test_threads_serve_one_run_after_another() -> None:
+    threads = Threads("disk", width=1, clock=at_once)
+    await trio.to_thread.run_sync(trio.run, threads.run, at_once)
+    assert await threads.run(at_once) == 0
 
 
 async def test_who_waits_for_a_thread_is_given_up_with_those_that_hang() -> None:

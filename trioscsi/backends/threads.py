@@ -6,7 +6,9 @@ import errno
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from math import inf
 from threading import Lock
+from time import perf_counter
 from typing import Any, Protocol, TypeVar, cast
 
 import attrs
@@ -20,6 +22,15 @@ from trioscsi.errors import BackendError, OutOfSpace
 T = TypeVar("T")
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+
+_QUICK = 250e-6
+"""Seconds that a call takes as a rule, if it takes no more than to change threads does."""
+
+_TOGETHER = 0.001
+"""Seconds for which a quick call waits for others to end, to be told of together with them."""
+
+_LONG = 0.005
+"""Seconds after which a quick call is not waited for any more by those behind it."""
 
 
 @attrs.define(eq=False)
@@ -37,25 +48,42 @@ class Threads:
     A call under way cannot be called off: if its task is cancelled, the task stays until the call
     is over, so that the call has its buffer for itself; or until all is given up: see `abandon`.
 
-    A thread that has done its call does the next one that waits, and the loop is woken once for all
-    calls that have ended: to change threads takes ten times as long as most calls do.  The threads
-    are not those of `trio.to_thread`: `trio.from_thread` wants a token in them.
+    While calls are quick, as writes to the page cache are, one thread does all of them, and the
+    loop is woken once for several: Python runs one thread at a time, and to change between them
+    takes ten times as long as such a call.  Each slow call has its own thread, and nobody waits
+    for long for one that hangs.
+
+    The threads are not those of `trio.to_thread`: `trio.from_thread` wants a token in them.
     """
 
-    def __init__(self, name: str, *, width: int) -> None:
-        """``name``: what errors begin with; ``width``: how many calls may run at once."""
+    def __init__(self, name: str, *, width: int, clock: Callable[[], float] = perf_counter) -> None:
+        """``name``: what errors begin with; ``width``: how many calls may run at once.
+
+        ``clock`` tells the time in threads, in seconds.
+        """
         self._name = name
         self._width = width
+        self._clock = clock
         self._closed = self._given_up = False
         self._calls: set[_Call] = set()
         """Those whose tasks wait."""
+        self._is_watched = False
         self._none_left = trio.Event()
         """Set as soon as there are none, if all is to be closed."""
         self._lock = Lock()
         # What threads and the loop share, with the lock held:
         self._queue: deque[_Call] = deque()
         self._ended: list[_Call] = []
+        """Those that the loop has not seen yet,"""
+        self._ended_since = 0.0
+        """since when there are some,"""
+        self._told = False
+        """and whether it is on its way."""
+        self._ends = 0
+        """Calls that have ever ended."""
         self._threads = 0
+        self._pace = inf
+        """Seconds that a call takes, as far as is known."""
 
     async def run(self, call: Callable[..., T], *args: object) -> T:
         """Run ``call(*args)``.
@@ -73,10 +101,10 @@ class Threads:
         self._calls.add(mine)
         with self._lock:
             self._queue.append(mine)
-            wants_thread = self._threads < self._width
-            self._threads += wants_thread
-        if wants_thread:
-            trio.lowlevel.start_thread_soon(self._work, _unwrap, f"{self._name} transfer")
+        self._engage()
+        if not self._is_watched:
+            self._is_watched = True
+            trio.lowlevel.spawn_system_task(self._watch, name=f"watch over {self._name}")
 
         def call_off(_raise: object) -> trio.lowlevel.Abort:
             with self._lock:
@@ -92,30 +120,69 @@ class Threads:
             kind = OutOfSpace if error.errno in _FULL else BackendError
             raise kind(f"{self._name}: {error.strerror or error}") from error
 
+    def _engage(self, *, at_once: bool = False) -> None:
+        """Let another thread help, if something waits that those which are there will not do soon.
+
+        With ``at_once`` they will not, however quick they were.
+        """
+        with self._lock:
+            slow = at_once or not self._threads or self._pace > _QUICK
+            one_more = slow and bool(self._queue) and self._threads < self._width
+            self._threads += one_more
+        if one_more:
+            trio.lowlevel.start_thread_soon(self._work, _unwrap, f"{self._name} transfer")
+
     def _work(self) -> None:
         """In a thread: do what waits, as long as something does."""
-        while True:
-            with self._lock:
-                if not self._queue:
-                    self._threads -= 1
-                    return
-                mine = self._queue.popleft()
+        while (mine := self._next()) is not None:
+            begin = self._clock()
             mine.result = outcome.capture(mine.call)
-            with self._lock:
-                is_first = not self._ended
-                self._ended.append(mine)
-            if is_first:
+            if self._has_ended(mine, begin, self._clock()):
                 with suppress(trio.RunFinishedError):  # all was given up, and has ended
                     mine.token.run_sync_soon(self._deliver)
+
+    def _has_ended(self, call: _Call, begin: float, end: float) -> bool:
+        """In a thread: note the end of a call; whether the loop is to be told of it now."""
+        with self._lock:
+            took = end - begin
+            self._pace = took if self._pace == inf else self._pace + (took - self._pace) / 8
+            self._ends += 1
+            if not self._ended:
+                self._ended_since = end
+            self._ended.append(call)
+            if self._told:
+                return False
+            waited = end - self._ended_since > _TOGETHER
+            self._told = waited or self._pace > _QUICK or not self._queue
+            return self._told
+
+    def _next(self) -> _Call | None:
+        """In a thread: the call that waits for longest; if there is none, this thread goes."""
+        with self._lock:
+            if self._queue:
+                return self._queue.popleft()
+            self._threads -= 1
+            return None
 
     def _deliver(self) -> None:
         """In the loop: wake the tasks whose calls have ended."""
         with self._lock:
-            ended, self._ended = self._ended, []
+            ended, self._ended, self._told = self._ended, [], False
         for mine in ended:
             if mine in self._calls:
                 self._over(mine)
                 trio.lowlevel.reschedule(mine.task, mine.result)  # type: ignore[arg-type]
+
+    async def _watch(self) -> None:
+        """As long as calls are waited for: see to it that none waits for one that hangs."""
+        try:
+            while self._calls:
+                ends = self._ends
+                await trio.sleep(_LONG)
+                self._deliver()
+                self._engage(at_once=self._ends == ends)
+        finally:
+            self._is_watched = False
 
     def _over(self, call: _Call) -> None:
         self._calls.remove(call)
