@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
+import trio
+from trio.testing import wait_all_tasks_blocked
 
 from trioscsi.backends import Abilities, Extent, FileDisk
 from trioscsi.backends import file as module
@@ -18,11 +20,18 @@ from trioscsi.errors import BackendError, UsageError
 TWO = b"a" * 512 + b"b" * 512
 
 
-@pytest.fixture
-async def disk(tmp_path: Path) -> AsyncIterator[FileDisk]:
+@pytest.fixture(params=["io_uring", "threads"])
+async def disk(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[FileDisk]:
+    if request.param == "threads":
+        monkeypatch.setattr(module, "open_uring", lambda _: None)
     disk = FileDisk(tmp_path / "disk.img", size="1MiB")
     yield disk
     await disk.close()
+
+
+in_threads = pytest.mark.parametrize("disk", ["threads"], indirect=True)
 
 
 def failing(code: int) -> Callable[..., int]:
@@ -51,6 +60,7 @@ async def test_it_is_opened_again_without_a_size(disk: FileDisk, tmp_path: Path)
     await again.close()
 
 
+@in_threads
 async def test_short_transfers_are_continued(
     disk: FileDisk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -138,6 +148,7 @@ async def test_it_tells_what_it_takes_of_its_file_system(disk: FileDisk) -> None
     assert disk.granularity % 512 == 0
 
 
+@in_threads
 async def test_an_error_names_the_file_and_what_the_system_said(
     disk: FileDisk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -155,6 +166,7 @@ async def test_a_file_that_was_cut_off_is_an_error(disk: FileDisk, tmp_path: Pat
         await disk.read(0, 4)
 
 
+@in_threads
 async def test_a_flush_that_failed_fails_for_good(
     disk: FileDisk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -166,6 +178,7 @@ async def test_a_flush_that_failed_fails_for_good(
         await disk.flush()
 
 
+@in_threads
 async def test_on_macos_the_drive_is_told_to_flush_too(
     disk: FileDisk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -202,6 +215,29 @@ async def test_a_closed_disk_refuses_and_can_be_opened_by_another(
     with pytest.raises(BackendError, match="closed"):
         await disk.read(0, 1)
     await FileDisk(tmp_path / "disk.img").close()
+
+
+@pytest.mark.parametrize("disk", ["io_uring"], indirect=True)
+async def test_a_disk_whose_transfers_hang_is_given_up(
+    disk: FileDisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await disk.write(0, TWO)
+    if disk._uring is None:
+        pytest.skip("no io_uring")
+    reader, writer = os.pipe()  # nobody can read before somebody writes
+    monkeypatch.setattr(disk, "_descriptor", reader)
+
+    async def read() -> None:
+        with pytest.raises(BackendError, match="was given up"):
+            await disk.read(0, 1)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(read)
+        await wait_all_tasks_blocked()
+        disk.abandon()
+    await disk.close()
+    os.close(writer)
+    os.close(reader)
 
 
 def test_a_disk_that_is_forgotten_gives_its_file_free(tmp_path: Path) -> None:

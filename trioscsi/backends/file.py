@@ -18,10 +18,11 @@ from trioscsi.backends.opening import ask_physical_block, measure, open_storage,
 from trioscsi.backends.sizes import parse_size, physical_block
 from trioscsi.backends.sparse import cut_off, find_extents, punch_hole, space_of, write_fully
 from trioscsi.backends.threads import Threads
+from trioscsi.backends.uring import Uring, open_uring
 from trioscsi.errors import BackendError, UsageError
 
 _JOURNAL = ".journal"  # what is added to a file's name
-_THREADS = 16  # transfers of one disk that wait for the device at the same time
+_THREADS = 16  # calls of one disk that wait in threads at the same time
 
 # How to try a transfer without waiting: as flags of preadv and pwritev, or not at all.
 _PLAIN = 0
@@ -32,8 +33,9 @@ class FileDisk:
     """A disk in a file or on a block device: sparse, and durable when `flush` has returned.
 
     Reads that the page cache can answer are answered at once; whatever has to wait for the device
-    waits in a thread. The file is locked (flock) against a second server, and against a second
-    disk in this one, for as long as the disk is open; read-only disks can share it.
+    is left to the kernel (io_uring), or to a thread where there is no such thing. The file is
+    locked (flock) against a second server, and against a second disk in this one, for as long as
+    the disk is open; read-only disks can share it.
     """
 
     def __init__(
@@ -68,7 +70,10 @@ class FileDisk:
             ask_physical_block(self._descriptor) or physical_block(None, block_size), block_size
         )
         self.granularity = max(os.fstat(self._descriptor).st_blksize, block_size)
-        self._threads = Threads(os.fspath(path), width=_THREADS)
+        self._name = os.fspath(path)
+        self._threads = Threads(self._name, width=_THREADS)
+        self._uring: Uring | None = None
+        self._has_looked_for_uring = False
         self._arena = Arena()
         self._read_flags = self._write_flags = (
             _PLAIN if _is_in_memory(self._descriptor) else _NO_WAIT
@@ -108,12 +113,18 @@ class FileDisk:
     async def read(self, lba: int, blocks: int) -> memoryview:
         """See `BlockDevice.read`."""
         buffer = self._arena.lend(blocks * self.block_size)
-        await self._run(_read_fully, buffer, lba * self.block_size)
+        if (uring := self._find_uring()) is not None:
+            await uring.read(self._descriptor, buffer, lba * self.block_size)
+        else:
+            await self._run(_read_fully, buffer, lba * self.block_size)
         return buffer
 
     async def write(self, lba: int, data: Buffer) -> None:
         """See `BlockDevice.write`."""
-        await self._run(write_fully, [memoryview(data)], lba * self.block_size)
+        if (uring := self._find_uring()) is not None:
+            await uring.write(self._descriptor, data, lba * self.block_size)
+        else:
+            await self._run(write_fully, [memoryview(data)], lba * self.block_size)
 
     async def flush(self) -> None:
         """See `Abilities.flush`. Once it has failed it fails for good.
@@ -123,7 +134,10 @@ class FileDisk:
         if self._flush_failed:
             raise BackendError("an earlier flush failed, and what it lost cannot be known")
         try:
-            await self._run(sync_file)
+            if (uring := self._find_uring()) is not None:
+                await uring.sync(self._descriptor)
+            else:
+                await self._run(sync_file)
             if self._journal is not None:
                 await self._threads.run(self._journal.settle)
         except BackendError:
@@ -171,11 +185,17 @@ class FileDisk:
     def abandon(self) -> None:
         """See `Abilities.abandon`."""
         self._threads.abandon()
+        if self._uring is not None:
+            self._uring.abandon()
 
     async def close(self) -> None:
         """See `Abilities.close`. What was not flushed is left to the system, as on a power loss."""
         self._read_flags = self._write_flags = None
-        await self._threads.close(self._end)
+        self._has_looked_for_uring = True
+        if self._uring is not None:
+            await self._uring.close(partial(self._threads.close, self._end))
+        else:
+            await self._threads.close(self._end)
 
     def _end(self) -> None:
         try:
@@ -183,6 +203,13 @@ class FileDisk:
                 self._journal.remove()
         finally:
             self._let_go()
+
+    def _find_uring(self) -> Uring | None:
+        """Where transfers wait, or None for threads; not needed before one has to wait."""
+        if not self._has_looked_for_uring:
+            self._has_looked_for_uring = True
+            self._uring = open_uring(self._name)
+        return self._uring
 
     async def _run(self, call: Callable[..., object], *args: object) -> None:
         await self._threads.run(call, self._descriptor, *args)

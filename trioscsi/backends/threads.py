@@ -33,6 +33,12 @@ _LONG = 0.005
 """Seconds after which a quick call is not waited for any more by those behind it."""
 
 
+def failure(name: str, error: OSError) -> BackendError:
+    """What an error of the system says of the storage ``name``."""
+    kind = OutOfSpace if error.errno in _FULL else BackendError
+    return kind(f"{name}: {error.strerror or error}")
+
+
 @attrs.define(eq=False)
 class _Call:
     call: Callable[[], object]
@@ -117,8 +123,7 @@ class Threads:
         try:
             return cast("T", await trio.lowlevel.wait_task_rescheduled(call_off))
         except OSError as error:
-            kind = OutOfSpace if error.errno in _FULL else BackendError
-            raise kind(f"{self._name}: {error.strerror or error}") from error
+            raise failure(self._name, error) from error
 
     def _engage(self, *, at_once: bool = False) -> None:
         """Let another thread help, if something waits that those which are there will not do soon.
