@@ -6,6 +6,7 @@ import pytest
 
 from trioscsi.errors import (
     BackendError,
+    BackendFault,
     CommandFailed,
     LoginFailure,
     OutOfSpace,
@@ -26,6 +27,7 @@ from trioscsi.pdu import RejectReason
         UsageError,
         BackendError,
         OutOfSpace,
+        BackendFault,
         LoginFailure,
         SessionLost,
         CommandFailed,

@@ -7,7 +7,8 @@
     │   └── DamagedHeader     a header digest shows that the stream is lost
     ├── UsageError            our caller passed something impossible (also a ValueError)
     ├── BackendError          storage failed; becomes sense data
-    │   └── OutOfSpace        thinly provisioned storage is full
+    │   ├── OutOfSpace        thinly provisioned storage is full
+    │   └── BackendFault      a backend has raised what no backend may raise
     ├── PortalError           an address cannot be listened at
     ├── ControlError          a control socket cannot be reached, or refuses a request
     ├── CaptureError          a packet capture cannot be written, or is none
@@ -84,6 +85,10 @@ class BackendError(TrioscsiError):
 
 class OutOfSpace(BackendError):
     """Storage has promised more blocks than it has room for; the initiator sees DATA PROTECT."""
+
+
+class BackendFault(BackendError):
+    """A mistake in a backend has come up; the initiator sees HARDWARE ERROR."""
 
 
 class PortalError(TrioscsiError):

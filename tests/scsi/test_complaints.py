@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from trioscsi.errors import OutOfSpace
+from trioscsi.errors import BackendFault, OutOfSpace
 from trioscsi.scsi import AdditionalSense, Sense, SenseKey, complaints
 from trioscsi.scsi.complaints import storage_failure
 
@@ -43,3 +43,8 @@ def test_each_complaint_has_its_key_and_code(
 def test_storage_that_is_full_is_no_error_of_the_medium() -> None:
     sense = storage_failure(OutOfSpace("full"), reading=False)
     assert (sense.key, sense.code) == (SenseKey.DATA_PROTECT, 0x2707)
+
+
+def test_a_mistake_in_a_backend_is_no_error_of_the_medium() -> None:
+    sense = storage_failure(BackendFault("a mistake"), reading=True, lba=7)
+    assert sense == complaints.INTERNAL_TARGET_FAILURE

@@ -13,6 +13,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from tests.requirements import requirement
 from tests.scsi.copy.world import lid4
 from tests.server.conftest import Build, House
+from tests.server.disks import Held
 from tests.server.peer import (
     BLOCK,
     OTHER_ISID,
@@ -58,7 +59,7 @@ from trioscsi.scsi.complaints import WRITE_PROTECTED
 IMMEDIATELY = b"\x35\x02" + bytes(8)
 INQUIRY = bytes.fromhex("12 00 00 0060 00")
 MEDIUM_ERROR, ABORTED_COMMAND, MISCOMPARE, UNIT_ATTENTION = 0x3, 0xB, 0xE, 0x6
-DATA_PROTECT = 0x7
+DATA_PROTECT, HARDWARE_ERROR = 0x7, 0x4
 ILLEGAL_REQUEST = 0x5
 
 
@@ -379,6 +380,78 @@ async def test_a_disk_may_have_to_wait_only_now_and_then(build: Build) -> None:
     peer = await build(Sometimes(MemoryDisk("1MiB"))).log_in()
     await peer.write(5, b"s" * BLOCK)
     assert await peer.read(5, 1) == b"s" * BLOCK
+
+
+class Mistaken(MemoryDisk):
+    """Raises what a backend should not; it waits or it does not."""
+
+    def __init__(self, error: Exception, *, waits: bool) -> None:
+        super().__init__("1MiB")
+        self.error, self.waits = error, waits
+
+    async def read(self, lba: int, blocks: int) -> memoryview:
+        raise self.error
+
+    async def write(self, lba: int, data: object) -> None:
+        raise self.error
+
+    def read_now(self, lba: int, blocks: int) -> memoryview:
+        return None if self.waits else self._fail()  # type: ignore[return-value]
+
+    def write_now(self, lba: int, data: object) -> bool:
+        return False if self.waits else self._fail()  # type: ignore[return-value]
+
+    def window(self, lba: int, blocks: int) -> None:
+        self._fail()
+
+    def _fail(self) -> None:
+        raise self.error
+
+
+@pytest.mark.parametrize("waits", [False, True])
+@pytest.mark.parametrize(
+    ("error", "read_code", "write_code"),
+    [
+        (OSError(5, "Input/output error"), (MEDIUM_ERROR, 0x1100), (MEDIUM_ERROR, 0x0C00)),
+        (OSError(28, "No space left"), (DATA_PROTECT, 0x2707), (DATA_PROTECT, 0x2707)),
+        (KeyError("oops"), (HARDWARE_ERROR, 0x4400), (HARDWARE_ERROR, 0x4400)),
+    ],
+)
+async def test_whatever_a_backend_raises_fails_a_command_and_nothing_else(
+    build: Build,
+    caplog: pytest.LogCaptureFixture,
+    waits: bool,
+    error: Exception,
+    read_code: tuple[int, int],
+    write_code: tuple[int, int],
+) -> None:
+    peer = await build(Mistaken(error, waits=waits)).log_in()
+    for _ in range(2):
+        assert (await peer.do(read10(5, 1), reads=BLOCK)).sense_code == read_code
+        assert (await peer.do(write10(5, 1), bytes(BLOCK))).sense_code == write_code
+    large = peer.command(write10(0, 512), writes=512 * BLOCK)
+    await peer.send(large)
+    assert (await peer.answer(large, data=bytes(512 * BLOCK))).sense_code == write_code
+    assert (await peer.do(TEST_UNIT_READY)).status == Status.GOOD
+    failures = [line for line in caplog.messages if "storage failed: Mistaken." in line]
+    assert len(failures) == 5
+    tracebacks = [record for record in caplog.records if record.exc_info]
+    assert len(tracebacks) == (0 if isinstance(error, OSError) else 3)  # and one of the window
+
+
+@pytest.mark.parametrize("length", [0, BLOCK, 3 * BLOCK, 2 * BLOCK - 1])
+async def test_a_backend_that_reads_too_much_or_too_little_has_failed(
+    build: Build, caplog: pytest.LogCaptureFixture, length: int
+) -> None:
+    class Inexact(Held):
+        async def read(self, lba: int, blocks: int) -> bytes:
+            return bytes(length)
+
+    peer = await build(Inexact()).log_in()
+    answer = await peer.do(read10(5, 2), reads=2 * BLOCK)
+    assert answer.status == Status.CHECK_CONDITION
+    assert answer.sense_code == (MEDIUM_ERROR, 0x1100)
+    assert f"Inexact.read returned {length} bytes instead of {2 * BLOCK}" in caplog.messages[-1]
 
 
 # Plans that need no storage.

@@ -80,7 +80,7 @@ def test_units_may_go_while_others_look_at_all_of_them(stock: Stock) -> None:
 
 
 async def test_disks_are_closed_and_given_up(stock: Stock) -> None:
-    disks = [each.disk for each in stock]
+    disks = [each.backend for each in stock]
     stock.abandon()
     await stock.close()
     assert [disk.fate for disk in disks if isinstance(disk, Watched)] == [

@@ -225,7 +225,7 @@ async def test_while_the_cache_is_off_each_write_is_durable(make: Make) -> None:
     storage.unit.logical.modes.reset()
     await storage.write(0, b"w" * BLOCK)
     assert disk.flushes == 2
-    assert storage.unit.disk is disk
+    assert storage.unit.disk is storage.unit.supervised
 
 
 async def test_the_tasks_to_abort_are_those_of_the_unit(make: Make) -> None:

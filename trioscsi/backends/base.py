@@ -9,7 +9,8 @@ The rules of every method:
 - Bounds have been checked: ``lba`` and ``blocks`` lie within the disk, ``blocks`` is at least 1,
   data is a whole number of blocks.
 - Calls overlap; their order is the caller's business.
-- `BackendError` says that storage failed, `OutOfSpace` that it is full. Nothing else is expected.
+- `BackendError` says that storage failed, `OutOfSpace` that it is full; an OSError is understood
+  too. Anything else is taken for a mistake: the command fails, the log has the traceback.
 - What is under way in a thread or in a library cannot be called off. A method that is cancelled
   then returns late, and never while somebody else still uses the caller's buffer.
 """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from trioscsi.errors import BackendError, OutOfSpace
+from trioscsi.errors import BackendError, BackendFault, OutOfSpace
 from trioscsi.scsi.sense import AdditionalSense, FieldPointer, Sense, SenseKey
 
 NO_SENSE = Sense(SenseKey.NO_SENSE)
@@ -119,6 +119,8 @@ def storage_failure(error: BackendError, *, reading: bool, lba: int | None = Non
     """What an error of storage is to an initiator; ``lba`` is the block, if it can be no other."""
     if isinstance(error, OutOfSpace):
         return SPACE_ALLOCATION_FAILED
+    if isinstance(error, BackendFault):
+        return INTERNAL_TARGET_FAILURE
     lba = lba if error.lba is None else error.lba
     return unrecovered_read(lba) if reading else write_error(lba)
 

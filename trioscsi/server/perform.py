@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping
-from contextlib import suppress
 from functools import partial
 from typing import Any, Protocol
 
@@ -299,7 +298,10 @@ class Performer:
             return False
         if unit.ranges.exclusive and unit.ranges.taken(plan.lba, plan.blocks):
             return False
-        data = read_now(plan.lba, plan.blocks)
+        try:
+            data = read_now(plan.lba, plan.blocks)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is the backend's
+            raise unit.supervised.fault("read_now", error) from None
         if data is None:
             return False
         task.connection.answers.finish(task, data)
@@ -315,8 +317,11 @@ class Performer:
                 return False
             if unit.ranges.exclusive and unit.ranges.taken(plan.lba, plan.blocks, writing=True):
                 return False
-            if not write_now(plan.lba, data):
-                return False
+            try:
+                if not write_now(plan.lba, data):
+                    return False
+            except Exception as error:  # noqa: BLE001 - as above
+                raise unit.supervised.fault("write_now", error) from None
         task.connection.answers.finish(task)
         return True
 
@@ -328,9 +333,11 @@ class Performer:
         unit = self._unit(task)
         if unit.can.window is None or unit.ranges.exclusive:
             return None
-        with suppress(BackendError):  # it will be said of the write itself
+        try:
             return unit.can.window(plan.lba, plan.blocks)
-        return None
+        except Exception as error:  # noqa: BLE001 - as above
+            unit.supervised.fault("window", error)
+            return None  # it will be said of the write itself
 
     # Plans that wait for storage.
 

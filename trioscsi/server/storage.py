@@ -22,6 +22,7 @@ from trioscsi.backends import (
 from trioscsi.difference import first_difference
 from trioscsi.scsi import Failed, LogicalUnit, Nexus, Plan, Refusal, Sense
 from trioscsi.server.ranges import Ranges
+from trioscsi.server.supervised import Supervised
 
 if TYPE_CHECKING:
     from trioscsi.protocol import Task
@@ -44,6 +45,8 @@ class Unit:
     disk: BlockDevice
     backend: BlockDevice = attrs.field(init=False)
     """The disk as it was handed over."""
+    supervised: Supervised = attrs.field(init=False)
+    """The same, as far as commands may trust it."""
     fields: list[int] = attrs.field(init=False)
     """The LUN fields that address it, the first of them in what we say."""
     can: Abilities = attrs.field(init=False)
@@ -57,7 +60,8 @@ class Unit:
 
     def __attrs_post_init__(self) -> None:
         self.fields = luns.fields(self.logical.number)
-        cached = self.backend = self.disk
+        self.backend = self.disk
+        cached = self.supervised = Supervised(self.backend)
         through = WriteThrough(cached)
 
         def choose() -> None:
