@@ -447,11 +447,24 @@ async def test_a_backend_that_reads_too_much_or_too_little_has_failed(
         async def read(self, lba: int, blocks: int) -> bytes:
             return bytes(length)
 
-    peer = await build(Inexact()).log_in()
-    answer = await peer.do(read10(5, 2), reads=2 * BLOCK)
-    assert answer.status == Status.CHECK_CONDITION
-    assert answer.sense_code == (MEDIUM_ERROR, 0x1100)
-    assert f"Inexact.read returned {length} bytes instead of {2 * BLOCK}" in caplog.messages[-1]
+    class InexactNow(Inexact):
+        def read_now(self, lba: int, blocks: int) -> bytes:
+            return bytes(length)
+
+    for disk, name in [(Inexact(), "Inexact.read"), (InexactNow(), "InexactNow.read_now")]:
+        peer = await build(disk).log_in()
+        answer = await peer.do(read10(5, 2), reads=2 * BLOCK)
+        assert answer.sense_code == (MEDIUM_ERROR, 0x1100)
+        assert f"{name} returned {length} bytes instead of {2 * BLOCK}" in caplog.messages[-1]
+
+
+@pytest.mark.parametrize("expected", [0, 100, 3 * BLOCK])
+async def test_what_an_initiator_expects_is_no_measure_of_what_a_backend_reads(
+    build: Build, expected: int
+) -> None:
+    peer = await build().log_in()
+    answer = await peer.do(read10(5, 2), reads=expected)
+    assert (answer.status, len(answer.data)) == (Status.GOOD, min(expected, 2 * BLOCK))
 
 
 # Plans that need no storage.

@@ -294,7 +294,8 @@ class Performer:
         read_now = unit.can.read_now
         if read_now is None:
             return False
-        if task.expected_in > _SMALL and not self.executors[task.connection].has_room(task):
+        expected = task.expected_in
+        if expected > _SMALL and not self.executors[task.connection].has_room(task):
             return False
         if unit.ranges.exclusive and unit.ranges.taken(plan.lba, plan.blocks):
             return False
@@ -304,6 +305,11 @@ class Performer:
             raise unit.supervised.fault("read_now", error) from None
         if data is None:
             return False
+        # Nearly all initiators expect what they ask for, and that is known already.
+        if len(data) != expected:
+            expected = plan.blocks * unit.logical.block_size
+            if len(data) != expected:
+                raise unit.supervised.wrong_length("read_now", data, expected)
         task.connection.answers.finish(task, data)
         return True
 
