@@ -1,16 +1,19 @@
 from __future__ import annotations
 
 import array
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from functools import partial, wraps
+from types import coroutine
 from typing import Any
 
 import pytest
 import trio
 
 from tests.server.disks import Held
-from trioscsi import BackendError, MemoryDisk, Slow, UsageError
+from trioscsi import BackendError, BlockDevice, MemoryDisk, ReadOnly, Slow, UsageError, in_thread
 from trioscsi.backends import Abilities
 from trioscsi.errors import BackendFault, OutOfSpace
-from trioscsi.server.supervised import Supervised
+from trioscsi.server.supervised import Supervised, check
 
 BLOCK = 512
 
@@ -139,3 +142,113 @@ def test_what_does_not_wait_is_the_disk_itself() -> None:
     assert (can.read_now, can.write_now) == (disk.read_now, disk.write_now)
     assert can.window == disk.window
     assert Abilities.of(Supervised(Held())) == Abilities()
+
+
+# What is refused before it is used.
+
+
+class Inheriting(BlockDevice):
+    """Has the methods of a disk, but none of its own."""
+
+    block_size = BLOCK
+    blocks = 8
+
+
+class Readable:
+    """Has no way to write."""
+
+    block_size = BLOCK
+    blocks = 8
+
+    async def read(self, lba: int, blocks: int) -> bytes:
+        return bytes(blocks * BLOCK)
+
+
+class Blocking(Readable):
+    """Returns what it has read, and not something to be awaited."""
+
+    def read(self, lba: int, blocks: int) -> bytes:  # type: ignore[override]
+        return bytes(blocks * BLOCK)
+
+    def write(self, lba: int, data: object) -> None:
+        """Keep nothing."""
+
+
+@pytest.mark.parametrize(
+    ("disk", "why"),
+    [
+        (Readable(), "^Readable has no method write, and is not read_only$"),
+        (Slow(Readable()), "^Readable has no method write, "),
+        (Inheriting(), "^Inheriting has no method read$"),
+        (Blocking(), r"^Blocking.read is not async: .* trioscsi.in_thread"),
+        (ReadOnly(Blocking()), "^Blocking.read is not async"),
+    ],
+)
+def test_a_disk_that_cannot_work_is_refused(disk: Any, why: str) -> None:
+    with pytest.raises(UsageError, match=why):
+        check(disk, read_only=getattr(disk, "read_only", False))
+
+
+def test_a_disk_that_is_only_read_need_not_write() -> None:
+    check(Readable(), read_only=True)  # type: ignore[arg-type]
+
+
+async def _read(lba: int, blocks: int) -> bytes:
+    return bytes(blocks * BLOCK)
+
+
+class _Future:
+    """Can be awaited, and is no coroutine."""
+
+    def __await__(self) -> Generator[Any, Any, bytes]:
+        return (yield from _read(0, 1).__await__())
+
+
+class _Callable:
+    async def __call__(self, lba: int, blocks: int) -> bytes:
+        return bytes(blocks * BLOCK)
+
+
+@wraps(_read)
+def _decorated(*args: int) -> Coroutine[Any, Any, bytes]:
+    return _read(*args)
+
+
+@coroutine
+def _generator(lba: int, blocks: int) -> Generator[Any, Any, bytes]:
+    return (yield from _read(lba, blocks).__await__())
+
+
+def _later(lba: int, blocks: int) -> Awaitable[bytes]:
+    trio.lowlevel.current_task()  # there is none while nothing runs
+    return _read(lba, blocks)
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        _read,
+        _decorated,
+        _generator,
+        _later,
+        _Callable(),
+        partial(_read),
+        partial(lambda read, *args: read(*args), _read),
+        lambda lba, blocks: _Future(),
+    ],
+)
+def test_no_disk_is_refused_that_can_be_read(read: Callable[..., Any]) -> None:
+    disk: Any = Held()
+    disk.read = read
+    check(disk, read_only=False)
+    assert bytes(trio.run(Supervised(disk).read, 0, 1)) == bytes(BLOCK)
+
+
+def test_a_disk_may_find_its_methods_when_they_are_asked_for() -> None:
+    class Proxy:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(held, name)
+
+    held = Held()
+    for disk in (Proxy(), in_thread(Blocking()), Slow(MemoryDisk("1MiB"))):
+        check(disk, read_only=False)  # type: ignore[arg-type]

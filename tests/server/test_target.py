@@ -40,6 +40,7 @@ from trioscsi import (
     UsageError,
     View,
 )
+from trioscsi.backends import Buffer
 from trioscsi.pdu import (
     AsyncEvent,
     AsyncMessage,
@@ -47,9 +48,10 @@ from trioscsi.pdu import (
     TextRequest,
     TextResponse,
 )
-from trioscsi.scsi import AdditionalSense
+from trioscsi.scsi import AdditionalSense, LogicalUnit, Nexus, Plan
 from trioscsi.scsi.modes.pages import LOGICAL_BLOCK_PROVISIONING
 from trioscsi.server.listener import format_address
+from trioscsi.server.storage import UnitStorage
 
 HERE = "127.0.0.1:0"
 SEVEN = {7: "active/optimized"}
@@ -93,6 +95,22 @@ async def discovered(peer: Peer) -> list[str]:
 
 
 # What can be built.
+
+
+def test_a_disk_that_cannot_work_is_refused() -> None:
+    class Plain:
+        block_size, blocks = BLOCK, 8
+
+        async def read(self, lba: int, blocks: int) -> bytes:
+            return bytes(blocks * BLOCK)
+
+    plain: Any = Plain()
+    target = Target(NAME, disk())
+    for refused in (lambda: Target(NAME, plain), lambda: target.add_lun(1, plain)):
+        with pytest.raises(UsageError, match="Plain has no method write"):
+            refused()
+    target.add_lun(1, plain, read_only=True)
+    Target(NAME, plain, read_only=True)
 
 
 @pytest.mark.parametrize(
@@ -305,15 +323,20 @@ async def test_a_cancelled_target_lets_go_of_everything(
 
 
 async def test_a_fault_ends_one_conversation_alone(
-    nursery: trio.Nursery, connect: Connect, caplog: pytest.LogCaptureFixture
+    nursery: trio.Nursery,
+    connect: Connect,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    class Faulty(MemoryDisk):
-        def read_now(self, lba: int, blocks: int) -> memoryview:
-            if lba == 13:
-                raise ZeroDivisionError
-            return super().read_now(lba, blocks)
+    execute = LogicalUnit.execute
 
-    (address,) = await nursery.start(Target(NAME, Faulty("1MiB"), listen=HERE).serve)
+    def faulty(unit: LogicalUnit, cdb: bytes, nexus: Nexus) -> Plan:
+        if bytes(cdb[:10]) == read10(13, 1):
+            raise ZeroDivisionError
+        return execute(unit, cdb, nexus)
+
+    monkeypatch.setattr(LogicalUnit, "execute", faulty)
+    (address,) = await nursery.start(Target(NAME, disk(), listen=HERE).serve)
     peer, other = await connect(address), await connect(address)
     for each, isid in ((peer, b"\x80test\0"), (other, OTHER_ISID)):
         assert await each.log_in(isid=isid) == 0
@@ -331,20 +354,27 @@ async def test_a_fault_ends_one_conversation_alone(
     assert record.exc_info is not None
 
 
-async def test_a_disk_that_fails_in_no_foreseen_way_ends_one_conversation_alone(
-    nursery: trio.Nursery, connect: Connect, caplog: pytest.LogCaptureFixture
+async def test_a_fault_of_a_command_that_waits_ends_one_conversation_alone(
+    nursery: trio.Nursery,
+    connect: Connect,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    class Faulty(Slow):
-        async def flush(self) -> None:
-            await trio.lowlevel.checkpoint()
-            raise ZeroDivisionError
+    read = UnitStorage.read
 
-    (address,) = await nursery.start(Target(NAME, Faulty(disk()), listen=HERE).serve)
+    async def faulty(storage: UnitStorage, lba: int, blocks: int) -> Buffer:
+        data = await read(storage, lba, blocks)
+        if lba == 13:
+            raise ZeroDivisionError
+        return data
+
+    monkeypatch.setattr(UnitStorage, "read", faulty)
+    (address,) = await nursery.start(Target(NAME, Slow(disk()), listen=HERE).serve)
     peer, other = await connect(address), await connect(address)
     for each, isid in ((peer, b"\x80test\0"), (other, OTHER_ISID)):
         assert await each.log_in(isid=isid) == 0
         await each.do(TEST_UNIT_READY)
-    await peer.send(peer.command(SYNCHRONIZE_CACHE))
+    await peer.send(peer.command(read10(13, 1), reads=BLOCK))
     assert await peer.receive() is None
     assert await other.read(12, 1) == bytes(BLOCK)
     (record,) = caplog.records

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 from typing import Any
 
@@ -82,6 +83,45 @@ class Supervised(Wrapper):
     def wrong_length(self, name: str, data: Buffer, expected: int) -> BackendError:
         """What it is to a command that a method has read too much or too little."""
         return BackendError(f"{self.name}.{name} returned {len(data)} bytes instead of {expected}")
+
+
+def check(disk: BlockDevice, *, read_only: bool) -> None:
+    """Raise UsageError for a disk that cannot be read, or not be written though it is to be.
+
+    A ``write`` that is not async is not found here: there is no trying it.
+    """
+    for name in ("read",) if read_only else ("read", "write"):
+        method = getattr(disk, name, None)
+        # Who inherits from `BlockDevice` has its methods, and they do nothing.
+        if method is None or _function(method) is getattr(BlockDevice, name):
+            why = "" if name == "read" else ", and is not read_only"
+            raise UsageError(f"{name_of(disk)} has no method {name}{why}")
+    if not _can_be_awaited(disk.read):
+        raise UsageError(
+            f"{name_of(disk)}.read is not async: define it so, or let trioscsi.in_thread call it"
+        )
+
+
+def _can_be_awaited(read: Method) -> bool:
+    """Whether what a method returns can be awaited, as far as that can be known.
+
+    A function that is not async may return what another one does, so it is tried: a coroutine that
+    is closed has done nothing yet.
+    """
+    function = _function(read)
+    if not inspect.isfunction(function) or inspect.iscoroutinefunction(function):
+        return True
+    try:
+        found = read(0, 1)
+    except Exception:  # noqa: BLE001 - while it is served it may do better
+        return True
+    if inspect.iscoroutine(found):
+        found.close()
+    return inspect.isawaitable(found)
+
+
+def _function(method: Method) -> object:
+    return getattr(method, "__func__", method)
 
 
 def name_of(disk: BlockDevice) -> str:

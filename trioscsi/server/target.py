@@ -32,6 +32,7 @@ from trioscsi.server.refusals import Refusal
 from trioscsi.server.server import DEFAULT_LISTEN, Server
 from trioscsi.server.stepping import Gate
 from trioscsi.server.storage import Unit
+from trioscsi.server.supervised import check
 from trioscsi.server.tracing import Traced
 from trioscsi.server.watch import SpaceWatch
 from trioscsi.server.web.page import LivePage
@@ -87,7 +88,8 @@ class Target:
     ``control`` is the path of a Unix socket at which ``trioscsi watch`` sees what happens.
     ``web`` is where a page shows what happens on all connections while it happens, with metrics and
     an API: ``HOST:PORT`` on the loopback interface, or a `LivePage` with a token.
-    Raises UsageError for names, numbers and sizes that no target can have.
+    Raises UsageError for names, numbers and sizes that no target can have, and for disks that lack
+    `read` or `write`, or have a `read` that is not async.
     """
 
     def __init__(
@@ -199,6 +201,7 @@ class Target:
             time=time,
             random=token_bytes,
         )
+        check(disk, read_only=unit.read_only)
         for kept in self._keeper.load(number):
             self._take_back(unit, kept)
         unit.thresholds.changed = self.watch.wake
