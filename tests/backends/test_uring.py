@@ -260,6 +260,15 @@ async def test_a_cancelled_transfer_keeps_its_task_until_it_is_over(
     assert over == [b"x", b"x"]
 
 
+async def test_who_is_cancelled_begins_no_transfer(uring: Uring, file: int) -> None:
+    with trio.CancelScope() as scope:
+        scope.cancel()
+        while True:
+            await uring.write(file, b"x", 0)
+    assert scope.cancelled_caught
+    assert os.fstat(file).st_size == 0
+
+
 async def test_a_transfer_that_waits_for_a_place_can_be_called_off(
     uring: Uring, pipes: list[Pipe]
 ) -> None:
@@ -268,11 +277,16 @@ async def test_a_transfer_that_waits_for_a_place_can_be_called_off(
             nursery.start_soon(uring.read, pipe.descriptor, memoryview(bytearray(1)), 0)
         await wait_all_tasks_blocked()
         with trio.CancelScope() as scope:
-            scope.cancel()
+            nursery.start_soon(cancel_when_blocked, scope)
             await uring.read(pipes[WIDTH].descriptor, memoryview(bytearray(1)), 0)
         assert scope.cancelled_caught
         for pipe in pipes:
             pipe.write(b"x")
+
+
+async def cancel_when_blocked(scope: trio.CancelScope) -> None:
+    await wait_all_tasks_blocked()
+    scope.cancel()
 
 
 async def test_closing_waits_for_transfers_under_way_and_refuses_new_ones(

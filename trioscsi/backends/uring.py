@@ -77,6 +77,7 @@ class Uring:
                 await last()
 
     async def _run(self, call: Callable[..., Awaitable[object]], *args: object) -> None:
+        await trio.lowlevel.checkpoint_if_cancelled()
         if self._closed:
             raise BackendError(f"{self._name} is closed")
         await self._take_place()
