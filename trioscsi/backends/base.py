@@ -22,8 +22,15 @@ from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
 import attrs
 
+from trioscsi.errors import BackendError
+
 Buffer: TypeAlias = bytes | bytearray | memoryview
 """Bytes that are handed over without a copy; a memoryview has the format ``B``."""
+
+Then: TypeAlias = Callable[[BackendError | None], None]
+"""Called once, by the loop, when something has ended that goes on by itself; never before whoever
+began it has returned. An error says that it failed.
+"""
 
 T = TypeVar("T")
 Later: TypeAlias = Coroutine[Any, Any, T]
@@ -147,6 +154,20 @@ class Abilities:
     After False, any part of the data may have been written: the caller writes all of it again.
     """
 
+    begin_read: Callable[[int, int, Then], Buffer | None] | None = None
+    """``begin_read(lba, blocks, then)``: `BlockDevice.read` that goes on by itself, if it can.
+
+    The buffer that is returned has the blocks when ``then`` is called; None: nothing has begun, as
+    the blocks cannot be read so. Not async. Storage that does much at a time, and tells of the end
+    of each, needs no task for each.
+    """
+
+    begin_write: Callable[[int, Buffer, Then], bool] | None = None
+    """``begin_write(lba, data, then)``: `BlockDevice.write` that goes on by itself, else False.
+
+    The data stay as they are until ``then`` is called. Not async.
+    """
+
     window: Callable[[int, int], memoryview | None] | None = None
     """``window(lba, blocks)``: the blocks themselves, as memory to write to, or None. Not async.
 
@@ -183,5 +204,13 @@ OPTIONAL = tuple(
 )
 """The names of all optional methods."""
 
-WRITING = ("unmap", "write_zeroes", "compare_and_write", "write_atomic", "write_now", "window")
+WRITING = (
+    "unmap",
+    "write_zeroes",
+    "compare_and_write",
+    "write_atomic",
+    "write_now",
+    "begin_write",
+    "window",
+)
 """Those that change what the disk holds."""

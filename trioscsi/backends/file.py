@@ -12,7 +12,7 @@ from pathlib import Path
 import trio
 
 from trioscsi.backends.arena import Arena
-from trioscsi.backends.base import Buffer, Extent, Later, Space
+from trioscsi.backends.base import Buffer, Extent, Later, Space, Then
 from trioscsi.backends.journal import Beside, Journal, Opened
 from trioscsi.backends.opening import ask_physical_block, measure, open_storage, sync_file
 from trioscsi.backends.sizes import parse_size, physical_block
@@ -125,6 +125,23 @@ class FileDisk:
             await uring.write(self._descriptor, data, lba * self.block_size)
         else:
             await self._run(write_fully, [memoryview(data)], lba * self.block_size)
+
+    def begin_read(self, lba: int, blocks: int, then: Then) -> memoryview | None:
+        """See `Abilities.begin_read`: None where there is no io_uring."""
+        uring = self._find_uring()
+        if uring is None:
+            return None
+        buffer = self._arena.lend(blocks * self.block_size)
+        uring.begin_read(self._descriptor, buffer, lba * self.block_size, then)
+        return buffer
+
+    def begin_write(self, lba: int, data: Buffer, then: Then) -> bool:
+        """See `Abilities.begin_write`: False where there is no io_uring."""
+        uring = self._find_uring()
+        if uring is None:
+            return False
+        uring.begin_write(self._descriptor, data, lba * self.block_size, then)
+        return True
 
     async def flush(self) -> None:
         """See `Abilities.flush`. Once it has failed it fails for good.

@@ -71,6 +71,7 @@ class Ring:
         if sys.platform != "linux" or platform.machine() != "x86_64":
             raise OSError(errno.ENOSYS, "not on this system")
         block = ctypes.create_string_buffer(_PARAMETERS.size)
+        ctypes.memmove(ctypes.addressof(block) + 8, (1 << 8).to_bytes(4, "little"), 4)
         self.descriptor = _system_call(_SETUP, places, ctypes.addressof(block))
         self._let_go = weakref.finalize(self, os.close, self.descriptor)
         places, results, features, *parts = _PARAMETERS.unpack(block)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import errno
 import logging
 import os
+from collections import deque
 from collections.abc import Awaitable, Callable
 from itertools import count
 
+import attrs
+import outcome
 import trio
 
-from trioscsi.backends.base import Buffer
+from trioscsi.backends.base import Buffer, Then
 from trioscsi.backends.ring import DATASYNC, FSYNC, LONGEST, READ, WRITE, Pinned, Ring
 from trioscsi.backends.sparse import cut_off
 from trioscsi.backends.threads import failure
@@ -22,12 +25,27 @@ _PLACES = 128  # operations of one disk that are under way at the same time
 _AGAIN = (errno.EAGAIN, errno.EINTR)
 
 
+@attrs.define(eq=False)
+class _Transfer:
+    """What the kernel does, in one operation or, if that ends short, in several."""
+
+    code: int
+    descriptor: int
+    then: Then
+    buffer: Pinned | None = None
+    length: int = 0
+    offset: int = 0
+    """Of what is still to be done, in the file."""
+    done: int = 0
+    number: int = 0
+    """That of the operation that is under way."""
+
+
 class Uring:
     """The transfers of one disk that may have to wait for the device.
 
     They are as calls in `Threads` are: one that is under way cannot be called off, so its task
-    stays until it is over, or until all are given up. The first task that waits looks out for
-    results, for all others too; when it has its own, another one goes on with that.
+    stays until it is over, or until all are given up. `begin_read` and `begin_write` need no task.
     """
 
     def __init__(self, name: str, ring: Ring, *, width: int) -> None:
@@ -35,34 +53,52 @@ class Uring:
         self._name = name
         self._ring = ring
         self._width = width
-        self._places = trio.Semaphore(width)
         self._numbers = count()
-        self._under_way: dict[int, _Operation] = {}
-        self._lookout: trio.CancelScope | None = None
+        self._under_way: dict[int, _Transfer] = {}
+        self._waiting: deque[_Transfer] = deque()
+        """Those for which there is no place yet."""
+        self._lookout = False
+        """Whether somebody looks out for what has ended."""
         self._submits = False
-        """Whether a task is about to submit what is queued."""
+        """Whether what is queued is about to be submitted."""
         self._closed = self._given_up = False
+        self._none_left = trio.Event()
+        """Set as soon as nothing is under way, if all is to be closed."""
+
+    def begin_read(self, descriptor: int, buffer: memoryview, offset: int, then: Then) -> None:
+        """Fill ``buffer``; it is an error if the file has been cut off.
+
+        Raises `BackendError` after `close`.
+        """
+        self._begin(_Transfer(READ, descriptor, then, Pinned(buffer), len(buffer), offset))
+
+    def begin_write(self, descriptor: int, data: Buffer, offset: int, then: Then) -> None:
+        """Write all of ``data``. Raises `BackendError` after `close`."""
+        self._begin(_Transfer(WRITE, descriptor, then, Pinned(data), len(data), offset))
 
     async def read(self, descriptor: int, buffer: memoryview, offset: int) -> None:
-        """Fill ``buffer``. Raises `BackendError`, also where the file has been cut off."""
-        await self._run(self._transfer, READ, descriptor, buffer, offset)
+        """As `begin_read`, and wait for it. Raises `BackendError`."""
+        await self._carry_out(READ, descriptor, buffer, offset)
 
     async def write(self, descriptor: int, data: Buffer, offset: int) -> None:
-        """Write all of ``data``. Raises `BackendError`."""
-        await self._run(self._transfer, WRITE, descriptor, data, offset)
+        """As `begin_write`, and wait for it. Raises `BackendError`."""
+        await self._carry_out(WRITE, descriptor, data, offset)
 
     async def sync(self, descriptor: int) -> None:
         """Make durable what was written before this. Raises `BackendError`."""
-        await self._run(self._carry_out, FSYNC, descriptor, 0, 0, 0, DATASYNC)
+        await self._carry_out(FSYNC, descriptor)
 
     def abandon(self) -> None:
         """As `Threads.abandon`. Buffers that the kernel still uses are never let go of."""
-        if self._places.value < self._width:
-            self._closed = self._given_up = True
-            for operation in self._under_way.values():
-                operation.wake()
-            if self._lookout is not None:
-                self._lookout.cancel()
+        if not self._under_way:
+            return
+        self._closed = self._given_up = True
+        kept, self._under_way = self._under_way, {}
+        for transfer in kept.values():
+            transfer.then(self._hung())
+        while self._waiting:
+            self._end(self._waiting.popleft(), self._hung())
+        self._none_left.set()
 
     async def close(self, last: Callable[[], Awaitable[object]]) -> None:
         """As `Threads.close`, with a ``last`` that is waited for."""
@@ -70,146 +106,132 @@ class Uring:
             return
         self._closed = True
         with trio.CancelScope(shield=True):
-            for _ in range(self._width):
-                await self._take_place()
+            if self._under_way:
+                await self._none_left.wait()
             if not self._given_up:
+                trio.lowlevel.notify_closing(self._ring.descriptor)
                 self._ring.close()
                 await last()
 
-    async def _run(self, call: Callable[..., Awaitable[object]], *args: object) -> None:
-        await trio.lowlevel.checkpoint_if_cancelled()
-        if self._closed:
-            raise BackendError(f"{self._name} is closed")
-        await self._take_place()
-        try:
-            self._check()
-            await call(*args)
-        except OSError as error:
-            raise failure(self._name, error) from error
-        finally:
-            self._places.release()
-
-    async def _take_place(self) -> None:
-        try:
-            self._places.acquire_nowait()
-        except trio.WouldBlock:
-            await self._places.acquire()
-
-    async def _transfer(self, code: int, descriptor: int, buffer: Buffer, offset: int) -> None:
-        pinned, done = Pinned(buffer), 0
-        try:
-            while done < len(buffer):
-                length = min(len(buffer) - done, LONGEST)
-                moved = await self._carry_out(
-                    code, descriptor, offset + done, pinned.address + done, length
-                )
-                if not moved:
-                    raise cut_off(offset + done)
-                done += moved
-        finally:
-            if not self._given_up:
-                pinned.release()
-
-    # An interrupt of the program must not keep results from those who wait for them.
-    @trio.lowlevel.enable_ki_protection
     async def _carry_out(
-        self,
-        code: int,
-        descriptor: int,
-        offset: int,
-        address: int,
-        length: int,
-        flags: int = 0,
-    ) -> int:
-        """What comes of an operation. Raises OSError."""
-        result = -errno.EAGAIN
-        while -result in _AGAIN:
-            self._check()
-            number, operation = next(self._numbers), _Operation()
-            self._under_way[number] = operation
-            self._ring.put(number, code, descriptor, offset, address, length, flags)
-            if not self._submits:
-                await self._submit()
-            result = await self._result(operation)
-        if result < 0:
-            raise OSError(-result, os.strerror(-result))
-        return result
+        self, code: int, descriptor: int, data: Buffer | None = None, offset: int = 0
+    ) -> None:
+        await trio.lowlevel.checkpoint_if_cancelled()
+        task = trio.lowlevel.current_task()
 
-    async def _submit(self) -> None:
-        """Have the kernel begin what is queued: to wake it costs more than all the rest here."""
-        if self._lookout is not None:
-            # It has something to do, so what other tasks queue in this pass can go with it.
+        def then(error: BackendError | None) -> None:
+            result = outcome.Value(None) if error is None else outcome.Error(error)
+            trio.lowlevel.reschedule(task, result)
+
+        def call_off(_raise: object) -> trio.lowlevel.Abort:
+            if transfer not in self._waiting:
+                return trio.lowlevel.Abort.FAILED
+            self._waiting.remove(transfer)
+            if transfer.buffer is not None:
+                transfer.buffer.release()
+            return trio.lowlevel.Abort.SUCCEEDED
+
+        transfer = _Transfer(code, descriptor, then, offset=offset)
+        if data is not None:
+            transfer.buffer, transfer.length = Pinned(data), len(data)
+        self._begin(transfer)
+        await trio.lowlevel.wait_task_rescheduled(call_off)
+
+    def _begin(self, transfer: _Transfer) -> None:
+        if self._closed:
+            if transfer.buffer is not None:
+                transfer.buffer.release()
+            raise BackendError(f"{self._name} is closed")
+        if not self._lookout:
+            self._lookout = True
+            trio.lowlevel.spawn_system_task(self._look_out, name=f"lookout of {self._name}")
+        if len(self._under_way) < self._width:
+            self._put(transfer)
+        else:
+            self._waiting.append(transfer)
+
+    def _put(self, transfer: _Transfer) -> None:
+        """Queue the next operation of a transfer, to be submitted soon."""
+        address, flags = 0, DATASYNC if transfer.code == FSYNC else 0
+        if transfer.buffer is not None:
+            address = transfer.buffer.address + transfer.done
+        length = min(transfer.length - transfer.done, LONGEST)
+        number = transfer.number = next(self._numbers)
+        is_alone = not self._under_way
+        self._under_way[number] = transfer
+        self._ring.put(
+            number,
+            transfer.code,
+            transfer.descriptor,
+            transfer.offset + transfer.done,
+            address,
+            length,
+            flags,
+        )
+        if self._submits:
+            return
+        if is_alone:
+            self._submit()
+        else:
+            # The kernel has something to do. What else is begun meanwhile goes with this one: to
+            # call the kernel takes more than all the rest here.
             self._submits = True
-            await trio.lowlevel.cancel_shielded_checkpoint()
-            self._submits = False
+            trio.lowlevel.current_trio_token().run_sync_soon(self._submit)
+
+    def _submit(self) -> None:
+        """Have the kernel begin what is queued."""
+        self._submits = False
         if self._given_up:
             return
         try:
             self._ring.submit()
         except OSError as error:
+            token = trio.lowlevel.current_trio_token()
             for number in self._ring.withdraw():
-                self._under_way.pop(number).end(-(error.errno or errno.EIO))
-            await trio.lowlevel.cancel_shielded_checkpoint()  # it may have more room then
+                token.run_sync_soon(self._has_ended, number, -(error.errno or errno.EIO))
 
-    def _check(self) -> None:
-        if self._given_up:
-            raise BackendError(f"{self._name} was given up while a call hung")
-
-    async def _result(self, operation: _Operation) -> int:
+    async def _look_out(self) -> None:
+        """Tell of what has ended, for as long as the ring is there and the program runs."""
         try:
-            while operation.result is None:
-                self._check()
-                if self._lookout is None:
-                    await self._look_out(operation)
-                else:
-                    await operation.sleep()
-            return operation.result
+            while True:
+                await trio.lowlevel.wait_readable(self._ring.descriptor)
+                for number, result in self._ring.take():
+                    self._has_ended(number, result)
+        except trio.ClosedResourceError:
+            pass
         finally:
-            if self._lookout is None:
-                self._wake_last()
+            self._lookout = False
 
-    async def _look_out(self, operation: _Operation) -> None:
-        """Tell all what comes of their operations, until ``operation`` is done."""
-        try:
-            with trio.CancelScope(shield=True) as self._lookout:
-                while operation.result is None:
-                    await trio.lowlevel.wait_readable(self._ring.descriptor)
-                    for number, result in self._ring.take():
-                        self._under_way.pop(number).end(result)
-        finally:
-            self._lookout = None
+    def _has_ended(self, number: int, result: int) -> None:
+        transfer = self._under_way.pop(number, None)
+        if transfer is None:  # it was given up
+            return
+        error: OSError | None = None
+        if -result in _AGAIN:
+            self._put(transfer)
+            return
+        if result < 0:
+            error = OSError(-result, os.strerror(-result))
+        elif transfer.length:
+            transfer.done += result
+            if not result:
+                error = cut_off(transfer.offset + transfer.done)
+            elif transfer.done < transfer.length:
+                self._put(transfer)
+                return
+        self._end(transfer, None if error is None else failure(self._name, error))
+        if self._waiting:
+            self._put(self._waiting.popleft())
+        elif self._closed and not self._under_way:
+            self._none_left.set()
 
-    def _wake_last(self) -> None:
-        """The operation that was begun last is likely to be looking out the longest."""
-        for operation in reversed(self._under_way.values()):
-            operation.wake()
-            break
+    def _end(self, transfer: _Transfer, error: BackendError | None) -> None:
+        if transfer.buffer is not None:
+            transfer.buffer.release()
+        transfer.then(error)
 
-
-class _Operation:
-    """What is under way; its task looks out, or sleeps until there is a result."""
-
-    __slots__ = ("_sleeper", "result")
-
-    def __init__(self) -> None:
-        self._sleeper: trio.lowlevel.Task | None = None
-        self.result: int | None = None
-
-    def end(self, result: int) -> None:
-        """What came of it; negative is an error."""
-        self.result = result
-        self.wake()
-
-    async def sleep(self) -> None:
-        """Wait for `wake`, whatever is cancelled."""
-        self._sleeper = trio.lowlevel.current_task()
-        await trio.lowlevel.wait_task_rescheduled(lambda _: trio.lowlevel.Abort.FAILED)
-
-    def wake(self) -> None:
-        """Let its task go on, if it sleeps."""
-        if self._sleeper is not None:
-            trio.lowlevel.reschedule(self._sleeper)
-            self._sleeper = None
+    def _hung(self) -> BackendError:
+        return BackendError(f"{self._name} was given up while a call hung")
 
 
 def open_uring(name: str) -> Uring | None:

@@ -15,6 +15,7 @@ Method: TypeAlias = Callable[..., Any]
 CD_BLOCK_SIZE = 2048
 
 NOT_WAITING = ("read_now", "write_now", "window")
+_PAST_ALL = ("begin_read", "begin_write", "window")
 _READING = ("read", "extents")
 
 
@@ -28,8 +29,9 @@ class Wrapper(BlockDevice):
         self.disk = disk
         # On the instance and not in the class, because a method that is there is a promise.
         for name in ("read", "write", *OPTIONAL):
-            # Nothing can stand around memory: what is put into a window does not pass here.
-            method = None if name == "window" else getattr(disk, name, None)
+            # Nothing can stand around memory, or around what goes on by itself: what is put into
+            # a window does not pass here.
+            method = None if name in _PAST_ALL else getattr(disk, name, None)
             if method is not None and (around := self.around(name, method)) is not None:
                 setattr(self, name, around)
 

@@ -81,7 +81,8 @@ class Conversation:
         self._waiting: deque[tuple[Task, Plan]] = deque()
         self._commands: trio.Nursery | None = None
         """Where those run that storage makes wait."""
-        self._running: dict[Task, trio.CancelScope] = {}
+        self._running: dict[Task, trio.CancelScope | None] = {}
+        """Those of them that have begun; None: storage performs them by itself."""
         self._over = False
         """Whether the connection is closed, and only commands are left that storage keeps."""
         self._reading = 0
@@ -147,9 +148,10 @@ class Conversation:
 
     def cancel(self, task: Task) -> bool:
         """See `trioscsi.server.perform.Executor`."""
-        scope = self._running.get(task)
-        if scope is not None:
-            scope.cancel()
+        if task in self._running:
+            scope = self._running[task]
+            if scope is not None:
+                scope.cancel()
             return True
         self._waiting = deque(entry for entry in self._waiting if entry[0] is not task)
         self.connection.release(task)
@@ -226,34 +228,43 @@ class Conversation:
         """Begin the commands that wait, in their order, as far as what they read has room."""
         while self._waiting and self.has_room(self._waiting[0][0]):
             task, plan = self._waiting.popleft()
-            self._running[task] = trio.CancelScope()
+            assert self._performer is not None, "commands come from a session"
+            assert self._commands is not None, "commands come in conversations"
+            self._running[task] = None
             self._reading += task.expected_in
             self._reactor.elsewhere += 1
-            assert self._commands is not None, "commands come in conversations"
-            self._commands.start_soon(
-                self._run, task, plan, name=f"command 0x{task.itt:08x} from {self.peer}"
-            )
+            if not self._performer.begin(task, plan, partial(self._end, task)):
+                scope = self._running[task] = trio.CancelScope()
+                name = f"command 0x{task.itt:08x} from {self.peer}"
+                self._commands.start_soon(self._run, task, plan, scope, name=name)
 
-    async def _run(self, task: Task, plan: Plan) -> None:
+    async def _run(self, task: Task, plan: Plan, scope: trio.CancelScope) -> None:
         assert self._performer is not None, "commands come from a session"
         answer: Callable[[], None] | None = None
         try:
-            with self._running[task]:
+            with scope:
                 answer = await self._performer.run(task, plan)
         finally:
-            del self._running[task]
-            self._reading -= task.expected_in
-            self._reactor.elsewhere -= 1
             if answer is None:
                 # Cancelled: the task was aborted, or the whole conversation ends.
                 answer = partial(self.connection.release, task)
                 if not task.over:
                     self.connection.drop("a command was cancelled")
+            self._end(task, answer)
+
+    def _end(self, task: Task, answer: Callable[[], None]) -> None:
+        """A command that has waited for storage is answered."""
+        del self._running[task]
+        self._reading -= task.expected_in
+        self._reactor.elsewhere -= 1
+        try:
             self._act(answer)
-            if self._running:
-                self._poked.set()  # others may be about to end, too: their answers go together
-            elif not self._over:
-                self._report()
+        except Exception as error:  # noqa: BLE001 - a fault of ours ends this conversation alone
+            self.fail(error)
+        if self._running:
+            self._poked.set()  # others may be about to end, too: their answers go together
+        elif not self._over:
+            self._report()
 
     # A turn.
 

@@ -347,8 +347,31 @@ class Performer:
 
     # Plans that wait for storage.
 
+    def begin(self, task: Task, plan: Plan, ended: Callable[[Callable[[], None]], None]) -> bool:
+        """Let storage perform a plan that could not be done at once, if it needs no task for that.
+
+        ``ended`` is called with what answers the task then; if not, `run` has to be used.
+        """
+        unit, data = self._unit(task), None
+
+        def then(error: BackendError | None) -> None:
+            unit.waiting.discard(task)
+            if error is None:
+                answer = partial(task.connection.answers.finish, task, data or b"")
+            else:
+                answer = partial(self._storage_failed, task, plan, error)
+            ended(partial(self.task_sets.goes_on, task, answer) if self._watched else answer)
+
+        if type(plan) is Read:
+            data = unit.begin_read(plan.lba, plan.blocks, then)
+            return data is not None
+        if type(plan) is Write and not plan.fua:
+            written = whole_blocks(task.data, unit.logical.block_size)
+            return unit.begin_write(plan.lba, written, then, task)
+        return False
+
     async def run(self, task: Task, plan: Plan) -> Callable[[], None]:
-        """Perform a plan that could not be done at once; returns what answers its task."""
+        """Perform a plan that has to wait for storage; returns what answers its task."""
         try:
             answer = await self._run(task, plan)
         finally:

@@ -7,6 +7,9 @@ from collections.abc import Callable, Iterator
 import attrs
 import trio
 
+from trioscsi.backends.base import Then
+from trioscsi.errors import BackendError
+
 
 @attrs.define(eq=False)
 class Claim:
@@ -27,6 +30,23 @@ class Claim:
             and self.start < other.end
             and other.start < self.end
         )
+
+    def enter(self) -> None:
+        """Claim the blocks behind all others; they are there unless there is a ``turn``."""
+        self.ranges.enter(self)
+
+    def leave(self) -> None:
+        """Let go of them."""
+        self.ranges.leave(self)
+
+    def until(self, then: Then) -> Then:
+        """Let go of them when something has ended, then call ``then``."""
+
+        def ended(error: BackendError | None) -> None:
+            self.ranges.leave(self)
+            then(error)
+
+        return ended
 
     async def __aenter__(self) -> None:
         """This is a checkpoint only if somebody has to be waited for."""

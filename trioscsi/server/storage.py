@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING
 
 import attrs
@@ -19,7 +19,9 @@ from trioscsi.backends import (
     Space,
     WriteThrough,
 )
+from trioscsi.backends.base import Then
 from trioscsi.difference import first_difference
+from trioscsi.errors import BackendError
 from trioscsi.scsi import Failed, LogicalUnit, Nexus, Plan, Refusal, Sense
 from trioscsi.server.ranges import Ranges
 from trioscsi.server.supervised import Supervised
@@ -70,6 +72,40 @@ class Unit:
             self.can = Abilities.of(self.disk)
 
         self.logical.modes.watch(choose)
+
+    def begin_read(self, lba: int, blocks: int, then: Then) -> Buffer | None:
+        """See `Abilities.begin_read`; also None if somebody wants blocks for himself."""
+        if self.can.begin_read is None or not self._is_free_for_all(lba, blocks):
+            return None
+        claim = self.ranges.hold(lba, blocks)
+        claim.enter()
+        buffer = None
+        with suppress(BackendError):  # it will be said of what waits for it
+            buffer = self.can.begin_read(lba, blocks, claim.until(then))
+        if buffer is None:
+            claim.leave()
+        return buffer
+
+    def begin_write(self, lba: int, data: Buffer, then: Then, owner: object) -> bool:
+        """See `Abilities.begin_write`; also False if somebody wants blocks for himself, or to know.
+
+        What is written is held for ``owner``, see `Ranges.isolate`.
+        """
+        blocks = len(data) // self.disk.block_size
+        if self.can.begin_write is None or not self._is_free_for_all(lba, blocks):
+            return False
+        claim = self.ranges.hold(lba, blocks, owner=owner)
+        claim.enter()
+        has_begun = False
+        with suppress(BackendError):
+            has_begun = self.can.begin_write(lba, data, claim.until(then))
+        if not has_begun:
+            claim.leave()
+        return has_begun
+
+    def _is_free_for_all(self, lba: int, blocks: int) -> bool:
+        """Whether blocks can be shared at once, and are still there."""
+        return not self.ranges.exclusive and lba + blocks <= self.logical.blocks
 
     async def withdraw(self) -> None:
         """Wait until nothing uses the disk any more: work that comes back to it finds it gone."""
