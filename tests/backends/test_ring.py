@@ -156,6 +156,11 @@ def test_there_is_none_on_other_processors(monkeypatch: pytest.MonkeyPatch) -> N
         Ring(4)
 
 
+def test_what_the_kernel_does_not_know_is_not_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_COOPERATE", 1 << 31)
+    Ring(4).close()
+
+
 def test_there_is_none_where_the_kernel_is_old_or_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
     before = open_files()
     with monkeypatch.context() as patch:

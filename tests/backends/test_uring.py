@@ -231,6 +231,22 @@ async def test_what_the_kernel_does_not_begin_is_an_error(told: Uring, kernel: K
         await told.write(7, b"x", 0)
 
 
+async def test_what_is_begun_is_told_of_later_whatever_comes_of_it(
+    told: Uring, kernel: Kernel
+) -> None:
+    ends: list[BackendError | None] = []
+    kernel.refusals = [errno.ENOMEM]
+    told.begin_write(7, b"x", 0, ends.append)
+    assert not ends
+    await wait_all_tasks_blocked()
+    assert [str(error) for error in ends] == ["told: Cannot allocate memory"]
+    told.begin_read(7, memoryview(bytearray(1)), 0, ends.append)
+    kernel.end(1)
+    assert len(ends) == 1
+    await wait_all_tasks_blocked()
+    assert ends[1:] == [None]
+
+
 async def test_a_file_that_was_cut_off_is_an_error(uring: Uring, file: int) -> None:
     os.truncate(file, 700)
     with pytest.raises(BackendError, match=r"cut off at byte 700$"):
@@ -312,6 +328,10 @@ async def test_closing_waits_for_transfers_under_way_and_refuses_new_ones(
         pipes[0].write(b"x")
     await uring.close(last)
     assert found == [b"x"]
+    data = bytearray(1)
+    with pytest.raises(BackendError, match="disk is closed"):
+        uring.begin_write(pipes[0].descriptor, data, 0, print)
+    data.clear()  # nobody holds it
 
 
 async def test_transfers_that_hang_can_be_given_up(uring: Uring, pipes: list[Pipe]) -> None:

@@ -36,11 +36,21 @@ def declared(disk: BlockDevice) -> set[str]:
     return {name for name in OPTIONAL if hasattr(disk, name)}
 
 
+class Independent(MemoryDisk):
+    def begin_read(self, lba: int, blocks: int, then: object) -> None:
+        pass
+
+    def begin_write(self, lba: int, data: object, then: object) -> bool:
+        return False
+
+
 NOW = {"read_now", "write_now"}
-BARE = {"window"}
+BARE = {"begin_read", "begin_write", "window"}
 
 
-@pytest.mark.parametrize("below", [MemoryDisk("1MiB"), Flushing("1MiB"), PatternDisk("1MiB")])
+@pytest.mark.parametrize(
+    "below", [MemoryDisk("1MiB"), Flushing("1MiB"), PatternDisk("1MiB"), Independent("1MiB")]
+)
 def test_the_abilities_are_those_of_the_disk_below(below: BlockDevice) -> None:
     assert declared(Wrapper(below)) == declared(below) - BARE
     assert declared(Slow(below)) == declared(below) - BARE - NOW

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import trio
 
 from trioscsi import MemoryDisk
-from trioscsi.backends.base import Buffer
+from trioscsi.backends.base import Buffer, Then
+from trioscsi.errors import BackendError
 
 
 class Held:
@@ -67,3 +70,45 @@ class Counting(MemoryDisk):
     async def read(self, lba: int, blocks: int) -> Buffer:
         self.read_bytes += blocks * self.block_size
         return await super().read(lba, blocks)
+
+
+class Independent(MemoryDisk):
+    """Goes on by itself with what was begun, until it is told to end it."""
+
+    write_now = read_now = window = None  # type: ignore[assignment]
+
+    def __init__(self) -> None:
+        super().__init__("1MiB")
+        self.under_way: list[Callable[[], None]] = []
+        """What ends them, in the order in which they were begun."""
+        self.fault: BackendError | None = None
+        """What becomes of those that end."""
+
+    def begin_read(self, lba: int, blocks: int, then: Then) -> Buffer | None:
+        buffer = bytearray(blocks * self.block_size)
+
+        def end() -> None:
+            if self.fault is None:
+                buffer[:] = self._window(lba * self.block_size, (lba + blocks) * self.block_size)
+            then(self.fault)
+
+        self.under_way.append(end)
+        return buffer
+
+    def begin_write(self, lba: int, data: Buffer, then: Then) -> bool:
+        def end() -> None:
+            if self.fault is None:
+                self._open(lba, len(data))[:] = memoryview(data)
+            then(self.fault)
+
+        self.under_way.append(end)
+        return True
+
+    def end_all(self) -> None:
+        """Let all end that are under way."""
+        while self.under_way:
+            self.under_way.pop(0)()
+
+    async def write(self, lba: int, data: Buffer) -> None:
+        await trio.lowlevel.checkpoint()
+        self._open(lba, len(data))[:] = memoryview(data)

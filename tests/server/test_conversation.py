@@ -10,7 +10,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from tests.server.conftest import Build
-from tests.server.disks import Counting, Hanging, Held
+from tests.server.disks import Counting, Hanging, Held, Independent
 from tests.server.peer import (
     BLOCK,
     OTHER_ISID,
@@ -23,6 +23,7 @@ from tests.server.peer import (
 )
 from trioscsi import Limits, MemoryDisk, Slow
 from trioscsi.backends import BlockDevice
+from trioscsi.errors import BackendError
 from trioscsi.pdu import (
     BHS_LENGTH,
     NO_TASK,
@@ -108,6 +109,79 @@ async def test_answers_of_commands_that_end_together_are_sent_together(
     for _ in commands:
         await peer.receive()
     assert [size for size in sizes if size] == [20 * (BHS_LENGTH + BLOCK)]
+
+
+async def test_storage_that_goes_on_by_itself_needs_no_task_for_a_command(build: Build) -> None:
+    disk = Independent()
+    peer = await build(disk).log_in()
+    write = peer.command(write10(0, 2), b"w" * 2 * BLOCK)
+    await peer.send(write, ping())
+    assert isinstance(await peer.receive(), NopIn)
+    assert len(disk.under_way) == 1
+    disk.end_all()
+    assert (await peer.answer(write)).status == 0
+    reads = [peer.command(read10(lba, 1), reads=BLOCK) for lba in range(3)]
+    await peer.send(*reads)
+    await wait_all_tasks_blocked()
+    disk.end_all()
+    answers = [(await peer.answer(read)).data for read in reads]
+    assert answers == [b"w" * BLOCK, b"w" * BLOCK, bytes(BLOCK)]
+
+
+async def test_what_fails_that_goes_on_by_itself_fails_its_command(
+    build: Build, caplog: pytest.LogCaptureFixture
+) -> None:
+    disk = Independent()
+    peer = await build(disk).log_in()
+    commands = [peer.command(read10(0, 1), reads=BLOCK), peer.command(write10(0, 1), bytes(BLOCK))]
+    await peer.send(*commands)
+    await wait_all_tasks_blocked()
+    disk.fault = BackendError("a head has crashed")
+    disk.end_all()
+    sense = [(await peer.answer(command)).sense_code for command in commands]
+    assert sense == [(3, 0x1100), (3, 0x0C00)]  # UNRECOVERED READ ERROR, WRITE ERROR
+    assert caplog.text.count("storage failed: a head has crashed") == 2
+
+
+async def test_an_abortion_waits_for_what_goes_on_by_itself(
+    build: Build, autojump_clock: MockClock
+) -> None:
+    disk = Independent()
+    house = build(disk)
+    peer, other = await house.log_in(), await house.log_in(OTHER_ISID)
+    write = peer.command(write10(8, 1), b"l" * BLOCK)
+    await peer.send(write)
+    await wait_all_tasks_blocked()
+    (end,) = disk.under_way
+    begin = trio.current_time()
+    await peer.send(peer.task_management(TaskFunction.ABORT_TASK, write), ping())
+    assert isinstance(await peer.receive(), NopIn)
+    # What it still does to its blocks is done before anything that comes later.
+    newer = other.command(write10(8, 1), b"n" * BLOCK)
+    await other.send(newer)
+    await wait_all_tasks_blocked()
+    assert disk.under_way == [end]
+    end()
+    assert (await peer.receive()).response == TaskResult.COMPLETE
+    assert trio.current_time() == begin
+    assert not list(house.target.node.dying)
+    assert (await other.answer(newer)).status == 0
+    assert disk._window(8 * BLOCK, 9 * BLOCK) == b"n" * BLOCK
+
+
+async def test_what_goes_on_by_itself_outlives_its_conversation(build: Build) -> None:
+    disk = Independent()
+    house = build(disk)
+    peer = await house.log_in()
+    await peer.send(*(peer.command(read10(lba, 1), reads=BLOCK) for lba in range(3)))
+    await wait_all_tasks_blocked()
+    peer.close()
+    await wait_all_tasks_blocked()
+    assert house.target.performer.executors == {}
+    assert len(list(house.target.node.dying)) == 3
+    disk.end_all()
+    assert not list(house.target.node.dying)
+    assert house.reactor.elsewhere == 0
 
 
 async def test_more_pdus_than_a_turn_takes_are_all_answered(build: Build) -> None:

@@ -9,9 +9,11 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from tests.server.disks import Hanging
+from tests.server.disks import Hanging, Independent
 from trioscsi import MemoryDisk, ReadOnly, Slow
 from trioscsi.backends import Extent, Space
+from trioscsi.backends.base import Buffer, Then
+from trioscsi.errors import BackendError
 from trioscsi.scsi import (
     AdditionalSense,
     Failed,
@@ -49,6 +51,60 @@ class Plain:
 
 
 Make: TypeAlias = Callable[..., UnitStorage]
+
+
+class Closed(Independent):
+    """Can begin nothing any more."""
+
+    def begin_read(self, lba: int, blocks: int, then: Then) -> Buffer | None:
+        raise BackendError("closed")
+
+    def begin_write(self, lba: int, data: Buffer, then: Then) -> bool:
+        return False
+
+
+def unit_of(disk: Any) -> Unit:
+    return Unit(LogicalUnit(0, target_name=NAME, blocks=disk.blocks), disk)
+
+
+async def test_blocks_are_held_for_what_goes_on_by_itself() -> None:
+    disk = Independent()
+    unit, ended = unit_of(disk), []
+    assert unit.begin_read(0, 8, ended.append) is not None
+    assert unit.begin_write(4, bytes(8 * BLOCK), ended.append, "owner")
+    with trio.move_on_after(0) as waiting:
+        async with unit.ranges.hold(11, 1, exclusive=True):
+            raise AssertionError("it is being written")
+    assert waiting.cancelled_caught
+    disk.end_all()
+    assert ended == [None, None]
+    async with unit.ranges.hold(0, 12, exclusive=True):
+        assert unit.begin_read(20, 1, ended.append) is None
+        assert not unit.begin_write(20, bytes(BLOCK), ended.append, "owner")
+    assert not disk.under_way
+
+
+async def test_what_cannot_be_begun_holds_nothing() -> None:
+    unit = unit_of(Closed())
+    assert unit.begin_read(0, 8, print) is None
+    assert not unit.begin_write(0, bytes(BLOCK), print, "owner")
+    async with unit.ranges.hold(0, 100, exclusive=True):
+        pass
+
+
+async def test_nothing_begins_where_there_are_no_blocks_any_more() -> None:
+    disk = Independent()
+    unit = unit_of(disk)
+    unit.logical.blocks -= 8
+    assert unit.begin_read(disk.blocks - 8, 1, print) is None
+    assert not unit.begin_write(disk.blocks - 9, bytes(2 * BLOCK), print, "owner")
+    assert unit.begin_write(disk.blocks - 10, bytes(2 * BLOCK), print, "owner")
+
+
+async def test_a_disk_that_does_not_go_on_by_itself_begins_nothing() -> None:
+    unit = unit_of(Plain())
+    assert unit.begin_read(0, 1, print) is None
+    assert not unit.begin_write(0, bytes(BLOCK), print, "owner")
 
 
 @pytest.fixture

@@ -29,6 +29,9 @@ LONGEST = 2**30
 _SETUP, _ENTER = 425, 426  # the system calls
 # Places of both queues and features, then where the parts of each queue are.
 _PARAMETERS = Struct("=2I 12x I 16x 3I 12x I 12x 3I 8x I 16x")
+_FLAGS = Struct("=8x I")
+_COOPERATE = 1 << 8
+"""The flag (Linux 5.19) to wait with results for our next system call, and not to interrupt us."""
 _NEEDED = 1 << 9 | 0b1011  # workers that are threads of ours (Linux 5.12), and what came before
 _ENTRIES_AT = 0x10000000  # of the descriptor; both queues are at 0
 _ENTRY = Struct("=BBHiQQIIQ24x")
@@ -71,8 +74,12 @@ class Ring:
         if sys.platform != "linux" or platform.machine() != "x86_64":
             raise OSError(errno.ENOSYS, "not on this system")
         block = ctypes.create_string_buffer(_PARAMETERS.size)
-        ctypes.memmove(ctypes.addressof(block) + 8, (1 << 8).to_bytes(4, "little"), 4)
-        self.descriptor = _system_call(_SETUP, places, ctypes.addressof(block))
+        try:
+            _FLAGS.pack_into(block, 0, _COOPERATE)
+            self.descriptor = _system_call(_SETUP, places, ctypes.addressof(block))
+        except OSError:  # an older kernel, as a rule
+            _FLAGS.pack_into(block, 0, 0)
+            self.descriptor = _system_call(_SETUP, places, ctypes.addressof(block))
         self._let_go = weakref.finalize(self, os.close, self.descriptor)
         places, results, features, *parts = _PARAMETERS.unpack(block)
         if features & _NEEDED != _NEEDED:
