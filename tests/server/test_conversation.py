@@ -23,6 +23,7 @@ from tests.server.peer import (
 )
 from trioscsi import Limits, MemoryDisk, Slow
 from trioscsi.backends import BlockDevice
+from trioscsi.backends.base import Buffer, Then
 from trioscsi.errors import BackendError
 from trioscsi.pdu import (
     BHS_LENGTH,
@@ -141,6 +142,24 @@ async def test_what_fails_that_goes_on_by_itself_fails_its_command(
     sense = [(await peer.answer(command)).sense_code for command in commands]
     assert sense == [(3, 0x1100), (3, 0x0C00)]  # UNRECOVERED READ ERROR, WRITE ERROR
     assert caplog.text.count("storage failed: a head has crashed") == 2
+
+
+async def test_what_goes_on_by_itself_has_to_be_read_whole(
+    build: Build, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Short(Independent):
+        def begin_read(self, lba: int, blocks: int, then: Then) -> Buffer | None:
+            buffer = super().begin_read(lba, blocks, then)
+            return None if buffer is None else buffer[:-1]
+
+    disk = Short()
+    peer = await build(disk).log_in()
+    read = peer.command(read10(0, 1), reads=BLOCK)
+    await peer.send(read)
+    await wait_all_tasks_blocked()
+    disk.end_all()
+    assert (await peer.answer(read)).status == 2
+    assert "Short.begin_read returned 511 bytes instead of 512" in caplog.text
 
 
 async def test_an_abortion_waits_for_what_goes_on_by_itself(

@@ -15,7 +15,7 @@ Method: TypeAlias = Callable[..., Any]
 CD_BLOCK_SIZE = 2048
 
 NOT_WAITING = ("read_now", "write_now", "window")
-_PAST_ALL = ("begin_read", "begin_write", "window")
+PAST_ALL = ("begin_read", "begin_write", "window")
 _READING = ("read", "extents")
 
 
@@ -31,7 +31,7 @@ class Wrapper(BlockDevice):
         for name in ("read", "write", *OPTIONAL):
             # Nothing can stand around memory, or around what goes on by itself: what is put into
             # a window does not pass here.
-            method = None if name in _PAST_ALL else getattr(disk, name, None)
+            method = None if name in PAST_ALL else getattr(disk, name, None)
             if method is not None and (around := self.around(name, method)) is not None:
                 setattr(self, name, around)
 

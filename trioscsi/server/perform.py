@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 import trio
 
+from trioscsi.backends import Buffer
 from trioscsi.errors import BackendError
 from trioscsi.pdu import TaskAttribute
 from trioscsi.protocol import (
@@ -352,10 +353,13 @@ class Performer:
 
         ``ended`` is called with what answers the task then; if not, `run` has to be used.
         """
-        unit, data = self._unit(task), None
+        unit, expected = self._unit(task), 0
+        data: Buffer | None = None
 
         def then(error: BackendError | None) -> None:
             unit.waiting.discard(task)
+            if error is None and data is not None and len(data) != expected:
+                error = unit.supervised.wrong_length("begin_read", data, expected)
             if error is None:
                 answer = partial(task.connection.answers.finish, task, data or b"")
             else:
@@ -363,6 +367,7 @@ class Performer:
             ended(partial(self.task_sets.goes_on, task, answer) if self._watched else answer)
 
         if type(plan) is Read:
+            expected = plan.blocks * unit.logical.block_size
             data = unit.begin_read(plan.lba, plan.blocks, then)
             return data is not None
         if type(plan) is Write and not plan.fua:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 import attrs
@@ -21,7 +21,6 @@ from trioscsi.backends import (
 )
 from trioscsi.backends.base import Then
 from trioscsi.difference import first_difference
-from trioscsi.errors import BackendError
 from trioscsi.scsi import Failed, LogicalUnit, Nexus, Plan, Refusal, Sense
 from trioscsi.server.ranges import Ranges
 from trioscsi.server.supervised import Supervised
@@ -80,8 +79,10 @@ class Unit:
         claim = self.ranges.hold(lba, blocks)
         claim.enter()
         buffer = None
-        with suppress(BackendError):  # it will be said of what waits for it
+        try:
             buffer = self.can.begin_read(lba, blocks, claim.until(then))
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is the backend's
+            self.supervised.fault("begin_read", error)  # it will be said of what waits instead
         if buffer is None:
             claim.leave()
         return buffer
@@ -97,8 +98,10 @@ class Unit:
         claim = self.ranges.hold(lba, blocks, owner=owner)
         claim.enter()
         has_begun = False
-        with suppress(BackendError):
+        try:
             has_begun = self.can.begin_write(lba, data, claim.until(then))
+        except Exception as error:  # noqa: BLE001 - as above
+            self.supervised.fault("begin_write", error)
         if not has_begun:
             claim.leave()
         return has_begun

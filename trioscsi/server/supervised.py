@@ -8,7 +8,7 @@ from typing import Any
 
 from trioscsi.backends import BlockDevice, Buffer, Wrapper
 from trioscsi.backends.threads import failure
-from trioscsi.backends.wrappers import NOT_WAITING, Method
+from trioscsi.backends.wrappers import NOT_WAITING, PAST_ALL, Method
 from trioscsi.errors import BackendError, BackendFault, UsageError
 
 log = logging.getLogger("trioscsi")
@@ -31,9 +31,10 @@ class Supervised(Wrapper):
         self.name = name_of(disk)
         self._told: set[tuple[str, type]] = set()
         super().__init__(disk)
-        window = getattr(disk, "window", None)
-        if window is not None:
-            self.window = window
+        for name in PAST_ALL:
+            method = getattr(disk, name, None)
+            if method is not None:
+                setattr(self, name, method)
 
     def around(self, name: str, method: Method) -> Method | None:
         """The same, and what it raises is an error of storage."""
