@@ -247,6 +247,15 @@ async def test_nobody_waits_for_a_call_that_hangs_although_they_were_quick() -> 
         go_on.set()
 
 
+async def test_loops_of_calls_end_when_they_are_cancelled() -> None:
+    threads = Threads("disk", width=1, clock=at_once)
+    with trio.CancelScope() as scope:
+        while True:
+            await threads.run(at_once)
+            scope.cancel()
+    assert scope.cancelled_caught
+
+
 async def test_threads_serve_one_run_after_another() -> None:
     threads = Threads("disk", width=1, clock=at_once)
     await trio.to_thread.run_sync(trio.run, threads.run, at_once)

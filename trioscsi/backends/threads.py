@@ -96,6 +96,7 @@ class Threads:
 
         Raises `BackendError` for its OSError (`OutOfSpace` where that is it), and after `close`.
         """
+        await trio.lowlevel.checkpoint_if_cancelled()
         if self._closed:
             raise BackendError(f"{self._name} is closed")
         return await self._run(call, *args)
