@@ -3,8 +3,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 import pytest
+import trio
 
-from tests.conformance.playing import played
+from tests.conformance.playing import played, played_by
 from trioscsi.conformance import Rule, Verdict
 from trioscsi.conformance.bench.link import Link
 from trioscsi.conformance.bench.logins import (
@@ -20,7 +21,10 @@ from trioscsi.conformance.bench.logins import (
 from trioscsi.conformance.bench.outcome import Outcome
 from trioscsi.conformance.bench.play import Play
 from trioscsi.conformance.bench.scenario import Ability, Drive, Scenario
-from trioscsi.conformance.drivers.driver import How
+from trioscsi.conformance.drivers.driver import Ending, How, Where
+from trioscsi.conformance.drivers.in_house import InHouse
+from trioscsi.conformance.drivers.partner import Partner
+from trioscsi.conformance.scenarios import SCENARIOS
 from trioscsi.initiator.deviations import Deviation
 from trioscsi.initiator.mutants import MUTANTS
 from trioscsi.pdu import LoginRequest
@@ -112,6 +116,41 @@ def test_an_initiator_that_does_not_go_on_breaks_the_rule():
     outcome = outcome_of(act, deviation=MUTANTS["login-impatient"])
     assert outcome.says == "it gives up (the initiator has closed the connection)"
     assert outcome_of(use).says == "it fails (the initiator has closed the connection)"
+
+
+class Mute(InHouse):
+    """Our own initiator, which logs in and then says nothing, on an open connection."""
+
+    async def drive(self, drive: Drive, where: Where) -> Ending:
+        async with Partner().connect(where):
+            await trio.sleep_forever()
+        raise AssertionError("it sleeps until it is cancelled")
+
+
+@pytest.mark.parametrize(
+    ("number", "verdict"),
+    [
+        ("LG-06", Verdict.INCONCLUSIVE),
+        ("NG-01", Verdict.INCONCLUSIVE),
+        ("NG-20", Verdict.NOT_EXERCISED),
+    ],
+)
+def test_an_initiator_that_hangs_after_its_login_has_not_failed_to_log_in(
+    number: str, verdict: Verdict
+):
+    outcome = played_by(SCENARIOS[number], Mute())
+    assert (outcome.verdict, outcome.says) == (
+        verdict,
+        "it has logged in, and then says nothing more",
+    )
+
+
+def test_an_initiator_that_hangs_before_the_end_of_its_login_breaks_the_rule():
+    async def act(play: Play) -> None:
+        held = await hold(play, stage=Stage.SECURITY)
+        await expect_use(play, held.link, "it hangs")
+
+    assert outcome_of(act).says.startswith("it hangs (no ScsiCommand or ")
 
 
 def test_an_initiator_that_does_not_ask_for_the_next_stage_again_is_not_waited_for():

@@ -194,12 +194,18 @@ async def each_login(
 
 
 async def expect_use(play: Play, link: Link, breach: str, rule: Rule | None = None) -> None:
-    """The rule asks that the login succeeds: the initiator goes on to use the session."""
+    """The rule asks that the login succeeds: the initiator goes on to use the session.
+
+    Raises NotExercised for one that does neither that nor leave: it has logged in, as far as can be
+    seen.
+    """
     try:
         await link.see(*_USES, within=10)
     except (Left, Silence) as what:
         if isinstance(what, Left) and what.side is Side.TARGET:
             raise
+        if isinstance(what, Silence) and link.known.logged_in:
+            raise NotExercised("it has logged in, and then says nothing more") from None
         play.check(False, f"{breach} ({what})", rule)
         raise Stop from None
     play.check(True, breach, rule)
