@@ -12,7 +12,7 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from trioscsi.backends import Abilities, Extent, FileDisk
+from trioscsi.backends import Abilities, Extent, FileDisk, opening
 from trioscsi.backends import file as module
 from trioscsi.backends.journal import Beside, Journal, Opened
 from trioscsi.errors import BackendError, UsageError
@@ -254,7 +254,10 @@ async def test_a_disk_whose_transfers_hang_is_given_up(
     os.close(reader)
 
 
-def test_a_disk_that_is_forgotten_gives_its_file_free(tmp_path: Path) -> None:
+def test_a_disk_that_is_forgotten_gives_its_file_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(opening, "sleep", lambda _: None)
     path = tmp_path / "disk.img"
     disk = FileDisk(path, size="1MiB")
     with pytest.raises(UsageError, match="in use"):

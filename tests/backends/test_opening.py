@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from trioscsi.backends import FileDisk
+from trioscsi.backends import FileDisk, opening
 from trioscsi.backends.opening import ask_physical_block, measure, open_storage
 from trioscsi.errors import BackendError, UsageError
 
@@ -61,7 +61,10 @@ def test_a_file_of_the_right_size_is_left_as_it_is(image: Path) -> None:
     assert image.read_bytes() == b"x" * 1024
 
 
-def test_a_file_is_for_one_disk_unless_all_only_read(image: Path) -> None:
+def test_a_file_is_for_one_disk_unless_all_only_read(
+    image: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(opening, "sleep", lambda _: None)
     writer = opened(image)
     assert "is in use" in refusal(image)
     assert "is in use" in refusal(image, read_only=True)
@@ -70,6 +73,22 @@ def test_a_file_is_for_one_disk_unless_all_only_read(image: Path) -> None:
     assert "is in use" in refusal(image)
     for descriptor in readers:
         os.close(descriptor)
+
+
+def test_a_file_that_its_last_user_is_about_to_let_go_is_waited_for(
+    image: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    last, pauses = opened(image), 0
+
+    def sleep(seconds: float) -> None:
+        nonlocal pauses
+        pauses += 1
+        if pauses == round(1 / seconds):
+            os.close(last)
+
+    monkeypatch.setattr(opening, "sleep", sleep)
+    os.close(opened(image))
+    assert pauses == 100
 
 
 def test_every_refusal_says_what_is_wrong(tmp_path: Path, image: Path) -> None:

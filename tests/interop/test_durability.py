@@ -40,6 +40,7 @@ def test_a_killed_server_has_kept_what_was_synchronized(tmp_path: Path) -> None:
                 for place in loose:
                     writer.write(place * BLOCKS, random.randbytes(BLOCKS * BLOCK))
                 server.kill()
+            recovered(disk)
             found = disk.read_bytes()
             for place in range(PLACES):
                 part = slice(place * BLOCKS * BLOCK, (place + 1) * BLOCKS * BLOCK)
@@ -72,5 +73,5 @@ def test_a_killed_server_has_done_all_of_an_atomic_write_or_nothing(tmp_path: Pa
 
 
 def recovered(path: Path) -> None:
-    """Open a disk and close it, as the next server does."""
+    """Open a disk and close it, as the next server does: once nothing is under way any more."""
     trio.run(FileDisk(path).close)

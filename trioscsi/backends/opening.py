@@ -8,11 +8,19 @@ import os
 import stat
 import sys
 from pathlib import Path
+from time import sleep
 
 from trioscsi.backends.sizes import count_blocks, format_size
 from trioscsi.errors import BackendError, UsageError
 
 _BLKPBSZGET = 0x127B  # linux/fs.h
+
+
+_LOOKS = 200
+"""How often a lock is tried before the file counts as in use."""
+
+_PAUSE = 0.01
+"""Seconds from one try to the next."""
 
 
 def open_storage(path: Path, *, size: int | None, block_size: int, read_only: bool) -> int:
@@ -36,7 +44,7 @@ def open_storage(path: Path, *, size: int | None, block_size: int, read_only: bo
     except OSError as error:
         raise _explain(error, path) from error
     try:
-        if not lock(descriptor, shared=read_only):
+        if not _lock_in_time(descriptor, shared=read_only):
             raise UsageError(f"{path} is in use: another disk or program has locked it")
         if size is not None:
             _apply_size(descriptor, path, size, new=new)
@@ -76,6 +84,18 @@ def _flags(path: Path, *, create: bool, read_only: bool) -> int:
         # Alone on a block device this is Linux's test that nobody has mounted it.
         return os.O_RDWR | os.O_EXCL | os.O_CLOEXEC
     return os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if create else 0)
+
+
+def _lock_in_time(descriptor: int, *, shared: bool) -> bool:
+    """As `lock`, if need be a little later.
+
+    What a server that was killed had given to io_uring keeps its files open until that is over.
+    """
+    for _ in range(_LOOKS):
+        if lock(descriptor, shared=shared):
+            return True
+        sleep(_PAUSE)
+    return lock(descriptor, shared=shared)
 
 
 def lock(descriptor: int, *, shared: bool = False) -> bool:
