@@ -3,7 +3,6 @@ from __future__ import annotations
 import errno
 import threading
 from functools import partial
-from itertools import count
 
 import pytest
 import trio
@@ -210,7 +209,7 @@ async def test_quick_calls_share_a_thread_and_the_loop_is_woken_for_all_of_them(
     async def call(number: int) -> None:
         results.append(await threads.run(work, number))
 
-    threads = Watched("disk", width=4, clock=at_once)
+    threads = Watched("disk", width=4, quick=True, clock=at_once)
     await threads.run(at_once)
     wake_ups = 0
     async with trio.open_nursery() as nursery:
@@ -224,8 +223,33 @@ async def test_quick_calls_share_a_thread_and_the_loop_is_woken_for_all_of_them(
     assert len(places) == 1
 
 
-async def test_slow_calls_have_a_thread_each() -> None:
-    threads = Threads("disk", width=4, clock=count().__next__)
+async def test_who_has_waited_for_long_is_told_before_the_others_have_ended() -> None:
+    now = iter(range(100))
+    threads = Threads("disk", width=1, quick=True, clock=lambda: next(now))
+    go_on, begun = threading.Event(), threading.Event()
+    ends: list[int] = []
+
+    def last() -> int:
+        begun.set()
+        assert go_on.wait(10)
+        return 2
+
+    async def call(number: int) -> None:
+        ends.append(await threads.run(last if number == 2 else lambda: number))
+
+    async with trio.open_nursery() as nursery:
+        for number in range(3):
+            nursery.start_soon(call, number)
+            await trio.lowlevel.checkpoint()
+        await trio.to_thread.run_sync(begun.wait, 10)
+        while len(ends) < 2:
+            await trio.lowlevel.checkpoint()
+        go_on.set()
+    assert sorted(ends) == [0, 1, 2]
+
+
+async def test_calls_have_a_thread_each_unless_they_are_quick() -> None:
+    threads = Threads("disk", width=4)
     both = threading.Barrier(2)
     await threads.run(at_once)
     async with trio.open_nursery() as nursery:
@@ -233,8 +257,8 @@ async def test_slow_calls_have_a_thread_each() -> None:
         nursery.start_soon(threads.run, partial(both.wait, 10))
 
 
-async def test_nobody_waits_for_a_call_that_hangs_although_they_were_quick() -> None:
-    threads = Threads("disk", width=2, clock=at_once)
+async def test_nobody_waits_for_a_call_that_hangs_although_they_are_quick() -> None:
+    threads = Threads("disk", width=2, quick=True)
     go_on = threading.Event()
     await threads.run(at_once)
     async with trio.open_nursery() as nursery:
@@ -248,7 +272,7 @@ async def test_nobody_waits_for_a_call_that_hangs_although_they_were_quick() -> 
 
 
 async def test_loops_of_calls_end_when_they_are_cancelled() -> None:
-    threads = Threads("disk", width=1, clock=at_once)
+    threads = Threads("disk", width=1)
     with trio.CancelScope() as scope:
         while True:
             await threads.run(at_once)
@@ -257,7 +281,7 @@ async def test_loops_of_calls_end_when_they_are_cancelled() -> None:
 
 
 async def test_threads_serve_one_run_after_another() -> None:
-    threads = Threads("disk", width=1, clock=at_once)
+    threads = Threads("disk", width=1)
     await trio.to_thread.run_sync(trio.run, threads.run, at_once)
     assert await threads.run(at_once) == 0
 

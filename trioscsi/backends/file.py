@@ -72,6 +72,7 @@ class FileDisk:
         self.granularity = max(os.fstat(self._descriptor).st_blksize, block_size)
         self._name = os.fspath(path)
         self._threads = Threads(self._name, width=_THREADS)
+        self._writers = Threads(self._name, width=_THREADS, quick=True)
         self._uring: Uring | None = None
         self._has_looked_for_uring = False
         self._arena = Arena()
@@ -124,7 +125,8 @@ class FileDisk:
         if (uring := self._find_uring()) is not None:
             await uring.write(self._descriptor, data, lba * self.block_size)
         else:
-            await self._run(write_fully, [memoryview(data)], lba * self.block_size)
+            offset = lba * self.block_size
+            await self._writers.run(write_fully, self._descriptor, [memoryview(data)], offset)
 
     def begin_read(self, lba: int, blocks: int, then: Then) -> memoryview | None:
         """See `Abilities.begin_read`: None where there is no io_uring."""
@@ -202,6 +204,7 @@ class FileDisk:
     def abandon(self) -> None:
         """See `Abilities.abandon`."""
         self._threads.abandon()
+        self._writers.abandon()
         if self._uring is not None:
             self._uring.abandon()
 
@@ -210,8 +213,13 @@ class FileDisk:
         self._read_flags = self._write_flags = None
         self._has_looked_for_uring = True
         if self._uring is not None:
-            await self._uring.close(partial(self._threads.close, self._end))
+            await self._uring.close(self._close_threads)
         else:
+            await self._close_threads()
+
+    async def _close_threads(self) -> None:
+        await self._writers.close()
+        if not self._writers.given_up:
             await self._threads.close(self._end)
 
     def _end(self) -> None:

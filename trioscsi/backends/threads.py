@@ -6,7 +6,6 @@ import errno
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from math import inf
 from threading import Lock
 from time import perf_counter
 from typing import Any, Protocol, TypeVar, cast
@@ -22,9 +21,6 @@ from trioscsi.errors import BackendError, OutOfSpace
 T = TypeVar("T")
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
-
-_QUICK = 250e-6
-"""Seconds that a call takes as a rule, if it takes no more than to change threads does."""
 
 _TOGETHER = 0.001
 """Seconds for which a quick call waits for others to end, to be told of together with them."""
@@ -54,23 +50,33 @@ class Threads:
     A call under way cannot be called off: if its task is cancelled, the task stays until the call
     is over, so that the call has its buffer for itself; or until all is given up: see `abandon`.
 
-    While calls are quick, as writes to the page cache are, one thread does all of them, and the
-    loop is woken once for several: Python runs one thread at a time, and to change between them
-    takes ten times as long as such a call.  Each slow call has its own thread, and nobody waits
-    for long for one that hangs.
+    Each call has a thread of its own.  Where calls are ``quick`` as a rule, as writes to the page
+    cache are, one thread does all of them, and the loop is woken once for several: Python runs one
+    thread at a time, and to change between them takes ten times as long as such a call.  There,
+    too, nobody waits for long for one that hangs.
 
     The threads are not those of `trio.to_thread`: `trio.from_thread` wants a token in them.
     """
 
-    def __init__(self, name: str, *, width: int, clock: Callable[[], float] = perf_counter) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        width: int,
+        quick: bool = False,
+        clock: Callable[[], float] = perf_counter,
+    ) -> None:
         """``name``: what errors begin with; ``width``: how many calls may run at once.
 
         ``clock`` tells the time in threads, in seconds.
         """
         self._name = name
         self._width = width
+        self._quick = quick
         self._clock = clock
-        self._closed = self._given_up = False
+        self._closed = False
+        self.given_up = False
+        """Whether calls still use what they use, although nobody waits for them any more."""
         self._calls: set[_Call] = set()
         """Those whose tasks wait."""
         self._is_watched = False
@@ -88,8 +94,6 @@ class Threads:
         self._ends = 0
         """Calls that have ever ended."""
         self._threads = 0
-        self._pace = inf
-        """Seconds that a call takes, as far as is known."""
 
     async def run(self, call: Callable[..., T], *args: object) -> T:
         """Run ``call(*args)``.
@@ -109,7 +113,7 @@ class Threads:
         with self._lock:
             self._queue.append(mine)
         self._engage()
-        if not self._is_watched:
+        if self._quick and not self._is_watched:
             self._is_watched = True
             trio.lowlevel.spawn_system_task(self._watch, name=f"watch over {self._name}")
 
@@ -129,11 +133,11 @@ class Threads:
     def _engage(self, *, at_once: bool = False) -> None:
         """Let another thread help, if something waits that those which are there will not do soon.
 
-        With ``at_once`` they will not, however quick they were.
+        With ``at_once`` they will not, however quick they are as a rule.
         """
         with self._lock:
-            slow = at_once or not self._threads or self._pace > _QUICK
-            one_more = slow and bool(self._queue) and self._threads < self._width
+            alone = at_once or not self._threads or not self._quick
+            one_more = alone and bool(self._queue) and self._threads < self._width
             self._threads += one_more
         if one_more:
             trio.lowlevel.start_thread_soon(self._work, _unwrap, f"{self._name} transfer")
@@ -141,25 +145,23 @@ class Threads:
     def _work(self) -> None:
         """In a thread: do what waits, as long as something does."""
         while (mine := self._next()) is not None:
-            begin = self._clock()
             mine.result = outcome.capture(mine.call)
-            if self._has_ended(mine, begin, self._clock()):
+            if self._has_ended(mine):
                 with suppress(trio.RunFinishedError):  # all was given up, and has ended
                     mine.token.run_sync_soon(self._deliver)
 
-    def _has_ended(self, call: _Call, begin: float, end: float) -> bool:
+    def _has_ended(self, call: _Call) -> bool:
         """In a thread: note the end of a call; whether the loop is to be told of it now."""
+        now = self._clock()
         with self._lock:
-            took = end - begin
-            self._pace = took if self._pace == inf else self._pace + (took - self._pace) / 8
             self._ends += 1
             if not self._ended:
-                self._ended_since = end
+                self._ended_since = now
             self._ended.append(call)
             if self._told:
                 return False
-            waited = end - self._ended_since > _TOGETHER
-            self._told = waited or self._pace > _QUICK or not self._queue
+            may_wait = self._quick and bool(self._queue) and now - self._ended_since <= _TOGETHER
+            self._told = not may_wait
             return self._told
 
     def _next(self) -> _Call | None:
@@ -201,7 +203,7 @@ class Threads:
         What the calls use stays as it is until the program ends, as they may still go on.
         """
         if self._calls:
-            self._closed = self._given_up = True
+            self._closed = self.given_up = True
             with self._lock:
                 self._queue.clear()
             for mine in list(self._calls):
@@ -209,7 +211,7 @@ class Threads:
                 error = BackendError(f"{self._name} was given up while a call hung")
                 trio.lowlevel.reschedule(mine.task, outcome.Error(error))
 
-    async def close(self, last: Callable[[], object]) -> None:
+    async def close(self, last: Callable[[], object] | None = None) -> None:
         """Refuse further calls, wait for those under way, then run ``last``; even if cancelled.
 
         If they are given up ``last`` is not run: it may let go of what they use.
@@ -222,7 +224,7 @@ class Threads:
         with trio.CancelScope(shield=True):
             if self._calls:
                 await self._none_left.wait()
-            if not self._given_up:
+            if last is not None and not self.given_up:
                 await self._run(last)
 
 
