@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +19,11 @@ def opened(path: Path, size: int | None = None, *, read_only: bool = False) -> i
 
 def identity(status: os.stat_result) -> tuple[int, int]:
     return status.st_dev, status.st_ino
+
+
+@pytest.fixture(autouse=True)
+def _no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(opening, "sleep", lambda _: None)
 
 
 @pytest.fixture
@@ -61,10 +68,7 @@ def test_a_file_of_the_right_size_is_left_as_it_is(image: Path) -> None:
     assert image.read_bytes() == b"x" * 1024
 
 
-def test_a_file_is_for_one_disk_unless_all_only_read(
-    image: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(opening, "sleep", lambda _: None)
+def test_a_file_is_for_one_disk_unless_all_only_read(image: Path) -> None:
     writer = opened(image)
     assert "is in use" in refusal(image)
     assert "is in use" in refusal(image, read_only=True)
@@ -89,6 +93,26 @@ def test_a_file_that_its_last_user_is_about_to_let_go_is_waited_for(
     monkeypatch.setattr(opening, "sleep", sleep)
     os.close(opened(image))
     assert pauses == 100
+
+
+def test_a_device_that_its_last_user_is_about_to_let_go_is_waited_for(
+    image: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_busy, opens = True, os.open
+
+    def open_device(*arguments: Any) -> int:
+        if is_busy:
+            raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
+        return opens(*arguments)
+
+    def sleep(_: float) -> None:
+        nonlocal is_busy
+        is_busy = False
+
+    monkeypatch.setattr(os, "open", open_device)
+    assert "in use" in refusal(image)
+    monkeypatch.setattr(opening, "sleep", sleep)
+    os.close(opened(image))
 
 
 def test_every_refusal_says_what_is_wrong(tmp_path: Path, image: Path) -> None:

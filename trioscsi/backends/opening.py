@@ -7,20 +7,24 @@ import fcntl
 import os
 import stat
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from time import sleep
+from typing import TypeVar
 
 from trioscsi.backends.sizes import count_blocks, format_size
 from trioscsi.errors import BackendError, UsageError
 
 _BLKPBSZGET = 0x127B  # linux/fs.h
 
-
 _LOOKS = 200
-"""How often a lock is tried before the file counts as in use."""
+"""How often a file is tried before it counts as in use."""
 
 _PAUSE = 0.01
 """Seconds from one try to the next."""
+
+T = TypeVar("T")
 
 
 def open_storage(path: Path, *, size: int | None, block_size: int, read_only: bool) -> int:
@@ -38,14 +42,15 @@ def open_storage(path: Path, *, size: int | None, block_size: int, read_only: bo
         count_blocks(size, block_size)
     new = size is not None and not path.exists()
     try:
-        descriptor = os.open(
-            path, _flags(path, create=size is not None, read_only=read_only), 0o666
-        )
+        flags = _flags(path, create=size is not None, read_only=read_only)
+        descriptor = _as_soon_as_unused(partial(os.open, path, flags, 0o666))
     except OSError as error:
         raise _explain(error, path) from error
     try:
-        if not _lock_in_time(descriptor, shared=read_only):
-            raise UsageError(f"{path} is in use: another disk or program has locked it")
+        try:
+            _as_soon_as_unused(partial(_lock, descriptor, shared=read_only))
+        except BlockingIOError:
+            raise UsageError(f"{path} is in use: another disk or program has locked it") from None
         if size is not None:
             _apply_size(descriptor, path, size, new=new)
         _check_size(measure(descriptor), path, block_size)
@@ -86,16 +91,25 @@ def _flags(path: Path, *, create: bool, read_only: bool) -> int:
     return os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if create else 0)
 
 
-def _lock_in_time(descriptor: int, *, shared: bool) -> bool:
-    """As `lock`, if need be a little later.
+def _as_soon_as_unused(attempt: Callable[[], T]) -> T:
+    """What ``attempt`` returns, tried for a while as long as a file is in use.
 
     What a server that was killed had given to io_uring keeps its files open until that is over.
+    Raises OSError.
     """
     for _ in range(_LOOKS):
-        if lock(descriptor, shared=shared):
-            return True
+        try:
+            return attempt()
+        except OSError as error:
+            if error.errno not in (errno.EBUSY, errno.EWOULDBLOCK):
+                raise
         sleep(_PAUSE)
-    return lock(descriptor, shared=shared)
+    return attempt()
+
+
+def _lock(descriptor: int, *, shared: bool) -> None:
+    if not lock(descriptor, shared=shared):
+        raise BlockingIOError(errno.EWOULDBLOCK, os.strerror(errno.EWOULDBLOCK))
 
 
 def lock(descriptor: int, *, shared: bool = False) -> bool:
