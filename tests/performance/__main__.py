@@ -22,6 +22,11 @@ from tests.performance.special import Special, all_specials
 
 _SPECIAL = "special"
 _PATH = click.Path(dir_okay=False, path_type=Path)
+_FOLDER = click.option(
+    "--folder",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Serve files that are here.  [default: in memory, on tmpfs]",
+)
 
 
 @click.group(
@@ -46,11 +51,7 @@ _PATH = click.Path(dir_okay=False, path_type=Path)
 @click.option("--rounds", type=click.IntRange(1), default=3, show_default=True)
 @click.option("--seconds", type=click.FloatRange(0.05), help="Of a run.  [default: 1; quick: 0.5]")
 @click.option("--pin", is_flag=True, help="Keep servers and clients on different processors.")
-@click.option(
-    "--folder",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Serve files that are here.  [default: in memory, on tmpfs]",
-)
+@_FOLDER
 @click.option("--json", "json_file", type=_PATH, help="Write all figures here.")
 @click.option("--svg", "svg_file", type=_PATH, help="Draw the ratios to tgt here.")
 @click.option(
@@ -132,12 +133,13 @@ def micro(patterns: tuple[str, ...]) -> None:
 @main.command()
 @click.option("--minutes", type=click.FloatRange(0.05), default=60.0, show_default=True)
 @click.option("--seed", type=int, default=1, show_default=True, help="Of what happens when.")
+@_FOLDER
 @click.option("--svg", "svg_file", type=_PATH, help="Draw the server's memory over time here.")
-def soak(minutes: float, seed: int, svg_file: Path | None) -> None:
+def soak(minutes: float, seed: int, folder: Path | None, svg_file: Path | None) -> None:
     """Change the load all the time, and see whether the server's memory grows.
 
     Sessions come and go, commands are aborted, clients are killed, data have digests or not, on a
-    memory disk and a file on tmpfs.  All of it takes a quarter of a processor.  The exit status is
+    memory disk and a file.  All of it takes a quarter of a processor.  The exit status is
     1 if the memory has grown once it was warm.
     """
     from tests.performance import soak as soaking
@@ -145,7 +147,7 @@ def soak(minutes: float, seed: int, svg_file: Path | None) -> None:
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
-        soaked = soaking.soak(minutes * 60, seed, click.echo)
+        soaked = soaking.soak(minutes * 60, seed, click.echo, folder)
     except BenchmarkError as error:
         raise click.ClickException(str(error)) from error
     click.echo(soaking.report(soaked))

@@ -78,9 +78,14 @@ class Soaked:
         return round(median(look.resident for look in self.looks[-part:]) - first)
 
 
-def soak(seconds: float, seed: int = 1, tell: Callable[[str], None] = lambda _: None) -> Soaked:
-    """Keep the server busy for so long; ``tell`` gets a line a minute."""
-    with bench(with_tgt=False) as running:
+def soak(
+    seconds: float,
+    seed: int = 1,
+    tell: Callable[[str], None] = lambda _: None,
+    folder: Path | None = None,
+) -> Soaked:
+    """Keep the server busy for so long; ``tell`` gets a line a minute; ``folder``: see `bench`."""
+    with bench(with_tgt=False, folder=folder) as running:
         units = [unit for unit in running.units if unit.keeps_data]
         return _Soak(running.programs, units, random.Random(seed), tell).run(seconds)
 

@@ -37,8 +37,6 @@ class _Transfer:
     offset: int = 0
     """Of what is still to be done, in the file."""
     done: int = 0
-    number: int = 0
-    """That of the operation that is under way."""
 
 
 class Uring:
@@ -156,7 +154,7 @@ class Uring:
         if transfer.buffer is not None:
             address = transfer.buffer.address + transfer.done
         length = min(transfer.length - transfer.done, LONGEST)
-        number = transfer.number = next(self._numbers)
+        number = next(self._numbers)
         is_alone = not self._under_way
         self._under_way[number] = transfer
         self._ring.put(
