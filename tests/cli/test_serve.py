@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
@@ -405,3 +406,20 @@ def test_the_first_line_says_where_the_disk_is(tmp_path: Path) -> None:
     with serving(tmp_path / "log", "memory:1MiB", "--name", f"{NAME}.x") as server:
         assert server.first_line == f"ready: iscsi://127.0.0.1:{server.port}/{NAME}.x/0"
         assert server.port > 0
+
+
+async def test_what_is_there_when_serving_begins_is_no_garbage_to_look_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    steps: list[str] = []
+
+    def announce(*_: object) -> None:
+        steps.append("announced")
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(gc, "freeze", lambda: steps.append("frozen"))
+    monkeypatch.setattr(module, "_announce", announce)
+    await module._serve(
+        Target("iqn.2026-11.example:disk", MemoryDisk("1MiB"), listen="127.0.0.1:0")
+    )
+    assert steps == ["frozen", "announced"]

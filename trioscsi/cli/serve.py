@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 import signal
 import socket
@@ -285,6 +286,9 @@ async def _serve_until_signalled(target: Target) -> None:
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with trio.open_nursery() as nursery:
             addresses: list[Address] = await nursery.start(target.serve)
+            # What is there by now stays.  To look through it, whenever Python collects garbage,
+            # would hold up all sessions for some 25 milliseconds.
+            gc.freeze()
             _announce(target, addresses)
             notify("READY=1")
             await anext(signals)
