@@ -179,7 +179,8 @@ class Threads:
         for mine in ended:
             if mine in self._calls:
                 self._over(mine)
-                trio.lowlevel.reschedule(mine.task, mine.result)  # type: ignore[arg-type]
+                assert mine.result is not None, "it has ended"
+                trio.lowlevel.reschedule(mine.task, mine.result)
 
     async def _watch(self) -> None:
         """As long as calls are waited for: see to it that none waits for one that hangs."""

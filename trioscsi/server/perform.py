@@ -77,7 +77,7 @@ class Executor(Protocol):
     """Where the initiator is: ``host:port``."""
 
     def start(self, task: Task, plan: Plan) -> None:
-        """Run `Performer.run` for this task, as soon as possible."""
+        """Use `Performer.begin` or `Performer.run` for this task, as soon as possible."""
 
     def has_room(self, task: Task) -> bool:
         """Whether the data that this command reads may join what the peer has still to read."""

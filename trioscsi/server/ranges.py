@@ -31,16 +31,8 @@ class Claim:
             and other.start < self.end
         )
 
-    def enter(self) -> None:
-        """Claim the blocks behind all others; they are there unless there is a ``turn``."""
-        self.ranges.enter(self)
-
-    def leave(self) -> None:
-        """Let go of them."""
-        self.ranges.leave(self)
-
     def until(self, then: Then) -> Then:
-        """Let go of them when something has ended, then call ``then``."""
+        """Let go of the blocks when something has ended, then call ``then``."""
 
         def ended(error: BackendError | None) -> None:
             self.ranges.leave(self)
@@ -120,7 +112,7 @@ class Ranges:
         return Claim(self, lba, lba + blocks, exclusive, owner)
 
     def enter(self, claim: Claim) -> None:
-        """Put a claim behind all others."""
+        """Put a claim behind all others: it has its blocks unless it has to wait for its turn."""
         self.exclusive += claim.exclusive
         if self.exclusive and any(earlier.conflicts(claim) for earlier in self._claims):
             claim.turn = trio.Event()

@@ -77,14 +77,14 @@ class Unit:
         if self.can.begin_read is None or not self._is_free_for_all(lba, blocks):
             return None
         claim = self.ranges.hold(lba, blocks)
-        claim.enter()
+        self.ranges.enter(claim)
         buffer = None
         try:
             buffer = self.can.begin_read(lba, blocks, claim.until(then))
         except Exception as error:  # noqa: BLE001 - whatever it is, it is the backend's
             self.supervised.fault("begin_read", error)  # it will be said of what waits instead
         if buffer is None:
-            claim.leave()
+            self.ranges.leave(claim)
         return buffer
 
     def begin_write(self, lba: int, data: Buffer, then: Then, owner: object) -> bool:
@@ -96,14 +96,14 @@ class Unit:
         if self.can.begin_write is None or not self._is_free_for_all(lba, blocks):
             return False
         claim = self.ranges.hold(lba, blocks, owner=owner)
-        claim.enter()
+        self.ranges.enter(claim)
         has_begun = False
         try:
             has_begun = self.can.begin_write(lba, data, claim.until(then))
         except Exception as error:  # noqa: BLE001 - as above
             self.supervised.fault("begin_write", error)
         if not has_begun:
-            claim.leave()
+            self.ranges.leave(claim)
         return has_begun
 
     def _is_free_for_all(self, lba: int, blocks: int) -> bool:
