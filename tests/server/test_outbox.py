@@ -105,6 +105,38 @@ def test_a_backlog_is_full_beyond_its_limit(
     assert not backlog.full
 
 
+def test_a_peer_that_reads_nothing_has_an_overfull_outbox(
+    connection: TargetConnection, pair: Pair, backlog: Backlog
+) -> None:
+    outbox = Outbox(pair[0], connection, Backlog(1 << 30))
+    while not outbox.stuck:
+        connection.send(NopIn(data=bytes(8000)))
+        outbox.send()
+    assert not outbox.overfull
+    connection.send(NopIn(data=bytes(connection.limits.output)))
+    assert outbox.overfull
+    pair[0].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    other = Outbox(pair[0], connection, backlog)
+    other.send()
+    assert backlog.full
+    assert other.overfull
+
+
+def test_one_answer_has_room_however_large_it_is_and_others_up_to_the_limit(
+    connection: TargetConnection, pair: Pair, backlog: Backlog
+) -> None:
+    most = connection.limits.output
+    outbox = Outbox(pair[0], connection, backlog)
+    assert outbox.has_room(2 * most, 0)
+    assert outbox.has_room(most - 1000, 1000)
+    assert not outbox.has_room(most, 1)
+    connection.send(NopIn())
+    assert outbox.has_room(most - 48 - 1000, 1000)
+    assert not outbox.has_room(most - 48, 1000)
+    backlog.size = backlog.limit + 1
+    assert not outbox.has_room(1, 0)
+
+
 def test_a_broken_connection_is_an_error(
     connection: TargetConnection, pair: Pair, backlog: Backlog
 ) -> None:

@@ -146,6 +146,23 @@ async def test_a_lost_connection_is_told(nursery: trio.Nursery) -> None:
     assert "connection T15" in told.of("moved")
 
 
+async def test_a_connection_that_was_broken_off_is_told_as_that_alone(
+    nursery: trio.Nursery,
+) -> None:
+    told = Told()
+    (address,) = await nursery.start(
+        Target(NAME, MemoryDisk("1MiB"), listen=HERE, trace=told).serve
+    )
+    peer = await connected(address)
+    await peer.log_in()
+    await peer.send(ping())
+    while len(told.of("sent")) < 2:
+        await trio.testing.wait_all_tasks_blocked(0.001)
+    peer.close()  # the answer was not read: the kernel resets the connection
+    await until_closed(told)
+    assert told.of("ended") == [True]
+
+
 async def test_a_capture_has_the_bytes_of_both_directions(
     nursery: trio.Nursery, tmp_path: Path
 ) -> None:

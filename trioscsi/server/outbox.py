@@ -53,6 +53,22 @@ class Outbox:
         """Bytes that the peer has still to read, as far as they have not left this process."""
         return self._unsent_size + self._connection.output_size
 
+    @property
+    def overfull(self) -> bool:
+        """Whether the peer leaves so much unread that it is to be heard no more for now."""
+        most = self._connection.limits.output
+        return self.stuck and (self.size > most or self._backlog.full)
+
+    def has_room(self, size: int, coming: int) -> bool:
+        """Whether so many bytes may join those that the peer has to read, and that are coming.
+
+        One answer always may, however large it is.
+        """
+        before = self.size + coming
+        if not before:
+            return True
+        return not self._backlog.full and before + size <= self._connection.limits.output
+
     def send(self) -> None:
         """Send as much as the socket takes, all buffers with one call.
 
