@@ -35,32 +35,27 @@ from trioscsi.protocol.tasks import OVER
 from trioscsi.scsi import (
     AccessState,
     AdditionalSense,
-    Done,
     Failed,
-    Met,
     Nexus,
+    Outcome,
     Plan,
     Procedure,
     Read,
     Receive,
     Refusal,
-    Refused,
-    Reply,
     Sense,
     SenseKey,
-    Status,
     Write,
 )
 from trioscsi.scsi.blocks.transfer import whole_blocks
-from trioscsi.scsi.complaints import storage_failure
-from trioscsi.scsi.plan import only_block
+from trioscsi.server.endings import Endings
 from trioscsi.server.jobs import Jobs
 from trioscsi.server.keeper import Keeper
 from trioscsi.server.nexus import nexus_of
 from trioscsi.server.remarks import tell_of_end, tell_of_login
 from trioscsi.server.stock import Stock
 from trioscsi.server.storage import Unit, UnitStorage
-from trioscsi.server.task_sets import TaskSets, session_of
+from trioscsi.server.task_sets import TaskSets
 
 log = logging.getLogger("trioscsi")
 
@@ -111,8 +106,11 @@ class Performer:
         self._by_field = self.units.by_field
         self.executors: dict[TargetConnection, Executor] = {}
         self._nexuses: dict[Session, Nexus] = {}
+        self.endings = Endings(
+            name, self._by_field, self._nexuses, lambda task: self.task_sets.failed(task)
+        )
         self.task_sets = TaskSets(
-            self._by_field, self._nexuses, self._take, self._perform, most_waiting
+            self._by_field, self._nexuses, self._take, self.endings.end, most_waiting
         )
         self._watched = self.task_sets.watched
 
@@ -182,7 +180,7 @@ class Performer:
         if incoming.fault is not None:
             asc, ascq = incoming.fault.value
             sense = Sense(SenseKey.ABORTED_COMMAND, asc << 8 | ascq)
-            self.task_sets.goes_on(task, partial(self._check_condition, task, sense))
+            self.task_sets.goes_on(task, partial(self.endings.end, task, Failed(sense)))
         elif self._watched:
             self.task_sets.goes_on(task, partial(self._perform, task, task.plan))
         else:
@@ -241,45 +239,26 @@ class Performer:
     def _perform(self, task: Task, plan: Plan) -> None:
         perform = _PLANS.get(type(plan))
         try:
-            if perform is None or not perform(self, task, plan):
+            if perform is None:
+                if isinstance(plan, Outcome):
+                    self.endings.end(task, plan)
+                else:
+                    self._wait(task, plan)
+            elif not perform(self, task, plan):
                 self._wait(task, plan)
         except BackendError as error:
-            self._storage_failed(task, plan, error)
+            self.endings.storage_failed(task, plan, error)
 
     def _wait(self, task: Task, plan: Plan) -> None:
         """Hand over a plan that has to wait for storage, unless too many do."""
         unit = self._unit(task)
         refusal = self.task_sets.refusal(task, unit)
         if refusal is not None:
-            self._perform(task, refusal)
+            self.endings.end(task, refusal)
             return
         unit.waiting.add(task)
         task.own_data()
         self.executors[task.connection].start(task, plan)
-
-    def _done(self, task: Task, plan: Done) -> bool:
-        sense = b"" if plan.sense is None else self._encoded(task, plan.sense)
-        task.connection.answers.finish(task, sense=sense)
-        return True
-
-    def _met(self, task: Task, plan: Met) -> bool:
-        task.connection.answers.finish(task, status=Status.CONDITION_MET)
-        return True
-
-    def _reply(self, task: Task, plan: Reply) -> bool:
-        task.connection.answers.finish(task, plan.data)
-        return True
-
-    def _failed(self, task: Task, plan: Failed) -> bool:
-        self._check_condition(task, plan.sense)
-        return True
-
-    def _refused(self, task: Task, plan: Refused) -> bool:
-        unit = self._by_field.get(task.lun)
-        if unit is not None:
-            unit.logical.refused(plan.status, self._nexuses[session_of(task)])
-        task.connection.answers.refuse(task, plan.status, plan.retry_after)
-        return True
 
     def _receive(self, task: Task, plan: Receive) -> bool:
         if plan.open_ended:
@@ -363,7 +342,7 @@ class Performer:
             if error is None:
                 answer = partial(task.connection.answers.finish, task, data or b"")
             else:
-                answer = partial(self._storage_failed, task, plan, error)
+                answer = partial(self.endings.storage_failed, task, plan, error)
             ended(partial(self.task_sets.goes_on, task, answer) if self._watched else answer)
 
         if type(plan) is Read:
@@ -402,16 +381,16 @@ class Performer:
                         await storage.flush()
                     return partial(finish, task)
                 case Procedure():
-                    outcome: Plan = await plan.perform(storage, memoryview(task.data))
-                    return partial(self._perform, task, outcome)
+                    outcome = await plan.perform(storage, memoryview(task.data))
+                    return partial(self.endings.end, task, outcome)
                 case _:
                     raise AssertionError(f"{plan} does not wait")
         except Refusal as refusal:
             if isinstance(refusal.__cause__, BackendError):
-                log.error("%s: storage failed: %s", self.target.name, refusal.__cause__)
-            return partial(self._perform, task, refusal.plan)
+                self.endings.tell(refusal.__cause__)
+            return partial(self.endings.end, task, refusal.plan)
         except BackendError as error:
-            return partial(self._storage_failed, task, plan, error)
+            return partial(self.endings.storage_failed, task, plan, error)
 
     def divert(self, unit: Unit, fate: Callable[[Task], Plan | None]) -> None:
         """Let commands that wait for their data end otherwise, where ``fate`` says how."""
@@ -448,26 +427,6 @@ class Performer:
         node.when_gone(dying, gone.set, trio.current_time())
         await gone.wait()
 
-    # How commands end that fail.
-
-    def _storage_failed(self, task: Task, plan: Plan, error: BackendError) -> None:
-        log.error("%s: storage failed: %s", self.target.name, error)
-        reading = isinstance(plan, Read) or (isinstance(plan, Procedure) and plan.reads)
-        sense = storage_failure(error, reading=reading, lba=only_block(plan))
-        self._unit(task).logical.storage_failed(plan, sense)
-        self._check_condition(task, sense)
-
-    def _check_condition(self, task: Task, sense: Sense) -> None:
-        counts = not task.over
-        sense_data = self._encoded(task, sense)
-        task.connection.answers.finish(task, b"", Status.CHECK_CONDITION, sense_data)
-        if counts:
-            self.task_sets.failed(task)
-
-    def _encoded(self, task: Task, sense: Sense) -> bytes:
-        unit = self._by_field.get(task.lun)
-        return sense.encode(descriptor=unit is not None and bool(unit.logical.modes.d_sense))
-
     def _unit(self, task: Task) -> Unit:
         return self._by_field[task.lun]
 
@@ -483,11 +442,6 @@ _HANDLERS: dict[type, Callable[[Performer, Any], None]] = {
 
 
 _PLANS: dict[type, Callable[[Performer, Task, Any], bool]] = {
-    Done: Performer._done,
-    Met: Performer._met,
-    Reply: Performer._reply,
-    Failed: Performer._failed,
-    Refused: Performer._refused,
     Receive: Performer._receive,
     Read: Performer._read_now,
     Write: Performer._write_now,

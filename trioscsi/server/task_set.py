@@ -30,7 +30,7 @@ from trioscsi.machines import task_state as machine
 from trioscsi.machines.task_state import Effect
 from trioscsi.pdu import TaskAttribute
 from trioscsi.protocol import Session, Task
-from trioscsi.scsi import Failed, LogicalUnit, Plan, Refused, Status
+from trioscsi.scsi import Failed, LogicalUnit, Outcome, Refused, Status
 from trioscsi.scsi.cdb import is_preempt_and_abort, naca
 from trioscsi.scsi.complaints import INVALID_MESSAGE, invalid_data_out
 
@@ -103,7 +103,7 @@ class TaskSet:
         member = self.members.get(task)
         return member is not None and not member.waits
 
-    def refusal(self, member: Member) -> Plan | None:
+    def refusal(self, member: Member) -> Outcome | None:
         """Why a command that has come may not enter (SAM-5 sections 5.9.3 to 5.9.5 and 8.6)."""
         session, attribute, cdb = member.session, member.attribute, member.task.cdb
         if attribute > TaskAttribute.ACA:

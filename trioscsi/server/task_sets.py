@@ -8,7 +8,7 @@ import trio
 
 from trioscsi.pdu import TaskAttribute
 from trioscsi.protocol import Session, Task, Units
-from trioscsi.scsi import Nexus, Plan, Refused, Status
+from trioscsi.scsi import Nexus, Outcome, Refused, Status
 from trioscsi.scsi.cdb import naca
 from trioscsi.server.storage import Unit
 from trioscsi.server.task_set import Member, TaskSet
@@ -35,7 +35,7 @@ class TaskSets(Units):
         by_field: Mapping[int, Unit],
         nexuses: Mapping[Session, Nexus],
         start: Callable[[Task], None],
-        refuse: Callable[[Task, Plan], None],
+        refuse: Callable[[Task, Outcome], None],
         most: int,
     ) -> None:
         self._by_field, self._nexuses = by_field, nexuses
@@ -95,7 +95,7 @@ class TaskSets(Units):
             self._refuse(task, refusal)
         return True
 
-    def refusal(self, task: Task, unit: Unit) -> Plan | None:
+    def refusal(self, task: Task, unit: Unit) -> Outcome | None:
         """TASK SET FULL if too many commands wait already; BUSY to who has none of them."""
         tasks = self.watched.get(unit)
         waiting = len(unit.waiting) + (0 if tasks is None else tasks.waiting)
