@@ -82,7 +82,7 @@ class CommandExecutor:
             self._running[task] = None
             self._reading += task.expected_in
             self._reactor.elsewhere += 1
-            if not self.performer.begin(task, plan, partial(self._end, task)):
+            if not self.performer.errands.begin(task, plan, partial(self._end, task)):
                 scope = self._running[task] = trio.CancelScope()
                 name = f"command 0x{task.itt:08x} from {self.peer}"
                 self.nursery.start_soon(self._run, task, plan, scope, name=name)
@@ -92,7 +92,7 @@ class CommandExecutor:
         answer: Callable[[], None] | None = None
         try:
             with scope:
-                answer = await self.performer.run(task, plan)
+                answer = await self.performer.errands.run(task, plan)
         finally:
             if answer is None:
                 # Cancelled: the task was aborted, or the whole conversation ends.

@@ -113,7 +113,7 @@ class Inventory:
                 return None
             return Failed(out_of_range(max(plan.lba, end)))
 
-        self._performer.divert(unit, fate)
+        self._performer.interventions.divert(unit, fate)
         self._performer.attend(self._node)
 
     def _tell(self, unit: Unit, code: AdditionalSense) -> None:

@@ -1,20 +1,16 @@
 """Where the layers meet: commands from the protocol, plans from SCSI, blocks from a backend.
 
 A command that can be done at once is done at once, in the turn that read its PDU; one that has to
-wait for storage is handed to the executor of its conversation (a hand-over costs more than most
-commands do).
+wait for storage is an errand, and handed to the executor of its conversation (a hand-over costs
+more than most commands do).
 """
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, Protocol
 
-import trio
-
-from trioscsi.backends import Buffer
 from trioscsi.errors import BackendError
 from trioscsi.pdu import TaskAttribute
 from trioscsi.protocol import (
@@ -42,22 +38,21 @@ from trioscsi.scsi import (
     Procedure,
     Read,
     Receive,
-    Refusal,
     Sense,
     SenseKey,
     Write,
 )
 from trioscsi.scsi.blocks.transfer import whole_blocks
 from trioscsi.server.endings import Endings
+from trioscsi.server.errands import Errands
+from trioscsi.server.interventions import Interventions
 from trioscsi.server.jobs import Jobs
 from trioscsi.server.keeper import Keeper
 from trioscsi.server.nexus import nexus_of
 from trioscsi.server.remarks import tell_of_end, tell_of_login
 from trioscsi.server.stock import Stock
-from trioscsi.server.storage import Unit, UnitStorage
+from trioscsi.server.storage import Unit
 from trioscsi.server.task_sets import TaskSets
-
-log = logging.getLogger("trioscsi")
 
 _SMALL = 65_536
 """Bytes that a read may always add to what its peer has still to read: a turn has few of them."""
@@ -72,7 +67,7 @@ class Executor(Protocol):
     """Where the initiator is: ``host:port``."""
 
     def start(self, task: Task, plan: Plan) -> None:
-        """Use `Performer.begin` or `Performer.run` for this task, as soon as possible."""
+        """Use `Errands.begin` or `Errands.run` for this task, as soon as possible."""
 
     def has_room(self, task: Task) -> bool:
         """Whether the data that this command reads may join what the peer has still to read."""
@@ -103,16 +98,18 @@ class Performer:
         self.jobs, self._keeper = jobs, keeper
         self.units = Stock(name, units, port_groups)
         self.target = self.units.target
-        self._by_field = self.units.by_field
         self.executors: dict[TargetConnection, Executor] = {}
-        self._nexuses: dict[Session, Nexus] = {}
-        self.endings = Endings(
-            name, self._by_field, self._nexuses, lambda task: self.task_sets.failed(task)
-        )
-        self.task_sets = TaskSets(
-            self._by_field, self._nexuses, self._take, self.endings.end, most_waiting
-        )
+        nexuses: dict[Session, Nexus] = {}
+        by_field = self.units.by_field
+        self._nexuses, self._by_field = nexuses, by_field
+        # Endings and task sets need each other.
+        self._endings = Endings(name, by_field, nexuses, lambda task: self.task_sets.failed(task))
+        self.task_sets = TaskSets(by_field, nexuses, self._take, self._endings.end, most_waiting)
         self._watched = self.task_sets.watched
+        self.interventions = Interventions(by_field, nexuses, self.task_sets, self.handle)
+        self.errands = Errands(
+            self.units, jobs, keeper, self.task_sets, self._endings, self.interventions
+        )
 
     def forget(self, unit: Unit) -> None:
         """A unit that the target has no more is not used by any command either."""
@@ -180,7 +177,7 @@ class Performer:
         if incoming.fault is not None:
             asc, ascq = incoming.fault.value
             sense = Sense(SenseKey.ABORTED_COMMAND, asc << 8 | ascq)
-            self.task_sets.goes_on(task, partial(self.endings.end, task, Failed(sense)))
+            self.task_sets.goes_on(task, partial(self._endings.end, task, Failed(sense)))
         elif self._watched:
             self.task_sets.goes_on(task, partial(self._perform, task, task.plan))
         else:
@@ -198,7 +195,7 @@ class Performer:
             elif executor.cancel(task):
                 continue  # what storage does not let go of still counts
             if task.lun in self._by_field:
-                self._unit(task).waiting.discard(task)
+                self._by_field[task.lun].waiting.discard(task)
 
     def _unit_reset(self, event: UnitReset) -> None:
         units = self.units if event.lun is None else [self._by_field[event.lun]]
@@ -241,20 +238,20 @@ class Performer:
         try:
             if perform is None:
                 if isinstance(plan, Outcome):
-                    self.endings.end(task, plan)
+                    self._endings.end(task, plan)
                 else:
                     self._wait(task, plan)
             elif not perform(self, task, plan):
                 self._wait(task, plan)
         except BackendError as error:
-            self.endings.storage_failed(task, plan, error)
+            self._endings.storage_failed(task, plan, error)
 
     def _wait(self, task: Task, plan: Plan) -> None:
         """Hand over a plan that has to wait for storage, unless too many do."""
-        unit = self._unit(task)
+        unit = self._by_field[task.lun]
         refusal = self.task_sets.refusal(task, unit)
         if refusal is not None:
-            self.endings.end(task, refusal)
+            self._endings.end(task, refusal)
             return
         unit.waiting.add(task)
         task.own_data()
@@ -316,7 +313,7 @@ class Performer:
         plan = task.plan
         if type(plan) is not Write or plan.data_out > task.expected_out:
             return None
-        unit = self._unit(task)
+        unit = self._by_field[task.lun]
         if unit.can.window is None or unit.ranges.exclusive:
             return None
         try:
@@ -324,111 +321,6 @@ class Performer:
         except Exception as error:  # noqa: BLE001 - as above
             unit.supervised.fault("window", error)
             return None  # it will be said of the write itself
-
-    # Plans that wait for storage.
-
-    def begin(self, task: Task, plan: Plan, ended: Callable[[Callable[[], None]], None]) -> bool:
-        """Let storage perform a plan that could not be done at once, if it needs no task for that.
-
-        ``ended`` is called with what answers the task then; if not, `run` has to be used.
-        """
-        unit, expected = self._unit(task), 0
-        data: Buffer | None = None
-
-        def then(error: BackendError | None) -> None:
-            unit.waiting.discard(task)
-            if error is None and data is not None and len(data) != expected:
-                error = unit.supervised.wrong_length("begin_read", data, expected)
-            if error is None:
-                answer = partial(task.connection.answers.finish, task, data or b"")
-            else:
-                answer = partial(self.endings.storage_failed, task, plan, error)
-            ended(partial(self.task_sets.goes_on, task, answer) if self._watched else answer)
-
-        if type(plan) is Read:
-            expected = plan.blocks * unit.logical.block_size
-            data = unit.begin_read(plan.lba, plan.blocks, then)
-            return data is not None
-        if type(plan) is Write and not plan.fua:
-            written = whole_blocks(task.data, unit.logical.block_size)
-            return unit.begin_write(plan.lba, written, then, task)
-        return False
-
-    async def run(self, task: Task, plan: Plan) -> Callable[[], None]:
-        """Perform a plan that has to wait for storage; returns what answers its task."""
-        try:
-            answer = await self._run(task, plan)
-        finally:
-            self._unit(task).waiting.discard(task)
-        return partial(self.task_sets.goes_on, task, answer) if self._watched else answer
-
-    async def _run(self, task: Task, plan: Plan) -> Callable[[], None]:
-        unit = self._unit(task)
-        abort = partial(self._abort, task)
-        storage = UnitStorage(
-            unit, self.units.unit_of, self.jobs, self._keeper, abort, self._divert, owner=task
-        )
-        finish = task.connection.answers.finish
-        try:
-            match plan:
-                case Read():
-                    data = await storage.read(plan.lba, plan.blocks)
-                    return partial(finish, task, data)
-                case Write():
-                    data = whole_blocks(memoryview(task.data), unit.logical.block_size)
-                    await storage.write(plan.lba, data)
-                    if plan.fua:
-                        await storage.flush()
-                    return partial(finish, task)
-                case Procedure():
-                    outcome = await plan.perform(storage, memoryview(task.data))
-                    return partial(self.endings.end, task, outcome)
-                case _:
-                    raise AssertionError(f"{plan} does not wait")
-        except Refusal as refusal:
-            if isinstance(refusal.__cause__, BackendError):
-                self.endings.tell(refusal.__cause__)
-            return partial(self.endings.end, task, refusal.plan)
-        except BackendError as error:
-            return partial(self.endings.storage_failed, task, plan, error)
-
-    def divert(self, unit: Unit, fate: Callable[[Task], Plan | None]) -> None:
-        """Let commands that wait for their data end otherwise, where ``fate`` says how."""
-        for session in self._nexuses:
-            for task in session.tasks:
-                waits = task.plan is not None and not task.in_hand and not task.over
-                if not waits or self._by_field.get(task.lun) is not unit:
-                    continue
-                plan = fate(task)
-                if plan is not None:
-                    task.plan = plan
-                    task.connection.refuse_data(task)
-                    self.handle(session.node.take_events())
-
-    def _divert(self, unit: Unit, plan: Plan) -> None:
-        self.divert(unit, lambda _: plan)
-
-    async def _abort(self, asking: Task, unit: Unit, nexuses: Collection[Nexus]) -> None:
-        """End what these nexuses have under way at a unit, but for the task that asks for it."""
-        by = asking.connection.session
-        assert by is not None, "commands come in sessions"
-        node, gone = by.node, trio.Event()
-        sessions = [session for session, nexus in self._nexuses.items() if nexus in nexuses]
-
-        def is_theirs(task: Task) -> bool:
-            here = self._by_field.get(task.lun) is unit
-            return here and task is not asking and task.connection.session in sessions
-
-        node.end_tasks(is_theirs, by, sessions)
-        for session in sessions:
-            self.task_sets.clear(unit, session)
-        self.handle(node.take_events())
-        dying = [task for task in node.dying if is_theirs(task)]
-        node.when_gone(dying, gone.set, trio.current_time())
-        await gone.wait()
-
-    def _unit(self, task: Task) -> Unit:
-        return self._by_field[task.lun]
 
 
 _HANDLERS: dict[type, Callable[[Performer, Any], None]] = {

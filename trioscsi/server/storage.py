@@ -131,7 +131,7 @@ class UnitStorage:
     jobs: Jobs
     keeper: Keeper
     abort_tasks: Callable[[Unit, Collection[Nexus]], Awaitable[None]]
-    divert: Callable[[Unit, Plan], None]
+    divert: Callable[[Unit, Callable[[Task], Plan | None]], None]
     owner: object = None
     alone: bool = False
     epoch: int = attrs.field()
@@ -267,7 +267,7 @@ class UnitStorage:
     def overtake(self, sense: Sense) -> UnitStorage:
         """See `Storage.overtake`."""
         self.unit.overtaken.append(sense)
-        self.divert(self.unit, Failed(sense))
+        self.divert(self.unit, lambda _: Failed(sense))
         return attrs.evolve(self, epoch=len(self.unit.overtaken))
 
     def _hold(
