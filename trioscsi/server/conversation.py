@@ -295,7 +295,7 @@ class Conversation:
         if performer is None:
             performer = self._performer = self._performer_of(session.node)
             performer.executors[self.connection] = self._executor
-            self._executor.performer = performer
+            self._executor.errands = performer.errands
         performer.attend(session.node)
 
     def _has_much_to_read(self) -> bool:

@@ -11,8 +11,8 @@ import trio
 
 from trioscsi.protocol import TargetConnection, Task
 from trioscsi.scsi import Plan
+from trioscsi.server.errands import Errands
 from trioscsi.server.outbox import Outbox
-from trioscsi.server.perform import Performer
 from trioscsi.server.reactor import Reactor
 
 
@@ -39,8 +39,8 @@ class CommandExecutor:
         self._reactor = reactor
         self._talk = talk
         self.peer = talk.peer
-        self.performer: Performer | None = None
-        """Who performs them, once the connection has a session."""
+        self.errands: Errands | None = None
+        """What performs them, once the connection has a session."""
         self.nursery: trio.Nursery | None = None
         """Where those run that need a task of their own, as long as there is a conversation."""
         self._waiting: deque[tuple[Task, Plan]] = deque()
@@ -77,22 +77,22 @@ class CommandExecutor:
         """Begin the commands that wait, in their order, as far as what they read has room."""
         while self._waiting and self.has_room(self._waiting[0][0]):
             task, plan = self._waiting.popleft()
-            assert self.performer is not None, "commands come from a session"
+            assert self.errands is not None, "commands come from a session"
             assert self.nursery is not None, "commands come in conversations"
             self._running[task] = None
             self._reading += task.expected_in
             self._reactor.elsewhere += 1
-            if not self.performer.errands.begin(task, plan, partial(self._end, task)):
+            if not self.errands.begin(task, plan, partial(self._end, task)):
                 scope = self._running[task] = trio.CancelScope()
                 name = f"command 0x{task.itt:08x} from {self.peer}"
                 self.nursery.start_soon(self._run, task, plan, scope, name=name)
 
     async def _run(self, task: Task, plan: Plan, scope: trio.CancelScope) -> None:
-        assert self.performer is not None, "commands come from a session"
+        assert self.errands is not None, "commands come from a session"
         answer: Callable[[], None] | None = None
         try:
             with scope:
-                answer = await self.performer.errands.run(task, plan)
+                answer = await self.errands.run(task, plan)
         finally:
             if answer is None:
                 # Cancelled: the task was aborted, or the whole conversation ends.
