@@ -7,7 +7,7 @@ ask for ``autojump_clock``: it never jumps while something is on its way.
 from __future__ import annotations
 
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, TypeAlias
 
 import attrs
@@ -18,6 +18,7 @@ from tests.conformance.witness import Witness
 from tests.server.peer import NAME, TEST_UNIT_READY, Peer
 from trioscsi import Limits, MemoryDisk, Target
 from trioscsi.protocol import Node
+from trioscsi.scsi import Done, LogicalUnit, Outcome, Plan, Procedure, Storage
 from trioscsi.server.access import Door
 from trioscsi.server.conversation import Conversation
 from trioscsi.server.lender import Lender
@@ -29,6 +30,7 @@ from trioscsi.server.server import keep_time
 from trioscsi.text import Offer
 
 Build: TypeAlias = Callable[..., "House"]
+Planned: TypeAlias = Callable[[Plan], Awaitable[Peer]]
 
 
 @attrs.define
@@ -89,6 +91,21 @@ class House:
         return peer
 
 
+@attrs.define
+class Step(Procedure):
+    """Ends as the test says, having noted the data that came."""
+
+    exact = True
+    outcome: Plan | Exception = attrs.field(factory=Done)
+    data: bytes = b""
+
+    async def perform(self, storage: Storage, data: memoryview) -> Outcome:
+        self.data = bytes(data)
+        if isinstance(self.outcome, Exception):
+            raise self.outcome
+        return self.outcome  # type: ignore[return-value]
+
+
 @pytest.fixture
 async def build(nursery: trio.Nursery, request: pytest.FixtureRequest) -> AsyncIterator[Build]:
     """Builds a target of these disks and settings; by default of one memory disk."""
@@ -104,3 +121,16 @@ async def build(nursery: trio.Nursery, request: pytest.FixtureRequest) -> AsyncI
     for house in houses:
         for peer in house.peers:
             peer.close()
+
+
+@pytest.fixture
+def planned(build: Build, monkeypatch: pytest.MonkeyPatch) -> Callable[[Plan], Awaitable[Peer]]:
+    """A peer whose commands are all performed by this plan."""
+
+    async def planned(plan: Plan) -> Peer:
+        house = build()
+        peer = await house.log_in()
+        monkeypatch.setattr(LogicalUnit, "execute", lambda *_: plan)
+        return peer
+
+    return planned

@@ -56,6 +56,18 @@ class Hanging(MemoryDisk):
         return self._window(lba * self.block_size, (lba + blocks) * self.block_size)
 
 
+class Cached(MemoryDisk):
+    """Has a cache: a flush ends when the test says so."""
+
+    def __init__(self) -> None:
+        super().__init__("1MiB")
+        self.flushing, self.open = trio.Event(), trio.Event()
+
+    async def flush(self) -> None:
+        self.flushing.set()
+        await self.open.wait()
+
+
 class Counting(MemoryDisk):
     """Counts what is read at once."""
 

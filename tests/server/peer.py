@@ -37,6 +37,9 @@ BLOCK = 512
 
 TEST_UNIT_READY = bytes(6)
 SYNCHRONIZE_CACHE = b"\x35" + bytes(9)
+INQUIRY = bytes.fromhex("12 00 00 0060 00")
+BLOCK_ERASE = b"\x48\x02" + bytes(8)
+"""SANITIZE."""
 
 
 def read10(lba: int, blocks: int) -> bytes:
@@ -45,6 +48,18 @@ def read10(lba: int, blocks: int) -> bytes:
 
 def write10(lba: int, blocks: int, *, fua: bool = False) -> bytes:
     return bytes([0x2A, fua << 3]) + lba.to_bytes(4) + b"\0" + blocks.to_bytes(2) + b"\0"
+
+
+def verify10(lba: int, blocks: int, *, bytchk: int = 0) -> bytes:
+    return bytes([0x2F, bytchk << 1]) + lba.to_bytes(4) + b"\0" + blocks.to_bytes(2) + b"\0"
+
+
+def reserve_out(
+    action: int, key: int, new_key: int, *, kind: int = 0, flags: int = 0
+) -> tuple[bytes, bytes]:
+    """PERSISTENT RESERVE OUT and its parameter list."""
+    cdb = bytes((0x5F, action, kind, 0, 0, 0, 0, 0, 24, 0))
+    return cdb, key.to_bytes(8) + new_key.to_bytes(8) + bytes((0, 0, 0, 0, flags, 0, 0, 0))
 
 
 class Answer(NamedTuple):

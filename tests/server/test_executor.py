@@ -18,8 +18,6 @@ from tests.server.peer import (
     write10,
 )
 from trioscsi import Limits, MemoryDisk, Slow
-from trioscsi.backends.base import Buffer, Then
-from trioscsi.errors import BackendError
 from trioscsi.pdu import (
     BHS_LENGTH,
     NopIn,
@@ -76,56 +74,6 @@ async def test_answers_of_commands_that_end_together_are_sent_together(
     for _ in commands:
         await peer.receive()
     assert [size for size in sizes if size] == [20 * (BHS_LENGTH + BLOCK)]
-
-
-async def test_storage_that_goes_on_by_itself_needs_no_task_for_a_command(build: Build) -> None:
-    disk = Independent()
-    peer = await build(disk).log_in()
-    write = peer.command(write10(0, 2), b"w" * 2 * BLOCK)
-    await peer.send(write, ping())
-    assert isinstance(await peer.receive(), NopIn)
-    assert len(disk.under_way) == 1
-    disk.end_all()
-    assert (await peer.answer(write)).status == 0
-    reads = [peer.command(read10(lba, 1), reads=BLOCK) for lba in range(3)]
-    await peer.send(*reads)
-    await wait_all_tasks_blocked()
-    disk.end_all()
-    answers = [(await peer.answer(read)).data for read in reads]
-    assert answers == [b"w" * BLOCK, b"w" * BLOCK, bytes(BLOCK)]
-
-
-async def test_what_fails_that_goes_on_by_itself_fails_its_command(
-    build: Build, caplog: pytest.LogCaptureFixture
-) -> None:
-    disk = Independent()
-    peer = await build(disk).log_in()
-    commands = [peer.command(read10(0, 1), reads=BLOCK), peer.command(write10(0, 1), bytes(BLOCK))]
-    await peer.send(*commands)
-    await wait_all_tasks_blocked()
-    disk.fault = BackendError("a head has crashed")
-    disk.end_all()
-    sense = [(await peer.answer(command)).sense_code for command in commands]
-    assert sense == [(3, 0x1100), (3, 0x0C00)]  # UNRECOVERED READ ERROR, WRITE ERROR
-    assert caplog.text.count("storage failed: a head has crashed") == 2
-
-
-async def test_what_goes_on_by_itself_has_to_be_read_whole(
-    build: Build, caplog: pytest.LogCaptureFixture
-) -> None:
-    class Short(Independent):
-        def begin_read(self, lba: int, blocks: int, then: Then) -> Buffer | None:
-            buffer = super().begin_read(lba, blocks, then)
-            return None if buffer is None else buffer[:-1]
-
-    disk = Short()
-    peer = await build(disk).log_in()
-    read = peer.command(read10(0, 1), reads=BLOCK)
-    await peer.send(read)
-    await wait_all_tasks_blocked()
-    disk.end_all()
-    assert (await peer.answer(read)).status == 2
-    assert "Short.begin_read returned 511 bytes instead of 512" in caplog.text
 
 
 async def test_an_abortion_waits_for_what_goes_on_by_itself(

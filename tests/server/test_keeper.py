@@ -12,7 +12,9 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
+from tests.server.conftest import Build
 from trioscsi import BackendError, UsageError
+from trioscsi.scsi import Status
 from trioscsi.server.keeper import Keeper
 
 NAME = "iqn.2026-11.example:disk"
@@ -217,3 +219,18 @@ async def test_a_save_that_is_called_off_is_made_all_the_same(tmp_path: Path) ->
         nursery.cancel_scope.cancel()
     for number in range(10):
         assert found(keeper, number) == {"modes": b"data"}
+
+
+async def test_saved_mode_parameters_are_found_by_the_next_target(
+    build: Build, tmp_path: Path
+) -> None:
+    house = build(state=tmp_path)
+    peer = await house.log_in()
+    control = bytes.fromhex("0a0a 0610 0000 0000 ffff 0000")
+    select = bytes((0x15, 0x11, 0, 0, 4 + len(control), 0))
+    assert (await peer.do(select, bytes(4) + control)).status == Status.GOOD
+    await house.target.close()
+    peer = await build(state=tmp_path).log_in()
+    sense = await peer.do(bytes((0x1A, 0x08, 0x0A, 0, 16, 0)), reads=16)
+    assert sense.data[4:] == b"\x8a" + control[1:]
+    assert (await peer.do(b"\xff" + bytes(15))).sense[0] == 0x72

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.server.conftest import Build
-from tests.server.peer import BLOCK, OTHER_ISID, Peer, read10, write10
+from tests.server.peer import BLOCK, OTHER_ISID, Peer, read10, reserve_out, write10
 from trioscsi import MemoryDisk, UsageError
 from trioscsi.scsi import Status
 from trioscsi.scsi.reservations import transport_id
@@ -24,9 +24,7 @@ async def order(
     peer: Peer, action: int, key: int = 0, new_key: int = 0, *, kind: int = 0, flags: int = 0
 ) -> int:
     """The status of PERSISTENT RESERVE OUT."""
-    cdb = bytes((0x5F, action, kind, 0, 0, 0, 0, 0, 24, 0))
-    data = key.to_bytes(8) + new_key.to_bytes(8) + bytes((0, 0, 0, 0, flags, 0, 0, 0))
-    return (await peer.do(cdb, data)).status
+    return (await peer.do(*reserve_out(action, key, new_key, kind=kind, flags=flags))).status
 
 
 async def full_status(peer: Peer) -> bytes:

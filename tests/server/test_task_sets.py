@@ -9,11 +9,20 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from tests.requirements import requirement
 from tests.server.conftest import Build, House
 from tests.server.disks import Hanging
-from tests.server.peer import BLOCK, OTHER_ISID, TEST_UNIT_READY, Peer, data_out, read10, write10
+from tests.server.peer import (
+    BLOCK,
+    INQUIRY,
+    OTHER_ISID,
+    TEST_UNIT_READY,
+    Peer,
+    data_out,
+    read10,
+    write10,
+)
 from trioscsi import Limits, MemoryDisk, Slow
 from trioscsi.backends.base import Buffer
 from trioscsi.pdu import NO_TASK, ScsiCommand, TaskAttribute, TaskFunction, TaskResult
-from trioscsi.scsi import Status
+from trioscsi.scsi import AdditionalSense, Status
 
 ORDERED, HEAD, ACA = TaskAttribute.ORDERED, TaskAttribute.HEAD_OF_QUEUE, TaskAttribute.ACA
 ILLEGAL_REQUEST, UNIT_ATTENTION = 5, 6
@@ -404,3 +413,24 @@ async def test_the_tag_of_a_command_that_waits_names_it_alone(
     assert reject.reason == 0x07  # TASK IN PROGRESS
     assert again.itt != NO_TASK
     await ends(peer, old, waiting)
+
+
+# Unit attentions.
+
+
+async def test_a_unit_attention_can_be_asked_for(build: Build) -> None:
+    house = build()
+    peer = await house.log_in(iSCSIProtocolLevel="2")
+    assert (await peer.do(INQUIRY, reads=96)).data[60:62] == bytes.fromhex("0962")
+    query = peer.task_management(TaskFunction.QUERY_ASYNCHRONOUS_EVENT)
+    await peer.send(query)
+    assert (await peer.receive()).response == TaskResult.COMPLETE
+    target = house.target.performer.target
+    for more, information in [(False, 0x162900), (True, 0x262900)]:
+        target.announce(0, AdditionalSense.POWER_ON_RESET_OR_BUS_DEVICE_RESET_OCCURRED)
+        if more:
+            target.announce(0, AdditionalSense.CAPACITY_DATA_HAS_CHANGED)
+        await peer.send(query)
+        answer = await peer.receive()
+        assert answer.response == TaskResult.SUCCEEDED
+        assert answer.additional_response_information == information
