@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from trioscsi.limits import Limits
 from trioscsi.pdu import NopIn, Received, encode
 from trioscsi.protocol.line import Line, nobody
@@ -18,6 +20,28 @@ def test_output_is_counted_until_it_is_taken():
     assert len(sent(line)) == 52
     assert line.output_size == 0
     assert line.take_output() == []
+
+
+@pytest.mark.parametrize("length", [4096, 100_000])
+def test_what_is_kept_is_a_copy(length: int):
+    line = Line(Limits(), now=0, wake=nobody)
+    store = bytearray(b"x" * length)
+    kept = line.keep(memoryview(store))
+    store[:] = bytes(length)
+    assert kept == b"x" * length
+
+
+def test_much_that_is_kept_takes_memory_that_was_used_before():
+    lent: list[memoryview] = []
+
+    def lend(length: int) -> memoryview:
+        lent.append(memoryview(bytearray(length)))
+        return lent[-1]
+
+    line = Line(Limits(), now=0, wake=nobody)
+    line.framer.lend = lend
+    kept = [line.keep(bytes(length)) for length in (16_384, 16_385)]
+    assert lent == [kept[1]]
 
 
 def test_the_driver_is_woken_once_for_all_that_waits():

@@ -2,14 +2,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from trioscsi.limits import Limits
 from trioscsi.pdu import Buffer
 from trioscsi.protocol.bursts import Incoming
+from trioscsi.protocol.line import Line, nobody
 from trioscsi.protocol.tasks import Dying, Task, TaskSet
 from trioscsi.text import Parameters
 
 
 def task_of(itt: int, *, immediate: bool = False, data: Buffer = b"", in_hand: bool = True) -> Task:
-    connection: Any = None
+    connection: Any = Line(Limits(), now=0, wake=nobody)
     task = Task(connection, 0, itt, itt, immediate, 0, bytes(16), 0, 0, data)
     task.in_hand = in_hand
     return task

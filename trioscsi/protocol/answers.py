@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
 _TASK_ABORTED = 0x40
 _RFC_7144 = 2
-_SMALL = 16_384
-"""Bytes up to which a fresh copy costs less than to look for a buffer."""
 
 
 class Answers:
@@ -105,7 +103,8 @@ class Answers:
         """
         connection, parameters = self._connection, self._connection.parameters
         if connection.framer.data_digest:
-            data = self._copy(data)
+            # The store may change while bytes wait to be sent; their digest may not.
+            data = connection.keep(data)
         segment = parameters.initiator_max_recv_data_segment_length
         burst = parameters.max_burst_length
         end, offset = task.expected_in, 0
@@ -142,11 +141,3 @@ class Answers:
         task.data_sn += 1
         self._connection.send(pdu)
         pdu.data = b""
-
-    def _copy(self, data: Buffer) -> Buffer:
-        """The store may change while bytes wait to be sent; their digest may not."""
-        if len(data) <= _SMALL:
-            return bytes(data)
-        copy = self._connection.framer.lend(len(data))
-        copy[:] = data
-        return copy

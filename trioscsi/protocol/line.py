@@ -15,6 +15,9 @@ from trioscsi.pdu.framing import append
 from trioscsi.protocol.deadlines import Deadlines
 from trioscsi.text import Parameters
 
+_SMALL = 16_384
+"""Bytes up to which fresh memory costs less than to look for a buffer that was used before."""
+
 Remark: TypeAlias = PeerError | str
 """Something for the log: what was refused and why, or what became of the connection."""
 
@@ -54,6 +57,14 @@ class Line:
     def receive(self, data: Buffer) -> None:
         """Bytes have arrived.  They must stay as they are until ``pump`` has taken all."""
         self.framer.receive(data)
+
+    def keep(self, data: Buffer) -> Buffer:
+        """A copy of bytes that would not last: received ones, or those of a store."""
+        if len(data) <= _SMALL:
+            return bytes(data)
+        copy = self.framer.lend(len(data))
+        copy[:] = data
+        return copy
 
     def pump(self, now: float, pdus: int) -> bool:
         """Handle at most so many of the PDUs that have arrived; returns whether bytes are left.

@@ -67,7 +67,7 @@ class Task:
     def own_data(self) -> None:
         """Copy data that would not outlive the next receive."""
         if type(self.data) is memoryview and self.incoming is None:
-            self.data = bytes(self.data)
+            self.data = self.connection.keep(self.data)
 
 
 @attrs.define(eq=False)
