@@ -112,6 +112,16 @@ def test_a_known_cid_with_the_tsih_reinstates_the_connection():
     assert len(session.tasks) == 0
 
 
+def test_a_connection_does_not_keep_those_whose_place_it_has_taken():
+    gate = gate_of()
+    old = login(gate)
+    of_its_session = login(gate, tsih=tsih(old))
+    of_another = login(gate)
+    assert old.connection.closed
+    assert of_its_session.connection.closed
+    assert of_its_session.connection.replaces == of_another.connection.replaces == []
+
+
 def test_a_session_has_no_more_connections_than_agreed():
     gate = gate_of()
     first = login(gate, keys=TWO)

@@ -187,6 +187,7 @@ class TargetConnection(Channel):
             self.do(self.machine.login_refused())
         else:
             self.do(self.machine.login_accepted())
+            self.replaces = []  # or one that comes back again and again keeps all that it was
 
     def solicit(self, task: Task) -> None:
         """Ask for the data of a task that had to wait for buffers."""
