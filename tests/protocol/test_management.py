@@ -583,6 +583,20 @@ def test_functions_that_wait_are_bounded():
     assert result(peer, TaskFunction.ABORT_TASK_SET) is TaskResult.COMPLETE
 
 
+def test_a_function_with_the_tag_of_another_is_rejected():
+    peer = open_peer()
+    peer.gate.disk.slow_to_let_go = True
+    command = busy(peer)
+    assert manage(peer, TaskFunction.ABORT_TASK, command) == []
+    same = {"itt": peer.itt}
+    (reject,) = manage(peer, TaskFunction.ABORT_TASK, command, **same)
+    assert isinstance(reject, Reject)
+    assert reject.reason == RejectReason.TASK_IN_PROGRESS
+    peer.gate.disk.let_go()
+    assert [pdu.response for pdu in peer.receive()] == [TaskResult.COMPLETE]
+    assert result(peer, TaskFunction.ABORT_TASK_SET, **same) is TaskResult.COMPLETE
+
+
 def test_an_answer_for_a_connection_that_is_gone_is_nobodys():
     peer = open_peer()
     peer.gate.disk.slow_to_let_go = True

@@ -46,6 +46,11 @@ class TaskManagement:
                 RejectReason.IMMEDIATE_COMMAND_REJECT, "too many task management functions"
             )
             return
+        if pdu.itt in self._under_way:
+            self._full_feature.reject(
+                RejectReason.TASK_IN_PROGRESS, "a task management function with the tag of another"
+            )
+            return
         pdu.lun = self._session.view.inward(pdu.lun)
         perform = _FUNCTIONS.get(pdu.function)
         if perform is None or not self._is_agreed(pdu.function):
