@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import gc
+import weakref
 from typing import Any
 
 import pytest
@@ -88,6 +90,20 @@ def test_a_status_qualifier_waits_with_its_status_for_announced_data():
     assert peer.receive() == []
     (refusal,) = peer.send(data_out)
     assert (refusal.status, refusal.status_qualifier) == (BUSY, 7)
+
+
+def test_a_status_that_waits_for_announced_data_goes_with_its_command():
+    peer = of_level_2(iSCSIProtocolLevel="2", InitialR2T="No", ImmediateData="No")
+    command, _ = peer.write(0, bytes(8), unsolicited=8)
+    command.cdb = cdb(READ, 0, 8)  # so that nobody waits for its data
+    task = task_of(peer, command)
+    task.connection.answers.refuse(task, BUSY, 7)
+    peer.connection.session.abort([task])
+    peer.gate.disk.in_hand.clear()
+    gone = weakref.ref(task)
+    del task
+    gc.collect()
+    assert gone() is None
 
 
 def test_any_other_status_travels_in_a_response_after_the_data():

@@ -30,9 +30,15 @@ class Answers:
         """Data that end a command."""
         self._good = ScsiResponse()
         """GOOD status, and nothing else to say."""
-        self._qualifiers: dict[Task, int] = {}
 
-    def finish(self, task: Task, data: Buffer = b"", status: int = 0, sense: Buffer = b"") -> None:
+    def finish(
+        self,
+        task: Task,
+        data: Buffer = b"",
+        status: int = 0,
+        sense: Buffer = b"",
+        qualifier: int = 0,
+    ) -> None:
         """Send what a task has read, and its status.
 
         They wait for data that the initiator has announced (section 11.4.2).
@@ -43,19 +49,18 @@ class Answers:
         task.in_hand = False
         if task.incoming is not None and task.incoming.sequences:
             task.machine.finished_early()
-            task.answer = partial(self._respond, task, data, status, sense)
+            task.answer = partial(self._respond, task, data, status, sense, qualifier)
         else:
             task.machine.finished()
-            self._respond(task, data, status, sense)
+            self._respond(task, data, status, sense, qualifier)
 
     def refuse(self, task: Task, status: int, qualifier: int) -> None:
         """Answer a task that is not performed.
 
         The status qualifier goes to initiators that know it (RFC 7144 section 5.2.1).
         """
-        if qualifier and not task.over and self._connection.parameters.protocol_level >= _RFC_7144:
-            self._qualifiers[task] = qualifier
-        self.finish(task, b"", status)
+        knows = self._connection.parameters.protocol_level >= _RFC_7144
+        self.finish(task, status=status, qualifier=qualifier if knows else 0)
 
     def terminate(self, task: Task) -> None:
         """Send TASK ABORTED, once all data that the initiator has announced is here."""
@@ -63,28 +68,32 @@ class Answers:
         if task.incoming is not None and task.incoming.sequences:
             task.incoming.abandon()
             task.machine.terminated_early()
-            task.answer = partial(self._respond, task, b"", _TASK_ABORTED, b"")
+            task.answer = partial(self._respond, task, b"", _TASK_ABORTED, b"", 0)
         else:
             task.machine.terminated()
-            self._respond(task, b"", _TASK_ABORTED, b"")
+            self._respond(task, b"", _TASK_ABORTED, b"", 0)
 
-    def _respond(self, task: Task, data: Buffer, status: int, sense: Buffer) -> None:
+    def _respond(
+        self, task: Task, data: Buffer, status: int, sense: Buffer, qualifier: int
+    ) -> None:
         self._session.forget(task)
         expected_in, expected_out = task.expected_in, task.expected_out
         if expected_out or task.taken:
             residual = task.taken - expected_out
         else:
             residual = len(data) - expected_in
-        data_sn = task.data_sn
+        data_in = 0
         if data and expected_in:
             if not (status or sense or expected_out):
                 self._send_data(task, data, residual)
                 return
+            r2ts = task.data_sn
             self._send_data(task, data, None)
+            data_in = task.data_sn - r2ts
         response, bidirectional = self._good, expected_in and expected_out
         if status or sense or residual or bidirectional:
             response = ScsiResponse(status=status, overflow=residual > 0, underflow=residual < 0)
-            response.status_qualifier = self._qualifiers.pop(task, 0)
+            response.status_qualifier = qualifier
             response.residual_count = abs(residual)
             response.data = sense_segment.join(sense) if sense else b""
             residual = len(data) - expected_in if bidirectional else 0
@@ -92,7 +101,7 @@ class Answers:
             response.bidirectional_underflow = residual < 0
             response.bidirectional_residual_count = abs(residual)
         # Data-In alone counts (section 11.4.8), though R2Ts have the same numbers.
-        response.itt, response.exp_data_sn = task.itt, task.data_sn - data_sn
+        response.itt, response.exp_data_sn = task.itt, data_in
         self._connection.send_status(response)
 
     def _send_data(self, task: Task, data: Buffer, residual: int | None) -> None:
