@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from tests.protocol.peer import Gate, Peer, connect, leading_keys, login, login_request
 from tests.requirements import requirement
 from tests.transitions import TransitionCounter
@@ -313,6 +315,19 @@ def test_a_waiting_task_stays_the_first_until_there_is_room():
     peer.abandon(small, large)
     peer.receive()
     assert asked(peer) == [last]
+
+
+@pytest.mark.parametrize("told", [False, True])
+def test_a_task_that_has_ended_does_not_wait_for_write_buffers(told: bool):
+    """Whoever has taken them may keep them for ever."""
+    peer, (first, *waiting) = writing(gate_of(write_buffers=65_536), 60_000, 60_000, 60_000)
+    session = session_of(peer)
+    assert len(session.waiting) == 2
+    session.abort([task for task in session.tasks if task.itt != first], told=told)
+    if not told:
+        peer.abandon(*waiting)
+    assert len(peer.receive()) == 2 * told
+    assert not session.waiting
 
 
 def test_a_task_that_nobody_has_in_hand_needs_no_release():

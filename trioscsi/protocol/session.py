@@ -145,6 +145,7 @@ class Session:
                 told and not task.machine.hears("terminated")
             ):
                 continue
+            self.stop_waiting(task)
             if told:
                 task.connection.terminate(task)
             else:
@@ -205,14 +206,18 @@ class Session:
         task.reserved = size
         return True
 
+    def stop_waiting(self, task: Task) -> None:
+        """A task does not want write buffers any more, if it has waited for some."""
+        if task in self.waiting:
+            self.waiting.remove(task)
+
     def _hand_buffers_on(self) -> None:
         """Let waiting tasks ask for their data, as far as the buffers go."""
         while self.waiting:
             task = self.waiting[0]
-            if not task.over:
-                task.connection.solicit(task)
-                if not task.reserved:
-                    return
+            task.connection.solicit(task)
+            if not task.reserved:
+                return
             self.waiting.popleft()
 
     def clear(self, connection: TargetConnection) -> None:

@@ -213,8 +213,7 @@ class Writes:
         assert incoming is not None, "only a task that waits for data refuses it"
         incoming.abandon()
         task.taken = 0
-        if task in self._session.waiting:
-            self._session.waiting.remove(task)
+        self._session.stop_waiting(task)
         self._go_on(task, incoming)
 
     def fail(self, task: Task) -> None:
