@@ -30,6 +30,7 @@ def test_names_are_compared_without_case_and_in_one_form_of_unicode():
     assert normalise("IQN.2001-04.com.Example:Disk") == "iqn.2001-04.com.example:disk"
     assert normalise("eui.02004567A425678D") == "eui.02004567a425678d"
     assert normalise("iqn.2001-04.com.example:bu\u0308ro") == "iqn.2001-04.com.example:b\u00fcro"
+    assert normalise("iqn.2001-04.com.example:di\u00adsk") == "iqn.2001-04.com.example:disk"
 
 
 @pytest.mark.parametrize(
@@ -43,6 +44,11 @@ def test_names_are_compared_without_case_and_in_one_form_of_unicode():
         "iqn.2001-04.com.example:",
         "iqn.2001-04.com.example:a b",
         "iqn.2001-04.com.example:a_b",
+        "iqn.2001-04.com.example:a\x85b",
+        "iqn.2001-04.com.example:\x9b31m",
+        "iqn.2001-04.com.example:a\u2028b",
+        "iqn.2001-04.com.example:\u202eb",
+        "iqn.2001-04.com.example:\ue000",
         "eui.02004567A425678",
         "naa.52004567ba64678d0",
         "iqn.2001-04.com.example:" + "x" * MAXIMUM_LENGTH,
