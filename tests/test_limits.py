@@ -16,7 +16,13 @@ def test_the_defaults_hold_together():
 
 @pytest.mark.parametrize(
     ("name", "lowest", "highest"),
-    [("segment", 512, 2**24 - 1), ("ahs", 0, 1020), ("tasks", 1, 65_535)],
+    [
+        ("segment", 512, 2**24 - 1),
+        ("ahs", 0, 1020),
+        ("tasks", 1, 65_535),
+        ("logout_time", 0, 65_535),
+        ("text_time", 0, 65_535),
+    ],
 )
 def test_a_limit_stays_within_what_the_protocol_allows(name, lowest, highest):
     for value in (lowest, highest):

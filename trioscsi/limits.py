@@ -6,7 +6,7 @@ Each is enforced before memory or time is spent, so that a hostile peer costs a 
 from __future__ import annotations
 
 import attrs
-from attrs.validators import ge, in_
+from attrs.validators import and_, ge, in_, le
 
 LOGIN_SEGMENT = 8192
 """The data segment of any PDU before the login has ended (RFC 7143 section 13.12)."""
@@ -19,6 +19,9 @@ REFUSALS_EXPLAINED, REFUSALS_INTERVAL = 20, 10.0
 
 LOG_LINES, LOG_INTERVAL = 1000, 10.0
 """How many lines ``trioscsi serve`` logs in so many seconds; others are counted."""
+
+_TOLD = and_(ge(0.0), le(65_535.0))
+"""A time that initiators are told, in whole seconds of 16 bits (RFC 7143 section 11.9.1)."""
 
 
 @attrs.frozen(kw_only=True)
@@ -90,7 +93,7 @@ class Limits:
     """From the transport connection to the end of the login."""
     login_pdus: int = attrs.field(default=64, validator=ge(4))
     """Login requests of one login."""
-    logout_time: float = attrs.field(default=10.0, validator=ge(0))
+    logout_time: float = attrs.field(default=10.0, validator=_TOLD)
     """From a request to log out to the Logout Request (section 11.9.1, Parameter3)."""
     send_time: float = attrs.field(default=60.0, validator=ge(0))
     """How long a peer may leave our answers unread before its connection is dropped."""
@@ -107,7 +110,7 @@ class Limits:
     recovery was agreed."""
     texts: int = attrs.field(default=64, validator=ge(1))
     """Text negotiations of one target that are not over after their first request."""
-    text_time: float = attrs.field(default=30.0, validator=ge(0))
+    text_time: float = attrs.field(default=30.0, validator=_TOLD)
     """How long an unfinished text negotiation is kept."""
     ping_interval: float = attrs.field(default=30.0, validator=ge(0))
     """Silence after which a peer is pinged with NOP-In; 0: never."""
