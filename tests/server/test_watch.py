@@ -105,3 +105,27 @@ async def test_a_disk_that_cannot_tell_is_asked_again(
     disk.broken = False
     await trio.sleep(5)
     assert nexus.take(0) is not None
+
+
+async def test_a_disk_that_goes_while_another_is_looked_at_is_not_asked(
+    nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    class Gradual(Looked):
+        """Takes a second to tell."""
+
+        async def space(self) -> Space:
+            await trio.sleep(1)
+            return await super().space()
+
+    disks = [Gradual(MemoryDisk(BLOCKS * 512), pool="100MiB") for _ in range(2)]
+    units = [
+        Unit(LogicalUnit(number, target_name=NAME, blocks=BLOCKS, thin=True), disk)
+        for number, disk in enumerate(disks)
+    ]
+    for unit in units:
+        set_threshold(unit.logical)
+    nursery.start_soon(SpaceWatch(lambda: units, 5).run)
+    await trio.sleep(0.5)
+    await units[1].withdraw()
+    await trio.sleep(7)
+    assert [disk.looks for disk in disks] == [2, 0]

@@ -44,9 +44,11 @@ class SpaceWatch:
             self._wake = trio.Event()
 
     async def _look(self, unit: Unit) -> None:
-        assert unit.can.space is not None, "others are not watched"
+        measure = unit.can.space
+        if measure is None:
+            return  # the disk has gone while another one was looked at
         try:
-            space = await unit.can.space()
+            space = await measure()
         except BackendError as error:
             log.warning("LUN %d: how much room there is: %s", unit.logical.number, error)
         else:
