@@ -96,6 +96,21 @@ def test_an_address_that_is_taken_is_an_error_of_one_line() -> None:
             open_listeners(address)
 
 
+def test_of_a_name_with_several_addresses_all_are_listened_at_or_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with opened(("127.0.0.2", 0)) as taken:
+        port = taken.getsockname()[1]
+        family = socket.AF_INET, socket.SOCK_STREAM, 0, ""
+        found = [(*family, (host, port)) for host in ("127.0.0.1", "127.0.0.2")]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+        with pytest.raises(PortalError) as raised:
+            open_listeners(("storage.example", port))
+        assert raised.value.__context__ is not None  # which keeps all that was opened
+        monkeypatch.undo()
+        opened(("127.0.0.1", port)).close()
+
+
 def test_an_address_of_another_machine_is_an_error_of_one_line() -> None:
     with pytest.raises(PortalError, match=r"cannot listen at 192\.0\.2\.1:3260: "):
         open_listeners(("192.0.2.1", 3260))

@@ -80,12 +80,17 @@ def open_listeners(where: Address | socket.socket) -> list[socket.socket]:
         where.setblocking(False)
         return [where]
     host, port = where
+    opened: list[socket.socket] = []
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        return [_listen(family, at) for family, _, _, _, at in dict.fromkeys(found)]
+        for family, _, _, _, at in dict.fromkeys(found):
+            opened.append(_listen(family, at))
     except OSError as error:
+        for sock in opened:
+            sock.close()
         reason = error.strerror or str(error)
         raise PortalError(f"cannot listen at {format_address(where)}: {reason}") from None
+    return opened
 
 
 def _listen(family: int, where: object) -> socket.socket:
