@@ -14,7 +14,7 @@ from pathlib import Path
 import attrs
 import trio
 
-from trioscsi.backends.opening import lock
+from trioscsi.backends.opening import lock, sync_directory, sync_file
 from trioscsi.backends.threads import Threads
 from trioscsi.errors import BackendError, UsageError
 
@@ -132,13 +132,9 @@ def _replace(path: Path, data: bytes, spare: bool) -> None:
     with new.open("wb") as file:
         file.write(hashlib.sha256(data).digest() + data)
         file.flush()
-        os.fsync(file.fileno())
+        sync_file(file.fileno())
     new.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync_directory(path.parent)
 
 
 def _put_aside(path: Path) -> None:
