@@ -83,13 +83,13 @@ class Server:
         web: LivePage | str | None = None,
     ) -> None:
         self._trace = trace
+        self._tracing: Trace | None = None
+        """The same, while it is served."""
         self._gate = step
         self._control = None if control is None else Path(control)
         self._page = LivePage(web) if isinstance(web, str) else web
         self._page_addresses: list[Address] = []
         self._feed: Feed | None = None
-        self._tracing: Trace | None = None
-        """The same, while it is served."""
         self._limits = limits or Limits()
         self._targets: dict[str, Target] = {}
         for target in targets:
