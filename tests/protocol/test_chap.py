@@ -87,14 +87,6 @@ def test_weak_algorithms_can_be_forbidden():
     assert "none of the algorithms 5,6 is taken, only 8, 7" in door.remark
 
 
-@pytest.mark.parametrize("length", [16, 1024])
-def test_the_length_of_the_challenge_can_be_chosen(length: int):
-    door = guard(challenge_length=length)
-    door.begin()
-    assert len(decode_binary(door.keys["CHAP_C"], 1024)) == length
-    assert door.say(door.proof(), transit=True) is LoginStatus.SUCCESS
-
-
 @requirement("7143-9.2-3")
 @requirement("7143-12.1.3-7")
 @requirement("7143-6.3.2-2")

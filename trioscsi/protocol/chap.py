@@ -158,12 +158,11 @@ class Chap:
         return pairs
 
     def _new_challenge(self) -> list[Pair]:
-        authentication = self._authentication
-        length = authentication.challenge_length
-        if length is None:
-            length = hashlib.new(ALGORITHMS[self._algorithm], usedforsecurity=False).digest_size
-        self._identifier = authentication.challenges.random(1)[0]
-        self._challenge = authentication.challenges.issue(length)
+        """It is as long as what the algorithm makes of it."""
+        challenges = self._authentication.challenges
+        length = hashlib.new(ALGORITHMS[self._algorithm], usedforsecurity=False).digest_size
+        self._identifier = challenges.random(1)[0]
+        self._challenge = challenges.issue(length)
         return [
             ("CHAP_A", str(self._algorithm)),
             ("CHAP_I", str(self._identifier)),

@@ -104,15 +104,13 @@ class Account:
 class Authentication:
     """What logins to one node have to prove, and how it proves itself to those who ask.
 
-    ``algorithms`` are in order of preference; ``challenge_length`` is in bytes, by default as long
-    as what the algorithm makes of it. Raises UsageError for what the RFC forbids.
+    ``algorithms`` are in order of preference. Raises UsageError for what the RFC forbids.
     """
 
     accounts: tuple[Account, ...]
     challenges: Challenges
     mutual: Account | None = None
     algorithms: tuple[int, ...] = (8, 7, 6, 5)
-    challenge_length: int | None = None
 
     def __attrs_post_init__(self) -> None:
         if not self.accounts:
@@ -123,8 +121,6 @@ class Authentication:
         unknown = set(self.algorithms) - ALGORITHMS.keys()
         if unknown or not self.algorithms:
             raise UsageError(f"CHAP algorithms are some of {', '.join(map(str, ALGORITHMS))}")
-        if self.challenge_length is not None and not 16 <= self.challenge_length <= 1024:
-            raise UsageError("a CHAP challenge has from 16 to 1024 bytes")
         if self.mutual is not None and any(
             account.secret.equals(self.mutual.secret) for account in self.accounts
         ):

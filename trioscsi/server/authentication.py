@@ -26,7 +26,6 @@ def authentication(
     chap: Credentials | None,
     mutual_chap: tuple[str, Password] | None = None,
     algorithms: Sequence[int] = (8, 7, 6, 5),
-    challenge_length: int | None = None,
 ) -> Authentication | None:
     """What initiators have to prove, or None if ``chap`` is; raises UsageError.
 
@@ -40,7 +39,6 @@ def authentication(
         _CHALLENGES,
         mutual=None if mutual_chap is None else _account(*mutual_chap),
         algorithms=tuple(algorithms),
-        challenge_length=challenge_length,
     )
     for name in found.short_secrets:
         log.warning(
