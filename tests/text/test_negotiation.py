@@ -386,6 +386,13 @@ def test_and_does_not_turn_no_into_yes():
         answers(negotiation, ImmediateData="Yes")
 
 
+def test_an_answer_that_is_refused_makes_no_line_of_its_own_in_the_log():
+    negotiation = initiator(header_digests=("CRC32C",))
+    negotiation.propose(OPERATIONAL)
+    with pytest.raises(PeerError, match=r"HeaderDigest='x\\nALERT' does not answer"):
+        answers(negotiation, HeaderDigest="x\nALERT")
+
+
 @pytest.mark.parametrize("value", ["Reject", "Irrelevant"])
 def test_a_refused_proposal_leaves_the_default(value):
     negotiation = initiator(auth_methods=("CHAP",))

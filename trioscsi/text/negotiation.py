@@ -239,7 +239,7 @@ class Negotiation:
                 return
             raise
         if not RULES[key.kind].admits(self._proposals[key.name], selected):
-            reason = f"{key.name}={value} does not answer our proposal"
+            reason = f"{key.name}={value!r} does not answer our proposal"
             self._breach(Breach.INADMISSIBLE, reason, "6.2")
             if key.kind is Kind.LIST:
                 return
