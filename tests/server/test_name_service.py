@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 
 import attrs
 import pytest
@@ -148,6 +148,27 @@ async def test_inquiries_and_notices_are_answered_where_they_are_to_come(
     assert answers[0].attributes == asks[0].attributes
     assert decode_text(answers[1].attributes[0][1]) == NAME
     assert [answer.status for answer in answers] == [0, 0, Status.MESSAGE_NOT_SUPPORTED]
+
+
+async def test_who_opens_connections_and_says_nothing_gives_way(
+    server: Server, nursery: trio.Nursery, patient_clock: MockClock
+) -> None:
+    client(server, nursery)
+    await server.has_been_asked(REGISTER)
+    port = server.asked[0].first(Tag.ESI_PORT)
+    assert port is not None
+    async with AsyncExitStack() as stack:
+        silent = [
+            await stack.enter_async_context(
+                await trio.open_tcp_stream("127.0.0.1", decode_number(port))
+            )
+            for _ in range(17)
+        ]
+        with trio.fail_after(1000):
+            assert await silent[0].receive_some() == b""
+        inquiry = Message(Function.ENTITY_STATUS_INQUIRY, 1, flags=Flag.SERVER)
+        await silent[-1].send_all(inquiry.encode())
+        assert await silent[-1].receive_some()
 
 
 async def test_inquiries_may_come_on_the_connection_that_is_there(

@@ -20,6 +20,9 @@ _RECEIVE = 65_536
 _LOST = (OSError, NameServiceError, trio.BrokenResourceError, trio.TooSlowError)
 """What ends a connection with a name server."""
 
+_MOST_NOTICES = 16
+"""Connections on which we are told something; the oldest gives way to a new one."""
+
 
 class NameService:
     """A client of one iSNS server.
@@ -41,18 +44,15 @@ class NameService:
         self.registered = False
         """Whether the server has our entry, as far as we know."""
         self._complained = False
+        self._notices: list[trio.CancelScope] = []
+        """Those who tell us something, the oldest first."""
 
     async def run(self) -> None:
         """Be registered, and come back whenever the server has been away; until cancelled."""
         while True:
             try:
                 await self._be_registered()
-            except* (
-                OSError,
-                NameServiceError,
-                trio.BrokenResourceError,
-                trio.TooSlowError,
-            ) as group:
+            except* _LOST as group:
                 self._complain(next(leaves(group)))
             finally:
                 self._told, self.registered = None, False
@@ -100,17 +100,19 @@ class NameService:
         await trio.serve_listeners(self._hear_notice, listeners)
 
     async def _hear_notice(self, stream: trio.SocketStream) -> None:
-        """A connection that the name server has opened to us."""
+        """A connection that the name server has opened to us, or somebody else has."""
         async with stream:
-            try:
-                await _Conversation(stream, self._limits, self._notice).listen()
-            except (
-                OSError,
-                NameServiceError,
-                trio.BrokenResourceError,
-                trio.TooSlowError,
-            ) as error:
-                log.info("a notice of the name server %s broke: %s", self._where, error)
+            with trio.CancelScope() as turn:
+                self._notices.append(turn)
+                if len(self._notices) > _MOST_NOTICES:
+                    self._notices.pop(0).cancel()
+                try:
+                    await _Conversation(stream, self._limits, self._notice).listen()
+                except _LOST as error:
+                    log.info("a notice of the name server %s broke: %s", self._where, error)
+                finally:
+                    if turn in self._notices:
+                        self._notices.remove(turn)
 
     def _notice(self, message: Message) -> Message:
         """The answer to something that the server says by itself."""
