@@ -22,7 +22,7 @@ from tests.server.peer import (
 from trioscsi import Limits, MemoryDisk, Slow
 from trioscsi.backends.base import Buffer
 from trioscsi.pdu import NO_TASK, ScsiCommand, TaskAttribute, TaskFunction, TaskResult
-from trioscsi.scsi import AdditionalSense, Status
+from trioscsi.scsi import AdditionalSense, LogicalUnit, Status
 
 ORDERED, HEAD, ACA = TaskAttribute.ORDERED, TaskAttribute.HEAD_OF_QUEUE, TaskAttribute.ACA
 ILLEGAL_REQUEST, UNIT_ATTENTION = 5, 6
@@ -95,6 +95,26 @@ async def test_an_ordered_command_waits_for_those_of_all_sessions_before_it(
     assert trio.current_time() == begin + 1
     await ends(other, old)
     assert not watched(house)
+
+
+async def test_a_fault_at_the_turn_of_a_command_ends_its_own_connection(
+    build: Build, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house, peer, other = await two(build, slow())
+    old = other.command(read10(0, 1), reads=BLOCK)
+    await other.send(old)
+    await wait_all_tasks_blocked()
+    await peer.send(peer.command(TEST_UNIT_READY, attributes=ORDERED))
+    await wait_all_tasks_blocked()
+
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    faults: list[Exception] = []
+    monkeypatch.setattr(house.conversations[0], "fail", faults.append)
+    monkeypatch.setattr(LogicalUnit, "execute", fail)
+    await ends(other, old)
+    assert [type(fault) for fault in faults] == [ZeroDivisionError]
 
 
 async def test_writes_of_the_same_blocks_keep_their_order_if_they_are_ordered(

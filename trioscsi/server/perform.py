@@ -104,7 +104,13 @@ class Performer:
         self._nexuses, self._by_field = nexuses, by_field
         # Endings and task sets need each other.
         self._endings = Endings(name, by_field, nexuses, lambda task: self.task_sets.failed(task))
-        self.task_sets = TaskSets(by_field, nexuses, self._take, self._endings.end, most_waiting)
+        self.task_sets = TaskSets(
+            by_field,
+            nexuses,
+            lambda task: self.handle([task]),  # perhaps while it is the turn of another
+            self._endings.end,
+            most_waiting,
+        )
         self._watched = self.task_sets.watched
         self.interventions = Interventions(by_field, nexuses, self.task_sets, self.handle)
         self.errands = Errands(
