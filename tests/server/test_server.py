@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import attrs
 import pytest
 import trio
-from trio.testing import MockClock
+from trio.testing import MockClock, wait_all_tasks_blocked
 
 from tests.server.disks import Hanging
 from tests.server.peer import (
@@ -21,7 +22,7 @@ from tests.server.peer import (
     is_unharmed,
     write10,
 )
-from trioscsi import MemoryDisk, Server, Target, in_thread
+from trioscsi import MemoryDisk, Server, Target, UsageError, in_thread
 from trioscsi.pdu import AsyncEvent, AsyncMessage
 from trioscsi.protocol import Session
 
@@ -130,7 +131,7 @@ async def test_who_was_drained_may_log_in_again(worlds: Any, patient_clock: Mock
 
 
 async def test_a_session_whose_connection_is_lost_already_is_ended(
-    worlds: Any, patient_clock: MockClock
+    worlds: Any, patient_clock: MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     world = await worlds(MemoryDisk("1MiB"))
     peer = await world.log_in(DefaultTime2Retain="3600")
@@ -139,9 +140,39 @@ async def test_a_session_whose_connection_is_lost_already_is_ended(
         await trio.sleep_forever()
     (session,) = world.sessions
     assert session.state == "FAILED"
-    await world.server.drain(session)
+    with caplog.at_level(logging.INFO, "trioscsi"):
+        await world.server.drain(session)
+        await wait_all_tasks_blocked()
     assert world.sessions == []
+    assert "is over: its connection is lost" in caplog.text
     assert trio.current_time() == pytest.approx(1)
+
+
+async def test_a_target_that_is_removed_has_no_sessions_any_more(
+    worlds: Any, patient_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    world = await worlds(MemoryDisk("1MiB"))
+    lost, goes = await world.log_in(DefaultTime2Retain="3600"), await world.log_in(OTHER_ISID)
+    lost.close()
+    with trio.move_on_after(1):
+        await trio.sleep_forever()
+    assert await is_unharmed(goes)
+    assert len(world.sessions) == 2
+    with caplog.at_level(logging.INFO, "trioscsi"):
+        assert await world.server.remove(NAME, grace=0) is world.target
+    assert world.sessions == []
+    assert caplog.text.count("is over: its connection is lost") == 2
+
+
+async def test_a_target_is_removed_once(worlds: Any, patient_clock: MockClock) -> None:
+    world = await worlds(MemoryDisk("1MiB"))
+    peer = await world.log_in()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(world.server.remove, NAME)
+        await wait_all_tasks_blocked()
+        with pytest.raises(UsageError, match="there is no target"):
+            await world.server.remove(NAME)
+        peer.close()
 
 
 async def test_a_target_that_serves_by_itself_is_drained_as_a_whole(

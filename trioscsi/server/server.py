@@ -232,6 +232,7 @@ class Server:
         await self.reception.see_off(is_of_one, grace, _DRAINED)
         for session in sessions:
             session.end_cleanups()
+            session.node.wake()  # whoever keeps its time sees to what this ends
 
     def add(self, target: Target) -> None:
         """Serve one more target from now on; raises UsageError if its name is taken."""
@@ -251,13 +252,16 @@ class Server:
         From the beginning nobody may log in to it any more: it is said that it was removed.
         Raises UsageError if there is none.
         """
-        target = self._targets.get(name)
-        if target is None:
+        if name not in self._guarded:  # or it is being removed
             raise UsageError(f"there is no target {name}")
+        target = self._targets[name]
         target.node.closing = True
         del self._guarded[name]
         self._removed.add(name)
         await self.reception.see_off(lambda talk: talk.node is target.node, grace, _STOPPED)
+        for session in target.sessions:
+            session.end_cleanups()
+        target.performer.attend(target.node)
         del self._targets[name]
         scope = self._scopes.pop(name, None)
         if scope is not None:
