@@ -176,13 +176,12 @@ class Writes:
     def hear_spoiled(self, pdu: DataOut) -> None:
         """A Data-Out PDU came with a bad data digest; it was rejected (section 7.8)."""
         task = self._session.tasks.get(pdu.itt)
-        if task is not None and task.connection is not self._connection:
+        if task is None or task.connection is not self._connection or task.incoming is None:
             return
-        incoming = None if task is None else task.incoming
-        sequence = None if incoming is None else incoming.sequences.get(pdu.ttt)
-        if task is not None and incoming is not None and sequence is not None:
-            incoming.spoil(sequence, pdu)
-            self._go_on(task, incoming)
+        sequence = task.incoming.sequences.get(pdu.ttt)
+        if sequence is not None:
+            task.incoming.spoil(sequence, pdu)
+            self._go_on(task, task.incoming)
 
     def solicit(self, task: Task) -> None:
         """Send the R2Ts that are due (section 11.8)."""
