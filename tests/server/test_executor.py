@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+import os
 
 import pytest
 import trio
@@ -18,6 +19,7 @@ from tests.server.peer import (
     write10,
 )
 from trioscsi import Limits, MemoryDisk, Slow
+from trioscsi.backends.lookout import lookout
 from trioscsi.pdu import (
     BHS_LENGTH,
     NopIn,
@@ -58,22 +60,56 @@ async def test_commands_wait_at_the_same_time(build: Build, autojump_clock: Mock
     assert trio.current_time() == pytest.approx(begin + 1)
 
 
-async def test_answers_of_commands_that_end_together_are_sent_together(
-    build: Build, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    peer = await build(Slow(MemoryDisk("1MiB"), read_ms=1000)).log_in()
-    commands = [peer.command(read10(lba, 1), reads=BLOCK) for lba in range(20)]
+@pytest.fixture
+def sizes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """What has been sent at once."""
     sizes, send = [], Outbox.send
 
     def note_and_send(outbox: Outbox) -> None:
-        sizes.append(outbox.size)
+        if outbox.size:
+            sizes.append(outbox.size)
         send(outbox)
 
     monkeypatch.setattr(Outbox, "send", note_and_send)
+    return sizes
+
+
+async def test_answers_of_commands_that_end_together_are_sent_together(
+    build: Build, autojump_clock: MockClock, sizes: list[int]
+) -> None:
+    peer = await build(Slow(MemoryDisk("1MiB"), read_ms=1000)).log_in()
+    commands = [peer.command(read10(lba, 1), reads=BLOCK) for lba in range(20)]
+    sizes.clear()
     await peer.send(*commands)
     for _ in commands:
         await peer.receive()
-    assert [size for size in sizes if size] == [20 * (BHS_LENGTH + BLOCK)]
+    assert sizes == [20 * (BHS_LENGTH + BLOCK)]
+
+
+async def test_answers_of_what_a_descriptor_tells_of_are_sent_together(
+    build: Build, sizes: list[int]
+) -> None:
+    disk, (storage, device) = Independent(), os.pipe()
+    house = build(disk)
+    peers = [await house.log_in(), await house.log_in(OTHER_ISID)]
+
+    def end() -> None:
+        os.read(storage, 1)
+        disk.end_all()
+
+    lookout().watch(storage, end)
+    for peer in peers:
+        await peer.send(*(peer.command(read10(lba, 1), reads=BLOCK) for lba in range(20)))
+    await wait_all_tasks_blocked()
+    sizes.clear()
+    os.write(device, b"!")
+    for peer in peers:
+        for _ in range(20):
+            await peer.receive()
+    assert sizes == 2 * [20 * (BHS_LENGTH + BLOCK)]
+    lookout().unwatch(storage)
+    os.close(storage)
+    os.close(device)
 
 
 async def test_an_abortion_waits_for_what_goes_on_by_itself(

@@ -6,8 +6,9 @@ from functools import partial
 
 import pytest
 import trio
-from trio.testing import wait_all_tasks_blocked
+from trio.testing import MockClock, wait_all_tasks_blocked
 
+from trioscsi.backends.lookout import lookout
 from trioscsi.server.reactor import Reactor
 
 Pair = tuple[socket.socket, socket.socket]
@@ -381,3 +382,118 @@ async def test_work_of_others_is_stood_by_as_long_as_it_is_short(
     await looks(64)
     assert await looks(64) >= 64 * 5
     assert heard == 4 * 64
+
+
+class Passes(trio.abc.Instrument):
+    """Counts how often trio looks for what other tasks wait for."""
+
+    count = 0
+
+    def before_io_wait(self, timeout: float) -> None:
+        self.count += 1
+
+
+async def test_what_ends_by_itself_is_told_of_without_letting_others_in(
+    nursery: trio.Nursery, pairs: list[Pair], mock_clock: MockClock
+) -> None:
+    (ours, theirs), (storage, device), _ = pairs
+    reactor, passes, heard = Reactor(), Passes(), b""
+
+    def hear() -> bool:
+        nonlocal heard
+        heard += ours.recv(1)
+        reactor.elsewhere += 1
+        lookout().under_way += 1
+        device.send(b"done")
+        return False
+
+    def ended() -> None:
+        storage.recv(4)
+        reactor.elsewhere -= 1
+        lookout().under_way -= 1
+        if len(heard) < 50:
+            theirs.send(b"x")
+
+    reactor.add(ours, Turn(hear))
+    lookout().watch(storage.fileno(), ended)
+    nursery.start_soon(reactor.run)
+    await wait_all_tasks_blocked()
+    trio.lowlevel.add_instrument(passes)
+    theirs.send(b"x")
+    await wait_all_tasks_blocked()
+    trio.lowlevel.remove_instrument(passes)
+    assert len(heard) == 50
+    assert reactor.elsewhere == 0
+    assert not reactor.crowded
+    assert passes.count < 50
+    lookout().unwatch(storage.fileno())
+
+
+async def test_answers_of_what_has_ended_by_itself_are_sent_together(
+    nursery: trio.Nursery, pairs: list[Pair]
+) -> None:
+    reactor = Reactor()
+    order: list[str] = []
+
+    class Owing:
+        def __init__(self, number: int) -> None:
+            self.number = number
+
+        def report(self) -> None:
+            order.append(f"report {self.number}")
+
+    def ended(sock: socket.socket, owing: Owing) -> None:
+        sock.recv(1)
+        order.append("end")
+        assert reactor.completions.collects_from(owing)
+
+    owing = [Owing(number) for number in range(2)]
+    assert not reactor.completions.collects_from(owing[0])
+    for (ours, theirs), each in zip(pairs, [*owing, owing[0]], strict=True):
+        lookout().watch(ours.fileno(), partial(ended, ours, each))
+        theirs.send(b"!")
+    nursery.start_soon(reactor.run)
+    await wait_all_tasks_blocked()
+    assert sorted(order) == ["end", "end", "end", "report 0", "report 1"]
+    assert order[:3] == ["end"] * 3
+    for ours, _ in pairs:
+        lookout().unwatch(ours.fileno())
+
+
+async def test_a_reactor_that_ends_leaves_what_is_under_way_to_a_task(pairs: list[Pair]) -> None:
+    (storage, device), *_ = pairs
+    ended = trio.Event()
+
+    def end() -> None:
+        storage.recv(1)
+        ended.set()
+
+    lookout().watch(storage.fileno(), end)
+    async with trio.open_nursery() as reactors:
+        reactors.start_soon(Reactor().run)
+        await wait_all_tasks_blocked()
+        reactors.cancel_scope.cancel()
+    device.send(b"!")
+    await ended.wait()
+    lookout().unwatch(storage.fileno())
+
+
+async def test_what_a_turn_leaves_for_its_end_is_done_before_the_reactor_sleeps(
+    nursery: trio.Nursery, pairs: list[Pair]
+) -> None:
+    (ours, theirs), *_ = pairs
+    reactor, done = Reactor(), []
+
+    def hear() -> bool:
+        ours.recv(1)
+        lookout().soon(lambda: done.append("submitted"))
+        assert not done
+        return False
+
+    reactor.add(ours, Turn(hear))
+    nursery.start_soon(reactor.run)
+    theirs.send(b"x")
+    await wait_all_tasks_blocked()
+    assert done == ["submitted"]
+    assert lookout().due == []
+    assert not lookout().awake

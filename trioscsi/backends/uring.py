@@ -14,6 +14,7 @@ import outcome
 import trio
 
 from trioscsi.backends.base import Buffer, Then
+from trioscsi.backends.lookout import Lookout, lookout
 from trioscsi.backends.ring import DATASYNC, FSYNC, LONGEST, READ, WRITE, Pinned, Ring
 from trioscsi.backends.sparse import cut_off
 from trioscsi.backends.threads import failure
@@ -55,8 +56,8 @@ class Uring:
         self._under_way: dict[int, _Transfer] = {}
         self._waiting: deque[_Transfer] = deque()
         """Those for which there is no place yet."""
-        self._lookout = False
-        """Whether somebody looks out for what has ended."""
+        self._lookout: Lookout | None = None
+        """Who looks out for what has ended."""
         self._submits = False
         """Whether what is queued is about to be submitted."""
         self._closed = self._given_up = False
@@ -92,6 +93,8 @@ class Uring:
             return
         self._closed = self._given_up = True
         kept, self._under_way = self._under_way, {}
+        if self._lookout is not None:
+            self._lookout.under_way -= len(kept)
         for transfer in kept.values():
             transfer.then(self._hung())
         while self._waiting:
@@ -107,7 +110,8 @@ class Uring:
             if self._under_way:
                 await self._none_left.wait()
             if not self._given_up:
-                trio.lowlevel.notify_closing(self._ring.descriptor)
+                if self._lookout is not None and self._lookout is lookout():
+                    self._lookout.unwatch(self._ring.descriptor)
                 self._ring.close()
                 await last()
 
@@ -140,9 +144,10 @@ class Uring:
             if transfer.buffer is not None:
                 transfer.buffer.release()
             raise BackendError(f"{self._name} is closed")
-        if not self._lookout:
-            self._lookout = True
-            trio.lowlevel.spawn_system_task(self._look_out, name=f"lookout of {self._name}")
+        if self._lookout is not (here := lookout()):  # a run of trio may have ended meanwhile
+            self._lookout, self._submits = here, False
+            here.under_way += len(self._under_way)
+            here.watch(self._ring.descriptor, self._take_results)
         if len(self._under_way) < self._width:
             self._put(transfer)
         else:
@@ -157,6 +162,8 @@ class Uring:
         number = next(self._numbers)
         is_alone = not self._under_way
         self._under_way[number] = transfer
+        assert self._lookout is not None, "each operation is begun by somebody"
+        self._lookout.under_way += 1
         self._ring.put(
             number,
             transfer.code,
@@ -174,7 +181,7 @@ class Uring:
             # The kernel has something to do. What else is begun meanwhile goes with this one: to
             # call the kernel takes more than all the rest here.
             self._submits = True
-            trio.lowlevel.current_trio_token().run_sync_soon(self._submit)
+            self._lookout.soon(self._submit)
 
     def _submit(self) -> None:
         """Have the kernel begin what is queued."""
@@ -188,22 +195,16 @@ class Uring:
             for number in self._ring.withdraw():
                 token.run_sync_soon(self._has_ended, number, -(error.errno or errno.EIO))
 
-    async def _look_out(self) -> None:
-        """Tell of what has ended, for as long as the ring is there and the program runs."""
-        try:
-            while True:
-                await trio.lowlevel.wait_readable(self._ring.descriptor)
-                for number, result in self._ring.take():
-                    self._has_ended(number, result)
-        except trio.ClosedResourceError:
-            pass
-        finally:
-            self._lookout = False
+    def _take_results(self) -> None:
+        for number, result in self._ring.take():
+            self._has_ended(number, result)
 
     def _has_ended(self, number: int, result: int) -> None:
         transfer = self._under_way.pop(number, None)
         if transfer is None:  # it was given up
             return
+        assert self._lookout is not None, "each operation was begun by somebody"
+        self._lookout.under_way -= 1
         error: OSError | None = None
         if -result in _AGAIN:
             self._put(transfer)

@@ -125,10 +125,19 @@ class Conversation:
             self._act(answer)
         except Exception as error:  # noqa: BLE001 - a fault of ours ends this conversation alone
             self.fail(error)
+        if self._over or self._reactor.completions.collects_from(self):
+            return
         if more:
             self._poked.set()
-        elif not self._over:
+        else:
             self._report()
+
+    def report(self) -> None:
+        """See `trioscsi.server.reactor.Owing`."""
+        try:
+            self._report()
+        except Exception as error:  # noqa: BLE001 - as above
+            self.fail(error)
 
     # Tasks.
 

@@ -24,6 +24,8 @@ from typing import Protocol
 
 import trio
 
+from trioscsi.backends.lookout import Lookout, lookout
+
 _MOST = 64
 """Connections that get their turn between two looks at what has come."""
 
@@ -71,6 +73,48 @@ class Talker(Protocol):
         """Send the answers."""
 
 
+class Owing(Protocol):
+    """Who has something to send that was not asked for in a turn of its own."""
+
+    def report(self) -> None:
+        """Send it."""
+
+
+class Completions:
+    """Operations that storage carries out by itself, as a talker that says when they have ended.
+
+    Their answers are sent when all that has ended was told of.
+    """
+
+    def __init__(self) -> None:
+        self._telling = False
+        self._owing: dict[Owing, None] = {}
+
+    def hear(self, now: float) -> bool:
+        """See `Talker`."""
+        self._telling = True
+        try:
+            lookout().look()
+        finally:
+            self._telling = False
+        return False
+
+    def act(self) -> None:
+        """See `Talker`."""
+
+    def answer(self) -> None:
+        """See `Talker`."""
+        owing, self._owing = self._owing, {}
+        for each in owing:
+            each.report()
+
+    def collects_from(self, owing: Owing) -> bool:
+        """Whether `Owing.report` will be called, as what is owed comes of an operation's end."""
+        if self._telling:
+            self._owing[owing] = None
+        return self._telling
+
+
 class _Attempts:
     """Whether to try what may come to nothing: less and less often where it does."""
 
@@ -93,12 +137,14 @@ class _Attempts:
 class Reactor:
     """Gives turns to connections while there is something to read.
 
-    ``elsewhere`` counts what other tasks have under way (commands that wait for storage, answers
-    that wait for a socket): as long as it is not 0, they are let in after each round.
+    ``elsewhere`` counts what is under way outside of turns (commands that wait for storage, answers
+    that wait for a socket). As long as there is more of it than `Completions` tell of, other tasks
+    are let in after each round.
     """
 
     def __init__(self) -> None:
         self.elsewhere = 0
+        self.completions = Completions()
         self.crowded = False
         """Whether several connections were busy of late: then turns are to be short."""
         self._nudged = False
@@ -146,38 +192,61 @@ class Reactor:
 
     async def run(self) -> None:
         """Give turns until cancelled."""
-        while True:
-            with trio.CancelScope() as self._sleep:
-                await trio.lowlevel.wait_readable(self._epoll.fileno())
-            await self._while_busy()
+        watch = lookout()
+        self._talkers[watch.fileno()] = self.completions
+        self._epoll.register(watch.fileno(), select.EPOLLIN)
+        with watch.taken():
+            while True:
+                with trio.CancelScope() as self._sleep:
+                    await trio.lowlevel.wait_readable(self._epoll.fileno())
+                watch.awake = True
+                try:
+                    await self._while_busy(watch)
+                finally:
+                    watch.awake = False
+                    watch.settle()
 
-    async def _while_busy(self) -> None:
+    async def _while_busy(self, watch: Lookout) -> None:
         """Give turns until there is nothing to read any more."""
-        what_time = trio.lowlevel.current_clock().current_time
+        what_time, completions = trio.lowlevel.current_clock().current_time, watch.fileno()
         now = rested = what_time()
         while True:
+            if watch.due:
+                watch.settle()
             ready = self._epoll.poll(0, _MOST)
-            if not ready and not self._again and self.elsewhere and self._passes.is_due():
-                ready = await self._stand_by()
-            if not ready and not self._again and not self.elsewhere:
-                ready = self._linger()
+            if not ready and not self._again:
+                ready = await self._stay_awake(watch)
             again, self._again = self._again, set()
             if not ready and not again:
                 return
             # Who says little does not wait for the answers to who has said much.
             fresh = [fd for fd, _ in ready if fd not in again]
-            self._rounds_alone = self._rounds_alone + 1 if len(fresh) + len(again) == 1 else 0
+            busy = len(fresh) + len(again) - (completions in fresh)
+            self._rounds_alone = self._rounds_alone + 1 if busy <= 1 else 0
             self.crowded = self._rounds_alone < _LONG_ALONE
             self._give_turns(fresh, now)
             if again:
                 self._give_turns(again, now)
             now = what_time()
-            if self.elsewhere or self._nudged or now - rested > _PATIENCE:
+            if self._needs_others(watch) or self._nudged or now - rested > _PATIENCE:
                 self._nudged = False
                 await trio.lowlevel.checkpoint()
                 now = rested = what_time()
 
-    async def _stand_by(self) -> list[tuple[int, int]]:
+    async def _stay_awake(self, watch: Lookout) -> list[tuple[int, int]]:
+        """Wait for more without going to sleep, where that may pay."""
+        ready: list[tuple[int, int]] = []
+        if self._needs_others(watch) and self._passes.is_due():
+            ready = await self._stand_by(watch)
+        if not ready and not self._again and not self._needs_others(watch):
+            ready = self._linger()
+        return ready
+
+    def _needs_others(self, watch: Lookout) -> bool:
+        """Whether something is under way that other tasks are needed for."""
+        return self.elsewhere > watch.under_way
+
+    async def _stand_by(self, watch: Lookout) -> list[tuple[int, int]]:
         """Let others in without going to sleep, while their work goes on that may end soon.
 
         Storage that needs no longer than this is waited for as by itself: to sleep and to be woken
@@ -187,9 +256,9 @@ class Reactor:
         for _ in range(_PASSES):
             await trio.lowlevel.checkpoint()
             ready = self._epoll.poll(0, _MOST)
-            if ready or not self.elsewhere:
+            if ready or not self._needs_others(watch):
                 break
-        self._passes.made(paid=bool(ready) or not self.elsewhere)
+        self._passes.made(paid=bool(ready) or not self._needs_others(watch))
         return ready
 
     def _linger(self) -> list[tuple[int, int]]:
