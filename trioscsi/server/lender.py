@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from trioscsi.backends.arena import Arena
 
+_KEPT = 64
+"""Buffers that are kept for later: as many as are lent at a time, but for a rush."""
+
 
 class Lender:
     """Receive buffers, lent only while a connection has bytes to parse.
@@ -24,4 +27,5 @@ class Lender:
 
     def give_back(self, buffer: memoryview) -> None:
         """The turn is over."""
-        self._free.append(buffer)
+        if len(self._free) < _KEPT:
+            self._free.append(buffer)
