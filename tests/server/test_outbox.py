@@ -78,6 +78,22 @@ def test_what_a_full_socket_does_not_take_waits(
     assert outbox.size == 0
 
 
+def test_what_waits_for_the_socket_is_looked_at_once(
+    connection: TargetConnection, pair: Pair, backlog: Backlog
+) -> None:
+    ours, _ = pair
+    outbox = Outbox(ours, connection, backlog)
+    while not outbox.stuck:
+        connection.send(NopIn(data=bytes(8000)))
+        outbox.send()
+    waiting = outbox.size
+    for count in range(1, 4):
+        connection.send(NopIn())
+        outbox.hold()
+        assert connection.output_size == 0
+        assert outbox.size == backlog.size == waiting + 48 * count
+
+
 def test_nothing_is_left_once_it_is_cleared(
     connection: TargetConnection, pair: Pair, backlog: Backlog
 ) -> None:

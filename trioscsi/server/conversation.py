@@ -1,4 +1,4 @@
-"""One connection's tasks: reader, writer, timer, and one for each command that has to wait.
+"""One connection's tasks: reader, writer, timer, and one for each command that needs one to wait.
 
 A turn is done by plain calls: take what has arrived, let the protocol and the device server do what
 can be done at once, send all answers with one call.  The reactor gives the turns; the tasks of the
@@ -281,7 +281,7 @@ class Conversation:
         if connection.remarks:
             self._log_remarks()
         if self._outbox.stuck:
-            self._outbox.count()
+            self._outbox.hold()
         else:
             self._send()
         if connection.deadlines.changed:

@@ -89,9 +89,19 @@ class Outbox:
             self._unsent_size -= sent
             self._unsent = without(self._unsent, sent) if self._unsent_size else []
         if self._unsent or self._in_backlog:
-            self.count()
+            self._count()
 
-    def count(self) -> None:
+    def hold(self) -> None:
+        """Put what there is to send behind what waits for the socket.
+
+        So each buffer is looked at once, however many of them a peer leaves unread.
+        """
+        output = self._connection.take_output()
+        self._unsent += output
+        self._unsent_size += sum(map(len, output))
+        self._count()
+
+    def _count(self) -> None:
         """Note in the backlog what is left."""
         size = self.size
         if size != self._in_backlog:
@@ -102,7 +112,7 @@ class Outbox:
         """Nobody will read it any more."""
         self._unsent, self._unsent_size, self.stuck = [], 0, False
         self._connection.take_output()
-        self.count()
+        self._count()
 
 
 def without(buffers: Buffers, sent: int) -> Buffers:
