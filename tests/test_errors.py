@@ -85,3 +85,4 @@ def test_why_nobody_was_reached_is_told_once():
     assert why_unreachable(OSError("odd")) == "odd"
     assert why_unreachable(OSError(-2, "Name or service not known")) == "Name or service not known"
     assert why_unreachable(TimeoutError()) == "no answer"
+    assert why_unreachable(UnicodeError("label empty or too long")) == "no host has such a name"

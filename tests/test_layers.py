@@ -14,7 +14,7 @@ import trioscsi
 ROOT = Path(trioscsi.__file__).parent
 
 LAYERS = [
-    {"errors", "limits", "serial", "lun", "digits", "difference"},
+    {"errors", "limits", "serial", "lun", "digits", "utf8", "difference"},
     {"pdu", "text", "scsi", "isns"},
     {"machines"},
     {"protocol", "backends", "capture"},

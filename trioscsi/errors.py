@@ -175,6 +175,9 @@ def why_unreachable(error: Exception) -> str:
 
 def _said(error: BaseException) -> str:
     """What the system calls an error, without the address that trio adds to it."""
+    if isinstance(error, UnicodeError):
+        # Of a part that is empty, or too long, or has what no name has: nobody could be asked.
+        return "no host has such a name"
     if not isinstance(error, OSError) or error.errno is None:
         return str(error)
     # Numbers of the resolver are negative, and their words not the system's.

@@ -101,7 +101,7 @@ def test_a_missing_secret_of_the_target_is_said(file: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        (b"alice\n", "line 1: alice has no secret after its name"),
+        (b"alice\n", "line 1: a name without a secret after it$"),
         (b"alice one\n\nalice two\n", "line 3: alice has a secret already"),
         (b"\xff secret\n", "line 1: a name that is not UTF-8"),
     ],
@@ -112,6 +112,11 @@ def test_a_file_that_makes_no_sense_is_refused_by_line(
     file.write_bytes(content)
     with pytest.raises(UsageError, match=complaint):
         read(file)
+
+
+def test_blanks_of_any_kind_are_around_a_name_and_its_secret(file: Path) -> None:
+    file.write_bytes(b"alice\tone\n  bob  \t two words \n\t# nobody\n \t \n")
+    assert read(file) == {"alice": b"one", "bob": b"two words"}
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:

@@ -150,6 +150,13 @@ async def test_redirections_in_a_circle_come_to_an_end():
                 pass
 
 
+async def test_a_redirection_to_what_no_host_can_be_called_is_a_failure():
+    async with serving(redirect=Moved("a..b:3260")) as (_, portal):
+        with pytest.raises(LoginFailure, match=r"^a\.\.b:3260 cannot be reached: no host has"):
+            async with connect(f"iscsi://{portal}/{NAME}/0"):
+                pass
+
+
 async def test_nobody_there():
     with pytest.raises(LoginFailure, match="cannot be reached"):
         async with connect(f"iscsi://127.0.0.1:1/{NAME}/0"):

@@ -10,6 +10,7 @@ from trioscsi.initiator.intent import Intent
 from trioscsi.initiator.url import Url
 from trioscsi.initiator.wishes import NAME, intent_of
 from trioscsi.protocol import Challenges
+from trioscsi.protocol.credentials import Secret
 from trioscsi.text import SessionType, Stage
 
 TARGET = "iqn.2025-12.local:disk"
@@ -61,3 +62,9 @@ def test_who_has_a_secret_proves_it_and_may_want_a_proof():
     assert intent.credentials.short_secrets == []
     with pytest.raises(UsageError, match="no secret for me"):
         wish(f"iscsi://me@host/{TARGET}/0")
+
+
+def test_a_secret_is_the_bytes_that_were_typed():
+    intent = wish(f"iscsi://me%b\udcfcro@host/{TARGET}/0")
+    assert intent.credentials is not None
+    assert intent.credentials.account.secret == Secret(b"b\xfcro")

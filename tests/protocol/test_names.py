@@ -53,6 +53,7 @@ def test_names_are_compared_without_case_and_in_one_form_of_unicode():
         "naa.52004567ba64678d0",
         "iqn.2001-04.com.example:" + "x" * MAXIMUM_LENGTH,
         "iqn.2001-04.com.example:" + "\u00fc" * 100,
+        "iqn.2001-04.com.example:\udcff",
     ],
 )
 def test_what_is_no_name_is_refused(name: str):

@@ -116,6 +116,12 @@ def test_an_address_of_another_machine_is_an_error_of_one_line() -> None:
         open_listeners(("192.0.2.1", 3260))
 
 
+@pytest.mark.parametrize("host", ["a..b", "a" * 64 + ".example", "\udcff"])
+def test_what_can_be_no_name_of_a_host_is_an_error_of_one_line(host: str) -> None:
+    with pytest.raises(PortalError, match=r":3260: no host has such a name$"):
+        open_listeners((host, 3260))
+
+
 class Troubled:
     """A listener whose first attempts to accept fail."""
 

@@ -248,7 +248,19 @@ async def test_a_server_that_is_not_there_is_no_fault_of_the_target(
     )
     await nursery.start(target.serve)
     await trio.sleep(100)
-    assert caplog.text.count("is of no use") == 1
+    assert caplog.text.count("is of no use: Connection refused") == 1
+    await target.stop()
+
+
+async def test_a_server_of_a_name_that_no_host_has_is_no_fault_of_the_target(
+    nursery: trio.Nursery, caplog: pytest.LogCaptureFixture, patient_clock: MockClock
+) -> None:
+    target = Target(
+        NAME, MemoryDisk("1MiB"), listen="127.0.0.1:0", name_server="a..b:3205", limits=LIMITS
+    )
+    await nursery.start(target.serve)
+    await trio.sleep(100)
+    assert caplog.text.count("a..b:3205 is of no use: no host has such a name") == 1
     await target.stop()
 
 

@@ -35,6 +35,7 @@ def test_a_number_out_of_the_range_of_its_key_cannot_be_offered(name):
         {"target_alias": "a\0b"},
         {"initiator_name": "a" * 256},
         {"node_architecture": "a" * 256},
+        {"initiator_name": "iqn.2001-04.com.example:\udcff"},
     ],
 )
 @requirement("7143-13.26.1-2")

@@ -107,24 +107,25 @@ def _content(file: Path) -> bytes:
 
 
 def read(file: Path) -> dict[str, bytes]:
-    """The names and secrets in a file: one pair a line, a space between; ``#`` begins a comment.
+    """The names and secrets in a file: one pair a line, blanks between; ``#`` begins a comment.
 
     Raises UsageError if it cannot be read or understood.
     """
     found: dict[str, bytes] = {}
     for number, line in enumerate(_content(file).splitlines(), 1):
-        name, _, secret = line.strip().partition(b" ")
-        if not name or name.startswith(b"#"):
+        name, *rest = line.split(None, 1) or [b"#"]
+        if name.startswith(b"#"):
             continue
         try:
             text = name.decode()
         except UnicodeDecodeError:
             raise UsageError(f"{file}, line {number}: a name that is not UTF-8") from None
-        if not secret.strip():
-            raise UsageError(f"{file}, line {number}: {text} has no secret after its name")
+        if not rest:
+            # Not told: a secret without its name looks the same.
+            raise UsageError(f"{file}, line {number}: a name without a secret after it")
         if text in found:
             raise UsageError(f"{file}, line {number}: {text} has a secret already")
-        found[text] = secret.strip()
+        found[text] = rest[0].strip()
     return found
 
 

@@ -225,7 +225,7 @@ class Session(Services):
             try:
                 with trio.fail_after(self.core.limits.login_time):
                     return where, await trio.open_tcp_stream(where.host, where.port)
-            except (OSError, trio.TooSlowError) as error:
+            except (OSError, UnicodeError, trio.TooSlowError) as error:
                 why = why_unreachable(error)
                 reason = reason or f"{where.portal} cannot be reached: {why}"
         raise LoginFailure(reason, None)

@@ -50,6 +50,11 @@ def _credentials(where: Url, challenges: Challenges, protected: bool) -> Credent
         raise UsageError(f"no secret for {where.user}")
     target = None
     if where.target_user is not None:
-        target = Account(where.target_user, Secret((where.target_secret or "").encode()))
-    account = Account(where.user, Secret(where.secret.encode()))
+        target = Account(where.target_user, Secret(_bytes(where.target_secret or "")))
+    account = Account(where.user, Secret(_bytes(where.secret)))
     return Credentials(account, challenges, target, protected=protected)
+
+
+def _bytes(secret: str) -> bytes:
+    """What was said on the command line or in the environment, UTF-8 or not."""
+    return secret.encode(errors="surrogateescape")

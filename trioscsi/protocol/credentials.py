@@ -11,6 +11,7 @@ from fnmatch import fnmatchcase
 import attrs
 
 from trioscsi.errors import UsageError
+from trioscsi.utf8 import fits
 
 SHORT_SECRET = 12
 """Bytes below which a secret needs IPsec: 96 bits (section 9.2.1)."""
@@ -82,8 +83,10 @@ class Challenges:
 
 
 def _name(_policy: object, _attribute: object, name: str) -> None:
-    if not 0 < len(name.encode()) <= _NAME_LENGTH or "\0" in name:
-        raise UsageError(f"a CHAP name has from 1 to {_NAME_LENGTH} bytes, none of them zero")
+    if not name or not fits(name, _NAME_LENGTH) or "\0" in name:
+        raise UsageError(
+            f"a CHAP name has from 1 to {_NAME_LENGTH} bytes of UTF-8, none of them zero"
+        )
 
 
 @attrs.frozen

@@ -7,6 +7,7 @@ import stringprep
 import unicodedata
 
 from trioscsi.errors import UsageError
+from trioscsi.utf8 import fits
 
 MAXIMUM_LENGTH = 223
 """Bytes of UTF-8 (RFC 7143 section 4.2.7.2)."""
@@ -42,8 +43,10 @@ def normalise(name: str) -> str:
     """
     seen = "".join(each for each in name if not stringprep.in_table_b1(each))
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", seen).casefold())
-    if len(folded.encode()) > MAXIMUM_LENGTH:
-        raise UsageError(f"an iSCSI name has at most {MAXIMUM_LENGTH} bytes: {name[:40]!r}...")
+    if not fits(folded, MAXIMUM_LENGTH):
+        raise UsageError(
+            f"an iSCSI name has at most {MAXIMUM_LENGTH} bytes of UTF-8: {name[:40]!r}..."
+        )
     form = _FORMATS.get(folded[:4])
     if form is None:
         raise UsageError(f"an iSCSI name starts with iqn., eui. or naa.: {name!r}")

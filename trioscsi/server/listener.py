@@ -12,7 +12,7 @@ from typing import TypeAlias
 import trio
 
 from trioscsi.digits import number_of
-from trioscsi.errors import PortalError, UsageError
+from trioscsi.errors import PortalError, UsageError, why_unreachable
 
 log = logging.getLogger("trioscsi")
 
@@ -85,10 +85,10 @@ def open_listeners(where: Address | socket.socket) -> list[socket.socket]:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         for family, _, _, _, at in dict.fromkeys(found):
             opened.append(_listen(family, at))
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         for sock in opened:
             sock.close()
-        reason = error.strerror or str(error)
+        reason = why_unreachable(error)
         raise PortalError(f"cannot listen at {format_address(where)}: {reason}") from None
     return opened
 

@@ -9,7 +9,7 @@ from itertools import count
 
 import trio
 
-from trioscsi.errors import NameServiceError, leaves
+from trioscsi.errors import NameServiceError, leaves, why_unreachable
 from trioscsi.isns import Entity, Function, Message, Reader, Status, Tag, decode_number, decode_text
 from trioscsi.limits import Limits
 from trioscsi.server.listener import Address, format_address
@@ -52,17 +52,17 @@ class NameService:
         while True:
             try:
                 await self._be_registered()
-            except* _LOST as group:
+            except* (*_LOST, UnicodeError) as group:  # the one of what no host is called
                 self._complain(next(leaves(group)))
             finally:
                 self._told, self.registered = None, False
             await trio.sleep(self._limits.isns_retry)
 
-    def _complain(self, error: BaseException) -> None:
+    def _complain(self, error: Exception) -> None:
         """Say once that the server cannot be used, until it can."""
         if not self._complained:
             self._complained = True
-            log.warning("the name server %s is of no use: %s", self._where, error or "no answer")
+            log.warning("the name server %s is of no use: %s", self._where, why_unreachable(error))
 
     async def deregister(self) -> None:
         """Take our entry out, if the server answers soon; called before the portals close."""

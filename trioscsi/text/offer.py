@@ -11,6 +11,7 @@ from trioscsi.errors import UsageError
 from trioscsi.text.codec import VALUE_LENGTH
 from trioscsi.text.key import SessionType
 from trioscsi.text.keys import KEYS
+from trioscsi.utf8 import fits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,8 +24,10 @@ def _number(name: str, default: int) -> int:
 
 
 def _text(_: object, attribute: attrs.Attribute[Any], value: str | None) -> None:
-    if value is not None and ("\0" in value or len(value.encode()) > VALUE_LENGTH):
-        raise UsageError(f"{attribute.name} must have at most {VALUE_LENGTH} bytes, none of them 0")
+    if value is not None and ("\0" in value or not fits(value, VALUE_LENGTH)):
+        raise UsageError(
+            f"{attribute.name} must have at most {VALUE_LENGTH} bytes of UTF-8, none of them 0"
+        )
 
 
 def _some_of(*values: str) -> Callable[..., Any]:

@@ -11,6 +11,7 @@ import attrs
 from trioscsi.errors import PeerError
 from trioscsi.text.codec import VALUE_LENGTH, decode_binary, decode_number
 from trioscsi.text.key import Kind, SessionType, Syntax
+from trioscsi.utf8 import fits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -120,7 +121,7 @@ def _parse_list(key: Key, value: str) -> tuple[str, ...]:
 
 
 def _parse_string(key: Key, value: str) -> str:
-    if len(value.encode()) > VALUE_LENGTH:
+    if not fits(value, VALUE_LENGTH):
         raise _inadmissible(key, value)
     return value
 

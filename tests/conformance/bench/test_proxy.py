@@ -5,6 +5,7 @@ import socket
 import struct
 from functools import partial
 
+import pytest
 import trio
 from trio.testing import MockClock
 
@@ -69,16 +70,23 @@ def test_a_target_that_is_not_there_is_told():
     assert "cannot be reached" in said[0]
 
 
-def test_addresses_are_told_as_they_are_written():
+@pytest.mark.parametrize(
+    ("host", "told"),
+    [
+        ("::1", "[::1]:1 cannot be reached: "),
+        ("a..b", "a..b:1 cannot be reached: no host has such"),
+    ],
+)
+def test_addresses_are_told_as_they_are_written(host: str, told: str):
     async def main() -> list[str]:
         said: list[str] = []
-        proxy = Proxy("::1", 1, say=said.append)
+        proxy = Proxy(host, 1, say=said.append)
         (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
         async with listener, await trio.open_tcp_stream(*listener.socket.getsockname()):
             await proxy.converse(await listener.accept())
         return said
 
-    assert trio.run(main)[0].startswith("[::1]:1 cannot be reached: ")
+    assert trio.run(main)[0].startswith(told)
 
 
 def test_who_breaks_a_connection_off_at_once_does_no_harm():

@@ -47,7 +47,7 @@ class Proxy:
         try:
             with trio.fail_after(_PATIENCE):
                 target = await trio.open_tcp_stream(self._host, self._port)
-        except (OSError, trio.TooSlowError) as error:
+        except (OSError, UnicodeError, trio.TooSlowError) as error:
             target_is_at = format_address((self._host, self._port))
             self._say(f"{target_is_at} cannot be reached: {why_unreachable(error)}")
             await trio.aclose_forcefully(initiator)
