@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterator
 from functools import partial
 
@@ -93,6 +94,32 @@ def test_each_run_of_trio_has_its_own_and_leaves_nothing_open(calls: list[str]) 
     assert calls == ["bell", "bell"]
     with pytest.raises(ValueError, match="closed epoll"):
         first.fileno()
+
+
+async def test_threads_have_something_called_in_the_loop(calls: list[str]) -> None:
+    here, over = threading.get_ident(), trio.Event()
+
+    def call() -> None:
+        assert threading.get_ident() == here
+        calls.append("called")
+        if len(calls) == 2:
+            over.set()
+
+    def tell(watch: Lookout) -> None:
+        watch.tell(call)
+        watch.tell(call)
+
+    await trio.to_thread.run_sync(tell, lookout())
+    await over.wait()
+    assert calls == ["called"] * 2
+
+
+def test_what_a_thread_tells_after_the_end_of_the_run_is_nothing(calls: list[str]) -> None:
+    async def find() -> Lookout:
+        return lookout()
+
+    trio.run(find).tell(partial(calls.append, "called"))
+    assert calls == []
 
 
 @pytest.mark.parametrize("begun", [False, True])

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import errno
+import re
 import threading
+from collections.abc import Callable
 from functools import partial
 
 import pytest
@@ -9,6 +11,7 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from trioscsi.backends import Abilities, in_thread
+from trioscsi.backends.lookout import lookout
 from trioscsi.backends.threads import Threads
 from trioscsi.errors import BackendError, OutOfSpace
 
@@ -310,6 +313,62 @@ async def test_who_waits_for_a_thread_is_given_up_with_those_that_hang() -> None
     assert failed == 2
     shelf.go_on.set()
     assert shelf.log in ([], ["read"])  # neither the second read nor the end came
+
+
+async def outcome_of(threads: Threads, call: Callable[[], object]) -> BackendError | None:
+    """What is told of the end of a call that goes on by itself."""
+    told: list[BackendError | None] = []
+    over = trio.Event()
+
+    def then(error: BackendError | None) -> None:
+        told.append(error)
+        over.set()
+
+    threads.begin(then, call)
+    assert lookout().under_way == 1
+    await over.wait()
+    assert lookout().under_way == 0
+    (error,) = told
+    return error
+
+
+async def test_a_call_may_go_on_by_itself() -> None:
+    done: list[str] = []
+    assert await outcome_of(Threads("disk", width=1), lambda: done.append("done")) is None
+    assert done == ["done"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind", "text"),
+    [
+        (OSError(errno.ENOSPC, "no room"), OutOfSpace, "disk: no room"),
+        (BackendError("its own words"), BackendError, "its own words"),
+        (ValueError("odd"), BackendError, r"disk: ValueError\('odd'\)"),
+    ],
+)
+async def test_what_fails_by_itself_is_told_as_an_error_of_the_backend(
+    fault: Exception, kind: type[BackendError], text: str
+) -> None:
+    def fail() -> None:
+        raise fault
+
+    error = await outcome_of(Threads("disk", width=1), fail)
+    assert type(error) is kind
+    assert re.fullmatch(text, str(error))
+
+
+async def test_what_goes_on_by_itself_can_be_given_up_and_is_refused_afterwards() -> None:
+    shelf, threads = Shelf(), Threads("disk", width=1)
+    told: list[BackendError | None] = []
+    for _ in range(2):
+        threads.begin(told.append, shelf.read, 0, 1)
+    await arrival(shelf)
+    threads.abandon()
+    assert [str(error) for error in told] == ["disk was given up while a call hung"] * 2
+    assert lookout().under_way == 0
+    with pytest.raises(BackendError, match="disk is closed"):
+        threads.begin(told.append, shelf.read, 0, 1)
+    shelf.go_on.set()
 
 
 async def test_closing_is_not_called_off() -> None:

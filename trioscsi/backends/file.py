@@ -128,21 +128,23 @@ class FileDisk:
             offset = lba * self.block_size
             await self._writers.run(write_fully, self._descriptor, [memoryview(data)], offset)
 
-    def begin_read(self, lba: int, blocks: int, then: Then) -> memoryview | None:
-        """See `Abilities.begin_read`: None where there is no io_uring."""
-        uring = self._find_uring()
-        if uring is None:
-            return None
-        buffer = self._arena.lend(blocks * self.block_size)
-        uring.begin_read(self._descriptor, buffer, lba * self.block_size, then)
+    def begin_read(self, lba: int, blocks: int, then: Then) -> memoryview:
+        """See `Abilities.begin_read`."""
+        buffer, offset = self._arena.lend(blocks * self.block_size), lba * self.block_size
+        if (uring := self._find_uring()) is not None:
+            uring.begin_read(self._descriptor, buffer, offset, then)
+        else:
+            self._threads.begin(then, _read_fully, self._descriptor, buffer, offset)
         return buffer
 
     def begin_write(self, lba: int, data: Buffer, then: Then) -> bool:
-        """See `Abilities.begin_write`: False where there is no io_uring."""
-        uring = self._find_uring()
-        if uring is None:
-            return False
-        uring.begin_write(self._descriptor, data, lba * self.block_size, then)
+        """See `Abilities.begin_write`."""
+        offset = lba * self.block_size
+        if (uring := self._find_uring()) is not None:
+            uring.begin_write(self._descriptor, data, offset, then)
+        else:
+            pieces = [memoryview(data)]
+            self._writers.begin(then, write_fully, self._descriptor, pieces, offset)
         return True
 
     async def flush(self) -> None:

@@ -7,9 +7,11 @@ transfer may take the kernel.
 
 from __future__ import annotations
 
+import os
 import select
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import Lock
 
 import trio
 
@@ -28,6 +30,11 @@ class Lookout:
         """What `settle` has to call."""
         self._epoll = select.epoll()
         self._calls: dict[int, Callable[[], None]] = {}
+        self._lock = Lock()
+        self._bell: int | None = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        """What threads ring, as long as the run goes on."""
+        self._told: list[Callable[[], None]] = []
+        self.watch(self._bell, self._answer)
         self._taken = 0
         self._free = trio.Event()
         self._sleep = trio.CancelScope()
@@ -53,6 +60,21 @@ class Lookout:
             self.due.append(call)
         else:
             trio.lowlevel.current_trio_token().run_sync_soon(call)
+
+    def tell(self, call: Callable[[], None]) -> None:
+        """In any thread: have something called in the loop, unless the run has ended."""
+        with self._lock:
+            if self._bell is not None:
+                self._told.append(call)
+                os.eventfd_write(self._bell, 1)
+
+    def _answer(self) -> None:
+        with self._lock:
+            told, self._told = self._told, []
+            if self._bell is not None:
+                os.eventfd_read(self._bell)
+        for call in told:
+            call()
 
     @trio.lowlevel.enable_ki_protection
     def look(self) -> None:
@@ -90,6 +112,10 @@ class Lookout:
                     await trio.lowlevel.wait_readable(self._epoll.fileno())
                     self.look()
         finally:
+            with self._lock:
+                assert self._bell is not None, "a run ends once"
+                os.close(self._bell)
+                self._bell = None
             self._epoll.close()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
+from functools import partial
 from threading import Lock
 from time import perf_counter
 from typing import Any, Protocol, TypeVar, cast
@@ -14,7 +14,8 @@ import attrs
 import outcome
 import trio
 
-from trioscsi.backends.base import BlockDevice, Buffer
+from trioscsi.backends.base import BlockDevice, Buffer, Then
+from trioscsi.backends.lookout import Lookout, lookout
 from trioscsi.backends.wrappers import NOT_WAITING, Method, Wrapper
 from trioscsi.errors import BackendError, OutOfSpace
 
@@ -38,9 +39,9 @@ def failure(name: str, error: OSError) -> BackendError:
 @attrs.define(eq=False)
 class _Call:
     call: Callable[[], object]
-    task: trio.lowlevel.Task
-    """Who waits for it."""
-    token: trio.lowlevel.TrioToken
+    then: Callable[[outcome.Outcome[Any]], object]
+    """Called in the loop when it has ended."""
+    lookout: Lookout
     result: outcome.Outcome[Any] | None = None
 
 
@@ -78,7 +79,7 @@ class Threads:
         self.given_up = False
         """Whether calls still use what they use, although nobody waits for them any more."""
         self._calls: set[_Call] = set()
-        """Those whose tasks wait."""
+        """Those whose end is waited for."""
         self._is_watched = False
         self._none_left = trio.Event()
         """Set as soon as there are none, if all is to be closed."""
@@ -105,17 +106,28 @@ class Threads:
             raise BackendError(f"{self._name} is closed")
         return await self._run(call, *args)
 
+    def begin(self, then: Then, call: Callable[..., object], *args: object) -> None:
+        """Run ``call(*args)``, without waiting for it: see `Abilities.begin_write`.
+
+        Raises `BackendError` after `close`.
+        """
+        if self._closed:
+            raise BackendError(f"{self._name} is closed")
+
+        def ended(result: outcome.Outcome[object]) -> None:
+            error = result.error if isinstance(result, outcome.Error) else None
+            if isinstance(error, OSError):
+                error = failure(self._name, error)
+            elif error is not None and not isinstance(error, BackendError):
+                error = BackendError(f"{self._name}: {error!r}")
+            then(error)
+
+        self._begin(ended, call, *args)
+
     async def _run(self, call: Callable[..., T], *args: object) -> T:
-        mine = _Call(
-            lambda: call(*args), trio.lowlevel.current_task(), trio.lowlevel.current_trio_token()
+        mine = self._begin(
+            partial(trio.lowlevel.reschedule, trio.lowlevel.current_task()), call, *args
         )
-        self._calls.add(mine)
-        with self._lock:
-            self._queue.append(mine)
-        self._engage()
-        if self._quick and not self._is_watched:
-            self._is_watched = True
-            trio.lowlevel.spawn_system_task(self._watch, name=f"watch over {self._name}")
 
         def call_off(_raise: object) -> trio.lowlevel.Abort:
             with self._lock:
@@ -129,6 +141,23 @@ class Threads:
             return cast("T", await trio.lowlevel.wait_task_rescheduled(call_off))
         except OSError as error:
             raise failure(self._name, error) from error
+
+    def _begin(
+        self,
+        then: Callable[[outcome.Outcome[Any]], object],
+        call: Callable[..., object],
+        *args: object,
+    ) -> _Call:
+        mine = _Call(lambda: call(*args), then, lookout())
+        mine.lookout.under_way += 1
+        self._calls.add(mine)
+        with self._lock:
+            self._queue.append(mine)
+        self._engage()
+        if self._quick and not self._is_watched:
+            self._is_watched = True
+            trio.lowlevel.spawn_system_task(self._watch, name=f"watch over {self._name}")
+        return mine
 
     def _engage(self, *, at_once: bool = False) -> None:
         """Let another thread help, if something waits that those which are there will not do soon.
@@ -147,8 +176,7 @@ class Threads:
         while (mine := self._next()) is not None:
             mine.result = outcome.capture(mine.call)
             if self._has_ended(mine):
-                with suppress(trio.RunFinishedError):  # all was given up, and has ended
-                    mine.token.run_sync_soon(self._deliver)
+                mine.lookout.tell(self._deliver)
 
     def _has_ended(self, call: _Call) -> bool:
         """In a thread: note the end of a call; whether the loop is to be told of it now."""
@@ -173,14 +201,14 @@ class Threads:
             return None
 
     def _deliver(self) -> None:
-        """In the loop: wake the tasks whose calls have ended."""
+        """In the loop: tell of the calls that have ended."""
         with self._lock:
             ended, self._ended, self._told = self._ended, [], False
         for mine in ended:
             if mine in self._calls:
                 self._over(mine)
                 assert mine.result is not None, "it has ended"
-                trio.lowlevel.reschedule(mine.task, mine.result)
+                mine.then(mine.result)
 
     async def _watch(self) -> None:
         """As long as calls are waited for: see to it that none waits for one that hangs."""
@@ -195,6 +223,7 @@ class Threads:
 
     def _over(self, call: _Call) -> None:
         self._calls.remove(call)
+        call.lookout.under_way -= 1
         if not self._calls and self._closed:
             self._none_left.set()
 
@@ -210,7 +239,7 @@ class Threads:
             for mine in list(self._calls):
                 self._over(mine)
                 error = BackendError(f"{self._name} was given up while a call hung")
-                trio.lowlevel.reschedule(mine.task, outcome.Error(error))
+                mine.then(outcome.Error(error))
 
     async def close(self, last: Callable[[], object] | None = None) -> None:
         """Refuse further calls, wait for those under way, then run ``last``; even if cancelled.

@@ -7,6 +7,7 @@ import logging
 import os
 from collections import deque
 from collections.abc import Awaitable, Callable
+from functools import partial
 from itertools import count
 
 import attrs
@@ -191,9 +192,10 @@ class Uring:
         try:
             self._ring.submit()
         except OSError as error:
-            token = trio.lowlevel.current_trio_token()
+            assert self._lookout is not None, "what is queued was begun by somebody"
+            result = -(error.errno or errno.EIO)
             for number in self._ring.withdraw():
-                token.run_sync_soon(self._has_ended, number, -(error.errno or errno.EIO))
+                self._lookout.soon(partial(self._has_ended, number, result))
 
     def _take_results(self) -> None:
         for number, result in self._ring.take():
