@@ -116,3 +116,24 @@ async def test_a_fault_of_ours_ends_one_conversation_alone(
     assert place.reception.conversations == [stays]
     assert f"the connection from {faulty.peer} ended by a fault of ours" in caplog.messages
     await peer.log_out()
+
+
+async def test_a_fault_of_ours_that_comes_again_at_the_end_leaves_nothing_behind(
+    place: Place,
+    autojump_clock: MockClock,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    peer, faulty = await place.session()
+
+    def fail(*_: Any) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(faulty.connection, "lost", fail)
+    peer.close()
+    await trio.sleep(1)
+    assert place.reception.conversations == []
+    assert faulty._socket.fileno() == -1
+    assert faulty._performer is not None
+    assert not faulty._performer.executors
+    assert f"the connection from {faulty.peer} ended by a fault of ours" in caplog.messages

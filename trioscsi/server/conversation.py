@@ -93,9 +93,11 @@ class Conversation:
                     nursery.start_soon(self._keep_time, name=f"{name} timer")
                     await self._read()
             finally:
-                self._leave()
-                left()
-                commands.cancel_scope.cancel()
+                try:
+                    self._leave()
+                finally:
+                    left()
+                    commands.cancel_scope.cancel()
 
     @property
     def node(self) -> Node | None:
@@ -346,13 +348,16 @@ class Conversation:
     def _leave(self) -> None:
         """The conversation is over, by agreement or not."""
         self._over = True
-        self.connection.lost("the conversation was ended", trio.current_time())
-        if self._performer is not None:
-            self._handle_events()
-            del self._performer.executors[self.connection]
-        if self.connection.remarks:
-            self._log_remarks()
-        self._outbox.clear()
-        self._socket.close()
-        if self._tap is not None:
-            self._tap.close()
+        try:
+            self.connection.lost("the conversation was ended", trio.current_time())
+            if self._performer is not None:
+                self._handle_events()
+        finally:  # a fault of ours has ended it, perhaps, and comes again
+            if self._performer is not None:
+                del self._performer.executors[self.connection]
+            if self.connection.remarks:
+                self._log_remarks()
+            self._outbox.clear()
+            self._socket.close()
+            if self._tap is not None:
+                self._tap.close()
