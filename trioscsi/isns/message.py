@@ -163,15 +163,16 @@ def _message(function: int, flags: Flag, transaction: int, payload: bytes) -> Me
 
 
 def _attributes(payload: bytes) -> Iterable[Attribute]:
-    while payload:
-        if len(payload) < _ATTRIBUTE.size:
+    rest = memoryview(payload)  # there may be very many: what is left is not copied for each
+    while rest:
+        if len(rest) < _ATTRIBUTE.size:
             raise _malformed("an attribute that is cut off")
-        tag, length = _ATTRIBUTE.unpack_from(payload)
+        tag, length = _ATTRIBUTE.unpack_from(rest)
         end = _ATTRIBUTE.size + length
-        if length % 4 or end > len(payload):
+        if length % 4 or end > len(rest):
             raise _malformed(f"an attribute of {length} bytes")
-        yield tag, payload[_ATTRIBUTE.size : end]
-        payload = payload[end:]
+        yield tag, bytes(rest[_ATTRIBUTE.size : end])
+        rest = rest[end:]
 
 
 def _malformed(reason: str) -> NameServiceError:
