@@ -237,6 +237,22 @@ async def test_a_server_that_makes_no_sense_or_says_nothing_is_complained_of_onc
     assert caplog.text.count("is of no use") == 1
 
 
+async def test_a_target_that_is_added_later_is_registered_then(
+    server: Server, nursery: trio.Nursery, patient_clock: MockClock
+) -> None:
+    nodes: list[Node] = []
+    service = NameService(
+        server.address,
+        lambda own, port: attrs.evolve(entity(own, port), nodes=tuple(nodes)),
+        LIMITS,
+    )
+    nursery.start_soon(service.run)
+    await trio.sleep(LIMITS.isns_retry + 1)
+    assert server.asked == []
+    nodes.append(Node(NAME, None, (("127.0.0.1", 3260, 1),)))
+    await server.has_been_asked(REGISTER)
+
+
 async def test_a_server_that_is_not_there_is_no_fault_of_the_target(
     nursery: trio.Nursery, caplog: pytest.LogCaptureFixture, patient_clock: MockClock
 ) -> None:

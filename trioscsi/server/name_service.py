@@ -80,8 +80,10 @@ class NameService:
             own = stream.socket.getsockname()[:2]
             listeners = await trio.open_tcp_listeners(0, host=own[0])
             port = listeners[0].socket.getsockname()[1]
-            entity = self._entity_for(own, port)
             nursery.start_soon(self._hear_notices, listeners, name="iSNS notices")
+            entity = self._entity_for(own, port)
+            if not entity.nodes:
+                raise NameServiceError("there is no target to be registered yet")
             conversation = _Conversation(stream, self._limits, self._notice)
             self._told = conversation, entity
             response = await conversation.ask(entity.register(self._next()))
@@ -123,7 +125,7 @@ class NameService:
             case Function.STATE_CHANGE_NOTIFICATION:
                 for tag, value in message.attributes:
                     if tag == Tag.ISCSI_NAME:
-                        log.info("the name server tells of a change: %s", decode_text(value))
+                        log.info("the name server tells of a change: %r", decode_text(value))
                 return message.answer(*message.attributes[:1])
             case _:
                 return message.answer(status=Status.MESSAGE_NOT_SUPPORTED)
