@@ -76,6 +76,27 @@ def test_a_failed_session_that_a_login_replaces_is_no_room_for_another():
     assert response.status_class == LoginStatus.OUT_OF_RESOURCES >> 8
 
 
+def test_of_two_logins_for_the_last_place_the_first_to_end_has_it():
+    gate = gate_of(sessions=1)
+    slow, fast = connect(gate), login_request(leading_keys(), isid=isid(2))
+    slow.send(login_request(leading_keys(), isid=isid(1), transit=False, nsg=0))
+    (response,) = connect(gate).send(fast)
+    assert response.status_class == 0
+    (response,) = slow.send(login_request(isid=isid(1)))
+    assert response.status_class == LoginStatus.OUT_OF_RESOURCES >> 8
+    assert len(gate.target.sessions) == 1
+
+
+def test_no_session_gives_way_to_a_login_that_comes_to_nothing():
+    gate = gate_of(sessions=1)
+    failed = login(gate, isid=isid(1))
+    failed.connection.lost("gone", 0.0)
+    peer = connect(gate)
+    peer.send(login_request(leading_keys(), isid=isid(2), transit=False, nsg=0))
+    peer.connection.lost("gone", 0.0)
+    assert gate.target.sessions == [failed.connection.session]
+
+
 def test_a_session_that_is_replaced_needs_no_room():
     gate = gate_of(sessions=1)
     gate.target.make_room(login(gate).connection.session)

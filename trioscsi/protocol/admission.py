@@ -39,7 +39,7 @@ def admit(connection: TargetConnection, request: LoginRequest, pairs: list[Pair]
     portal = connection.gatekeeper.portal if discovery else ""
     known = node.find((initiator_name, request.isid, portal or group))
     if request.tsih == 0:
-        session = _lead(node, initiator_name, request, known, group)
+        session = _lead(node, initiator_name, request, group)
         session.portal = portal
         if target_name is not None:
             session.view = connection.gatekeeper.view(initiator_name, target_name)
@@ -58,11 +58,8 @@ def admit(connection: TargetConnection, request: LoginRequest, pairs: list[Pair]
     )
 
 
-def _lead(
-    node: Node, initiator_name: str, request: LoginRequest, known: Session | None, group: int
-) -> Session:
+def _lead(node: Node, initiator_name: str, request: LoginRequest, group: int) -> Session:
     """A new session, in the place of one of the same initiator port if there is one (6.3.5)."""
-    node.make_room(known)
     order = CommandOrder(request.cmd_sn, node.limits.tasks)
     return Session(node, initiator_name, request.isid, Parameters(), order, group)
 

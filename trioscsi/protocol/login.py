@@ -154,6 +154,8 @@ class Login:
     def _move(self, pdu: LoginRequest) -> Effects:
         """Feed the machine with what the T bit and the stages of a request ask for."""
         assert self._negotiation is not None
+        session = self._connection.session
+        assert session is not None
         move = "stays"
         if pdu.transit:
             wanted = _MOVES.get((pdu.csg, pdu.nsg))
@@ -167,6 +169,8 @@ class Login:
         if move == "moves_to_full_feature":
             # This may fail, and a machine that has moved does not move back.
             self._connection.parameters = self._negotiation.settle()
+            if not session.tsih:
+                session.node.make_room(session.node.find(session.nexus))
         effects: Effects = getattr(self._machine, move)()
         return effects
 
