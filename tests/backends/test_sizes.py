@@ -50,6 +50,12 @@ def test_a_size_that_is_written_can_be_read(number: int) -> None:
     assert parse_size(format_size(number)) == number
 
 
+def test_a_size_is_one_that_the_offsets_of_a_file_can_say() -> None:
+    assert parse_size("7.5EiB") == 15 * 2**59
+    with pytest.raises(UsageError, match="8EiB is out of range: 1 byte at least, less than 8 EiB"):
+        parse_size("8EiB")
+
+
 def test_a_size_is_written_with_the_largest_unit_that_is_exact() -> None:
     assert [format_size(n) for n in (0, 513, 1536 * 2**20, 2**40)] == [
         "0 B",

@@ -26,7 +26,7 @@ def parse_size(size: str | int) -> int:
     else:
         raise UsageError(f"{size!r} is not a size: write a number and a unit, such as 100MiB")
     if not 0 < number <= _LARGEST:
-        raise UsageError(f"a size of {size} is out of range: 1 byte to 8 EiB")
+        raise UsageError(f"a size of {size} is out of range: 1 byte at least, less than 8 EiB")
     return number
 
 
