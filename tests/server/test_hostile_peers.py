@@ -43,8 +43,11 @@ from trioscsi.pdu import (
     SnackRequest,
     TaskFunction,
     TaskManagementRequest,
+    TaskManagementResponse,
     TextRequest,
 )
+
+_ENDS_SESSIONS = (TaskFunction.TARGET_COLD_RESET, TaskFunction.I_T_NEXUS_RESET)
 
 
 @pytest.fixture(autouse=True)
@@ -192,6 +195,19 @@ async def test_commands_that_come_with_the_login_harm_no_other_session(build: Bu
     assert (await peer.answer(attention)).status != 0
     assert (await peer.answer(early)).status == 0
     assert await is_unharmed(other)
+
+
+async def test_task_management_that_comes_with_the_login_is_answered(build: Build) -> None:
+    peer = build().connect()
+    keys = f"InitiatorName={INITIATOR}\0TargetName={NAME}\0iSCSIProtocolLevel=2\0".encode()
+    login = LoginRequest(transit=True, csg=1, nsg=3, isid=b"\x80test\0", cmd_sn=1, data=keys)
+    functions = [function for function in TaskFunction if function not in _ENDS_SESSIONS]
+    await peer.send(login, *map(peer.task_management, functions))
+    assert isinstance(await peer.receive(), LoginResponse)
+    for _ in functions:
+        assert isinstance(await peer.receive(), TaskManagementResponse)
+    await peer.do(TEST_UNIT_READY)
+    assert await is_unharmed(peer)
 
 
 @pytest.mark.parametrize("disk", [MemoryDisk("1MiB"), Slow(MemoryDisk("1MiB"))])

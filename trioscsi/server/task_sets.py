@@ -65,9 +65,10 @@ class TaskSets(Units):
 
     def attention(self, lun: int, session: Session) -> int | None:
         """See `Units.attention`: UADE DEPTH and sense key, ASC and ASCQ (SAM-5 section 7.10)."""
-        nexus, number = self._nexuses[session], self._by_field[lun].logical.number
-        sense = nexus.first(number)
-        if sense is None:
+        nexus, number = self._nexuses.get(session), self._by_field[lun].logical.number
+        # Who asks together with its login has no nexus yet, and has not waited as it should.
+        sense = None if nexus is None else nexus.first(number)
+        if nexus is None or sense is None:
             return None
         depth = _MORE_THAN_ONE if len(nexus.pending[number]) > 1 else _ONE
         return (depth << 4 | sense.key) << 16 | sense.code
