@@ -16,7 +16,6 @@ from trioscsi.pdu import (
     Reject,
     ScsiCommand,
     TaskManagementResponse,
-    layout,
 )
 
 
@@ -35,7 +34,7 @@ def test_reserved_bits_are_sent_as_zero(pdus, data):
     pdu = data.draw(pdus)
     header = int.from_bytes(pdu.pack(0)[:BHS_LENGTH], "big")
     claimed = 0x3F << 47 * 8 | 0xFF << 43 * 8  # the opcode, and TotalAHSLength
-    for field in layout(type(pdu)):
+    for field in pdu.fields:
         at = field.place
         claimed |= (1 << at.width) - 1 << BHS_LENGTH * 8 - at.first - at.width
     assert header & ~claimed == 0
@@ -44,7 +43,7 @@ def test_reserved_bits_are_sent_as_zero(pdus, data):
 @pytest.mark.parametrize("cls", CLASSES.values(), ids=lambda cls: cls.__name__)
 def test_reserved_bits_are_ignored_when_received(cls):
     zeroes, header = cls.unpack(bytes(BHS_LENGTH)), bytearray(b"\xff" * BHS_LENGTH)
-    for field in layout(cls):
+    for field in cls.fields:
         at = field.place
         if not at.ones:
             clear = (1 << BHS_LENGTH * 8) - 1

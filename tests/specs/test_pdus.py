@@ -6,7 +6,7 @@ from pathlib import Path
 import attrs
 import pytest
 
-from trioscsi.pdu import CLASSES, AhsType, from_initiator, layout
+from trioscsi.pdu import CLASSES, AhsType, from_initiator
 
 PDUS = tomllib.loads((Path(__file__).parents[2] / "specs" / "pdus.toml").read_text())
 BY_NAME = {cls.__name__: cls for cls in CLASSES.values()}
@@ -31,7 +31,7 @@ def test_the_fields_are_where_the_specification_has_them(name):
     ]
     declared = [
         (field.name, place.byte, place.bit, place.width, place.ones)
-        for field in layout(BY_NAME[name])
+        for field in BY_NAME[name].fields
         for place in [field.place]
     ]
     assert declared == specified

@@ -26,7 +26,7 @@ from trioscsi.pdu.codes import (
 from trioscsi.pdu.command import ScsiCommand, ScsiResponse
 from trioscsi.pdu.data import DataIn, DataOut, ReadyToTransfer
 from trioscsi.pdu.framing import BadDigest, Framer, Malformed, Received, UnknownPdu, encode
-from trioscsi.pdu.layout import BHS_LENGTH, Buffer, Field, Pdu, Place, layout
+from trioscsi.pdu.layout import BHS_LENGTH, Buffer, Field, Pdu, Place
 from trioscsi.pdu.login import LoginRequest, LoginResponse
 from trioscsi.pdu.logout import LogoutRequest, LogoutResponse
 from trioscsi.pdu.nop import NopIn, NopOut
@@ -84,5 +84,4 @@ __all__ = [
     "UnknownPdu",
     "encode",
     "from_initiator",
-    "layout",
 ]

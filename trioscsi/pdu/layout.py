@@ -72,6 +72,10 @@ class Pdu:
     section: ClassVar[str]
     """The section of RFC 7143 that draws this PDU."""
     fields: ClassVar[tuple[Field, ...]]
+    """Those of the basic header segment in the order in which the RFC draws them.
+
+    The opcode and the two lengths are not listed: every PDU has them in the same places.
+    """
     data_segment: ClassVar[str] = ""
     """What the data segment carries, or nothing if this PDU cannot have one."""
 
@@ -167,11 +171,3 @@ def ones(byte: int, bit: int, width: int = 1) -> Place:
 
 def _field(place: Place, default: Any) -> Any:
     return attrs.field(default=default, metadata={PLACE: place})
-
-
-def layout(cls: type[Pdu]) -> tuple[Field, ...]:
-    """The fields of the basic header segment in the order in which the RFC draws them.
-
-    The opcode and the two lengths are not listed: every PDU has them in the same places.
-    """
-    return cls.fields

@@ -19,7 +19,6 @@ from trioscsi.pdu import (
     TaskManagementResponse,
     UnknownPdu,
     from_initiator,
-    layout,
 )
 from trioscsi.pdu.opcodes import OPCODE_BITS
 from trioscsi.text import Side
@@ -56,7 +55,7 @@ def _bits(cls: type[Pdu]) -> tuple[int, int]:
     """The bits of a basic header segment that mean something, and those that are always 1."""
     claimed = OPCODE_BITS << (BHS_LENGTH - 1) * 8 | 0xFFFFFFFF << (BHS_LENGTH - 8) * 8
     ones = 0
-    for field in layout(cls):
+    for field in cls.fields:
         place = field.place
         mask = ((1 << place.width) - 1) << BHS_LENGTH * 8 - place.first - place.width
         claimed |= mask
