@@ -115,6 +115,26 @@ def test_a_device_that_its_last_user_is_about_to_let_go_is_waited_for(
     os.close(opened(image))
 
 
+def test_a_link_to_where_no_file_can_be_made_is_told_by_where_it_leads(tmp_path: Path) -> None:
+    link = tmp_path / "link.img"
+    link.symlink_to("gone/disk.img")
+    with pytest.raises(UsageError, match=f"there is no directory {tmp_path}/gone$"):
+        opened(link, 1024)
+
+
+def test_a_working_directory_that_was_removed_is_no_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    here.rmdir()
+    with pytest.raises(UsageError, match=r"^there is no directory \.$"):
+        opened(Path("disk.img"), 1024)
+    with pytest.raises(UsageError, match=r"^there is no disk\.img: give a size"):
+        opened(Path("disk.img"))
+
+
 def test_every_refusal_says_what_is_wrong(tmp_path: Path, image: Path) -> None:
     (tmp_path / "odd.img").write_bytes(bytes(1000))
     (tmp_path / "empty.img").touch()
@@ -123,6 +143,7 @@ def test_every_refusal_says_what_is_wrong(tmp_path: Path, image: Path) -> None:
         "there is no .../no.img: give a size to make it, such as .../no.img?size=10GiB"
     )
     assert refusal(tmp_path / "no.img", read_only=True).startswith("there is no .../no.img")
+    assert refusal(tmp_path / "no.img", 1024, read_only=True).startswith("there is no .../no.img")
     assert refusal(tmp_path / "no" / "no.img", 1024) == "there is no directory ..."
     assert refusal(image / "no.img", 1024) == "there is no directory ..."
     assert refusal(tmp_path).endswith("is neither a file nor a block device")

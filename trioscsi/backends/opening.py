@@ -41,11 +41,12 @@ def open_storage(path: Path, *, size: int | None, block_size: int, read_only: bo
     if size is not None:
         count_blocks(size, block_size)
     new = size is not None and not path.exists()
+    create = size is not None and not read_only
     try:
-        flags = _flags(path, create=size is not None, read_only=read_only)
+        flags = _flags(path, create=create, read_only=read_only)
         descriptor = _as_soon_as_unused(partial(os.open, path, flags, 0o666))
     except OSError as error:
-        raise _explain(error, path) from error
+        raise _explain(error, path, create=create) from error
     try:
         try:
             _as_soon_as_unused(partial(_lock, descriptor, shared=read_only))
@@ -56,7 +57,7 @@ def open_storage(path: Path, *, size: int | None, block_size: int, read_only: bo
         _check_size(measure(descriptor), path, block_size)
     except OSError as error:
         os.close(descriptor)
-        raise _explain(error, path) from error
+        raise _explain(error, path, create=create) from error
     except UsageError:
         os.close(descriptor)
         raise
@@ -170,14 +171,15 @@ def _check_size(size: int, path: Path, block_size: int) -> None:
         raise UsageError(f"{path}: {error}") from None
 
 
-def _explain(error: OSError, path: Path) -> UsageError | BackendError:
+def _explain(error: OSError, path: Path, *, create: bool) -> UsageError | BackendError:
     match error.errno:
-        case errno.ENOENT if path.absolute().parent.is_dir():
+        case errno.ENOENT if not create and path.parent.is_dir():
             return UsageError(
                 f"there is no {path}: give a size to make it, such as {path}?size=10GiB"
             )
         case errno.ENOENT | errno.ENOTDIR:
-            return UsageError(f"there is no directory {path.parent}")
+            meant = path.parent / path.readlink() if path.is_symlink() else path
+            return UsageError(f"there is no directory {meant.parent}")
         case errno.EACCES | errno.EPERM | errno.EROFS:
             return UsageError(f"{path}: {error.strerror}; a read-only disk needs less")
         case errno.EBUSY:
