@@ -41,12 +41,11 @@ def open_storage(path: Path, *, size: int | None, block_size: int, read_only: bo
     if size is not None:
         count_blocks(size, block_size)
     new = size is not None and not path.exists()
-    create = size is not None and not read_only
     try:
-        flags = _flags(path, create=create, read_only=read_only)
+        flags = _flags(path, create=size is not None, read_only=read_only)
         descriptor = _as_soon_as_unused(partial(os.open, path, flags, 0o666))
     except OSError as error:
-        raise _explain(error, path, create=create) from error
+        raise _explain(error, path, size, read_only) from error
     try:
         try:
             _as_soon_as_unused(partial(_lock, descriptor, shared=read_only))
@@ -57,7 +56,7 @@ def open_storage(path: Path, *, size: int | None, block_size: int, read_only: bo
         _check_size(measure(descriptor), path, block_size)
     except OSError as error:
         os.close(descriptor)
-        raise _explain(error, path, create=create) from error
+        raise _explain(error, path, size, read_only) from error
     except UsageError:
         os.close(descriptor)
         raise
@@ -171,9 +170,13 @@ def _check_size(size: int, path: Path, block_size: int) -> None:
         raise UsageError(f"{path}: {error}") from None
 
 
-def _explain(error: OSError, path: Path, *, create: bool) -> UsageError | BackendError:
+def _explain(
+    error: OSError, path: Path, size: int | None, read_only: bool
+) -> UsageError | BackendError:
     match error.errno:
-        case errno.ENOENT if not create and path.parent.is_dir():
+        case errno.ENOENT if read_only and path.parent.is_dir():
+            return UsageError(f"there is no {path}, and a read-only disk makes none")
+        case errno.ENOENT if size is None and path.parent.is_dir():
             return UsageError(
                 f"there is no {path}: give a size to make it, such as {path}?size=10GiB"
             )
