@@ -197,6 +197,29 @@ async def test_what_begins_in_one_pass_is_submitted_together(told: Uring, kernel
             kernel.end(0, number)
 
 
+async def test_what_begins_as_another_ends_takes_its_turn(told: Uring, kernel: Kernel) -> None:
+    ends: list[int] = []
+
+    def begin(number: int) -> None:
+        def then(error: BackendError | None) -> None:
+            assert error is None
+            ends.append(number)
+            if number < 3 * WIDTH:
+                begin(number + 2 * WIDTH)
+
+        told.begin_write(7, b"x", number, then)
+
+    for number in range(2 * WIDTH):
+        begin(number)
+    while len(ends) < 5 * WIDTH:
+        await wait_all_tasks_blocked()
+        begun = [operation[0] for operations in kernel.begun for operation in operations]
+        assert len(begun) == min(len(ends) + WIDTH, 5 * WIDTH)
+        kernel.end(1, begun[len(ends)])
+        await wait_all_tasks_blocked()
+    assert ends == list(range(5 * WIDTH))
+
+
 async def test_what_was_interrupted_or_not_begun_is_tried_again(
     told: Uring, kernel: Kernel
 ) -> None:

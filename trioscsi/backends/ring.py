@@ -109,6 +109,7 @@ class Ring:
         flags: int = 0,
     ) -> None:
         """Queue an operation; ``number`` comes back with its result."""
+        assert self._queued <= self._mask, "what is queued has a place each"
         tail = self._words[self._tail]
         place = (tail & self._mask) * _ENTRY.size
         values = (code, 0, 0, descriptor, offset, address, length, flags, number)

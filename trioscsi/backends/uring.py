@@ -149,10 +149,13 @@ class Uring:
             self._lookout, self._submits = here, False
             here.under_way += len(self._under_way)
             here.watch(self._ring.descriptor, self._take_results)
-        if len(self._under_way) < self._width:
-            self._put(transfer)
-        else:
-            self._waiting.append(transfer)
+        self._waiting.append(transfer)
+        self._take_places()
+
+    def _take_places(self) -> None:
+        """Begin those that wait, in their order, as far as there is place."""
+        while self._waiting and len(self._under_way) < self._width:
+            self._put(self._waiting.popleft())
 
     def _put(self, transfer: _Transfer) -> None:
         """Queue the next operation of a transfer, to be submitted soon."""
@@ -221,9 +224,8 @@ class Uring:
                 self._put(transfer)
                 return
         self._end(transfer, None if error is None else failure(self._name, error))
-        if self._waiting:
-            self._put(self._waiting.popleft())
-        elif self._closed and not self._under_way:
+        self._take_places()  # whoever was told of the end may have begun something already
+        if self._closed and not self._under_way:
             self._none_left.set()
 
     def _end(self, transfer: _Transfer, error: BackendError | None) -> None:

@@ -81,35 +81,28 @@ class Owing(Protocol):
 
 
 class Completions:
-    """Operations that storage carries out by itself, as a talker that says when they have ended.
-
-    Their answers are sent when all that has ended was told of.
-    """
+    """Ends of what storage does by itself: who has an answer to send for one sends all together."""
 
     def __init__(self) -> None:
         self._telling = False
         self._owing: dict[Owing, None] = {}
 
-    def hear(self, now: float) -> bool:
-        """See `Talker`."""
+    def tell(self, watch: Lookout) -> None:
+        """Tell of all that has ended."""
         self._telling = True
         try:
-            lookout().look()
+            watch.look()
         finally:
             self._telling = False
-        return False
-
-    def act(self) -> None:
-        """See `Talker`."""
 
     def answer(self) -> None:
-        """See `Talker`."""
+        """Let those send their answers who have any."""
         owing, self._owing = self._owing, {}
         for each in owing:
             each.report()
 
     def collects_from(self, owing: Owing) -> bool:
-        """Whether `Owing.report` will be called, as what is owed comes of an operation's end."""
+        """Whether `Owing.report` will be called, as what is owed comes of such an end."""
         if self._telling:
             self._owing[owing] = None
         return self._telling
@@ -138,8 +131,8 @@ class Reactor:
     """Gives turns to connections while there is something to read.
 
     ``elsewhere`` counts what is under way outside of turns (commands that wait for storage, answers
-    that wait for a socket). As long as there is more of it than `Completions` tell of, other tasks
-    are let in after each round.
+    that wait for a socket). As long as there is more of it than the `Lookout` will tell of, other
+    tasks are let in after each round.
     """
 
     def __init__(self) -> None:
@@ -193,7 +186,6 @@ class Reactor:
     async def run(self) -> None:
         """Give turns until cancelled."""
         watch = lookout()
-        self._talkers[watch.fileno()] = self.completions
         self._epoll.register(watch.fileno(), select.EPOLLIN)
         with watch.taken():
             while True:
@@ -221,12 +213,16 @@ class Reactor:
                 return
             # Who says little does not wait for the answers to who has said much.
             fresh = [fd for fd, _ in ready if fd not in again]
-            busy = len(fresh) + len(again) - (completions in fresh)
-            self._rounds_alone = self._rounds_alone + 1 if busy <= 1 else 0
+            if some_ended := completions in fresh:
+                fresh.remove(completions)
+                self.completions.tell(watch)  # before anything new is heard, and may be acted on
+            self._rounds_alone = self._rounds_alone + 1 if len(fresh) + len(again) <= 1 else 0
             self.crowded = self._rounds_alone < _LONG_ALONE
             self._give_turns(fresh, now)
             if again:
                 self._give_turns(again, now)
+            if some_ended:
+                self.completions.answer()
             now = what_time()
             if self._needs_others(watch) or self._nudged or now - rested > _PATIENCE:
                 self._nudged = False
