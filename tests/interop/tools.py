@@ -42,7 +42,8 @@ def run(
         stderr=subprocess.STDOUT,
         input=given,
         timeout=timeout,
-        env=environment,
+        # A copy of ours: pytest changes it at each test, perhaps just now, if this is in a thread.
+        env=dict(os.environ) if environment is None else environment,
         check=False,
     )
     output = done.stdout.decode(errors="replace")
