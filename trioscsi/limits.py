@@ -83,6 +83,8 @@ class Limits:
     """Refusals that one server remembers, with their reasons."""
     isns_message: int = attrs.field(default=2**20, validator=ge(65_536))
     """One message of a name server."""
+    isns_notices: int = attrs.field(default=16, validator=ge(1))
+    """Connections on which a name server tells us something; the oldest gives way to a new one."""
     isns_time: float = attrs.field(default=10.0, validator=ge(0))
     """How long a name server may take to answer."""
     isns_retry: float = attrs.field(default=30.0, validator=ge(0))

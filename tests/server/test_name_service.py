@@ -28,7 +28,7 @@ from trioscsi.server.name_service import NameService, refresh_interval
 
 NAME = "iqn.2025-12.test:disk"
 REGISTER, QUERY = Function.DEVICE_ATTRIBUTE_REGISTRATION, Function.DEVICE_ATTRIBUTE_QUERY
-LIMITS = Limits(isns_time=5, isns_retry=30, isns_interval=60)
+LIMITS = Limits(isns_time=5, isns_retry=30, isns_interval=60, isns_notices=4)
 
 
 @pytest.fixture
@@ -162,7 +162,7 @@ async def test_who_opens_connections_and_says_nothing_gives_way(
             await stack.enter_async_context(
                 await trio.open_tcp_stream("127.0.0.1", decode_number(port))
             )
-            for _ in range(17)
+            for _ in range(LIMITS.isns_notices + 1)
         ]
         with trio.fail_after(1000):
             assert await silent[0].receive_some() == b""

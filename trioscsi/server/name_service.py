@@ -20,9 +20,6 @@ _RECEIVE = 65_536
 _LOST = (OSError, NameServiceError, trio.BrokenResourceError, trio.TooSlowError)
 """What ends a connection with a name server."""
 
-_MOST_NOTICES = 16
-"""Connections on which we are told something; the oldest gives way to a new one."""
-
 
 class NameService:
     """A client of one iSNS server.
@@ -106,7 +103,7 @@ class NameService:
         async with stream:
             with trio.CancelScope() as turn:
                 self._notices.append(turn)
-                if len(self._notices) > _MOST_NOTICES:
+                if len(self._notices) > self._limits.isns_notices:
                     self._notices.pop(0).cancel()
                 try:
                     await _Conversation(stream, self._limits, self._notice).listen()
