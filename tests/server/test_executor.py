@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import logging
 import os
 
 import pytest
@@ -28,11 +27,6 @@ from trioscsi.pdu import (
     TaskResult,
 )
 from trioscsi.server.outbox import Outbox
-
-
-@pytest.fixture(autouse=True)
-def _log(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, "trioscsi")
 
 
 async def test_a_command_that_waits_blocks_neither_others_nor_a_ping(

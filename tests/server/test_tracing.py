@@ -85,6 +85,13 @@ async def connected(address: Address) -> Peer:
     return Peer(sock)
 
 
+async def watched(nursery: trio.Nursery, told: Told) -> Peer:
+    """A peer of a target whose connections are told of."""
+    target = Target(NAME, MemoryDisk("1MiB"), listen=HERE, trace=told)
+    (address,) = await nursery.start(target.serve)
+    return await connected(address)
+
+
 async def until_closed(told: Told) -> None:
     with trio.fail_after(10):
         while ("close", None) not in told.events:
@@ -95,10 +102,8 @@ async def test_a_trace_is_told_of_a_connection_from_its_first_byte_to_its_end(
     nursery: trio.Nursery,
 ) -> None:
     told = Told()
-    (address,) = await nursery.start(
-        Target(NAME, MemoryDisk("1MiB"), listen=HERE, trace=told).serve
-    )
-    peer = await connected(address)
+    peer = await watched(nursery, told)
+    address = peer.socket.getpeername()
     await peer.log_in()
     await peer.log_out()
     peer.close()
@@ -135,10 +140,7 @@ async def test_a_refusal_is_told_before_its_answer(nursery: trio.Nursery) -> Non
 
 async def test_a_lost_connection_is_told(nursery: trio.Nursery) -> None:
     told = Told()
-    (address,) = await nursery.start(
-        Target(NAME, MemoryDisk("1MiB"), listen=HERE, trace=told).serve
-    )
-    peer = await connected(address)
+    peer = await watched(nursery, told)
     await peer.log_in()
     peer.close()
     await until_closed(told)
@@ -150,10 +152,7 @@ async def test_a_connection_that_was_broken_off_is_told_as_that_alone(
     nursery: trio.Nursery,
 ) -> None:
     told = Told()
-    (address,) = await nursery.start(
-        Target(NAME, MemoryDisk("1MiB"), listen=HERE, trace=told).serve
-    )
-    peer = await connected(address)
+    peer = await watched(nursery, told)
     await peer.log_in()
     await peer.send(ping())
     while len(told.of("sent")) < 2:
