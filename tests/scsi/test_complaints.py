@@ -17,6 +17,11 @@ def test_a_field_of_a_parameter_list_is_not_one_of_the_cdb() -> None:
     assert data.hex(" ") == "70 00 05 00 00 00 00 0a 00 00 00 00 26 00 00 80 00 04"
 
 
+def test_a_field_that_is_too_far_away_is_not_pointed_at() -> None:
+    assert complaints.invalid_parameter(65_535).encode().hex().endswith("80ffff")
+    assert complaints.invalid_parameter(65_536).encode().hex().endswith("000000")
+
+
 @pytest.mark.parametrize(
     ("sense", "key", "code", "information"),
     [

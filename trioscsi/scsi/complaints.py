@@ -76,9 +76,12 @@ def invalid_field(byte: int, bit: int | None = None) -> Sense:
 
 
 def invalid_parameter(byte: int, bit: int | None = None) -> Sense:
-    """A field of the parameter list that has a value we do not take."""
+    """A field of the parameter list that has a value we do not take.
+
+    One that is too far away for the 16 bits of a field pointer is not pointed at.
+    """
     code = AdditionalSense.INVALID_FIELD_IN_PARAMETER_LIST
-    pointer = FieldPointer(byte, bit, in_cdb=False)
+    pointer = FieldPointer(byte, bit, in_cdb=False) if byte < 2**16 else None
     return Sense(SenseKey.ILLEGAL_REQUEST, code, specific=pointer)
 
 

@@ -63,6 +63,8 @@ def of(head: str, text: bytes) -> bytes:
         of("05000014", b"\xff"),
         of("05000010", b"iqn.x:y")[:20],
         of("05000015", b"iqn.x:y") + b"\0",
+        of("050000e4", b"x" * 224 + b"\0\0\0\0"),  # longer than any name
+        of("050000e4", "\u023a".encode() * 75 + bytes(78)),  # so, once it is lower case
     ],
 )
 def test_what_names_nobody_is_a_value_error(wrong: bytes) -> None:

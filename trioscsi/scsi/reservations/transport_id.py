@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from trioscsi.scsi.layout import bits, layout, span
+from trioscsi.utf8 import fits
 
 if TYPE_CHECKING:
     from trioscsi.scsi.cdb import Bytes
@@ -20,6 +21,8 @@ ISCSI = 5
 _DEVICE, _PORT = 0b00, 0b01
 SHORTEST = 24
 """The bytes of the shortest TransportID."""
+_LONGEST_NAME = 223
+"""Bytes of UTF-8 of an iSCSI name (RFC 7143 section 4.2.7.2)."""
 
 _SEPARATOR = ",i,0x"
 _ISID = re.compile(r"[0-9a-f]{1,12}")
@@ -66,8 +69,8 @@ def decode(data: Bytes) -> str:
     name, end, _ = text.partition(b"\0")
     initiator = name.decode().lower()  # a UnicodeDecodeError is a ValueError
     name_part, separator, isid = initiator.partition(_SEPARATOR)
-    if not end or not name_part:
-        raise ValueError("the name is empty or has no end")
+    if not end or not name_part or not fits(name_part, _LONGEST_NAME):
+        raise ValueError("the name is empty, too long, or has no end")
     match fields["tpid_format"], separator:
         case 0b00, "":
             return name_part
