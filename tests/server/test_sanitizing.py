@@ -9,8 +9,9 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from tests.server.conftest import Build
-from tests.server.peer import BLOCK, BLOCK_ERASE, OTHER_ISID, TEST_UNIT_READY, read10
-from trioscsi import MemoryDisk, Slow
+from tests.server.disks import Hanging
+from tests.server.peer import BLOCK, BLOCK_ERASE, OTHER_ISID, TEST_UNIT_READY, read10, write10
+from trioscsi import Limits, MemoryDisk, Slow
 from trioscsi.pdu import TaskFunction, TaskResult
 from trioscsi.scsi import SenseKey, Status
 
@@ -52,6 +53,24 @@ async def test_a_command_of_many_steps_does_not_go_on_after_sanitizing(
     assert (await other.do(BLOCK_ERASE)).status == Status.GOOD
     assert (await peer.answer(fill)).sense_code == (SenseKey.NOT_READY, 0x041B)
     assert not any(await disk.read(0, disk.blocks))
+
+
+async def test_a_write_that_waits_behind_reads_does_not_go_on_after_formatting(
+    build: Build, nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    house = build(Hanging(lba=-1), limits=Limits(output=65_536, send_time=1e6))
+    nursery.start_soon(house.target.jobs.run)
+    peer, other = await house.log_in(), await house.log_in(OTHER_ISID)
+    reads = [peer.command(read10(0, 1024), reads=1 << 19) for _ in range(2)]
+    write = peer.command(write10(8, 1), b"s" * BLOCK)
+    await peer.send(*reads, write)
+    await wait_all_tasks_blocked()
+    for _ in range(2):
+        assert (await other.do(*FORMAT)).status == Status.GOOD
+    for read in reads:
+        assert (await peer.answer(read)).status == Status.GOOD
+    assert (await peer.answer(write)).sense_code == (SenseKey.NOT_READY, 0x0404)
+    assert await peer.read(8, 1) == b"f" * BLOCK
 
 
 async def test_sanitizing_that_is_cut_off_by_a_restart_has_failed(

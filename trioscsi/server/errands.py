@@ -58,7 +58,7 @@ class Errands:
         data: Buffer | None = None
 
         def then(error: BackendError | None) -> None:
-            unit.waiting.discard(task)
+            unit.waiting.pop(task, None)
             if error is None and data is not None and len(data) != expected:
                 error = unit.supervised.wrong_length("begin_read", data, expected)
             if error is None:
@@ -71,7 +71,7 @@ class Errands:
             expected = plan.blocks * unit.logical.block_size
             data = unit.begin_read(plan.lba, plan.blocks, then)
             return data is not None
-        if type(plan) is Write and not plan.fua:
+        if type(plan) is Write and not plan.fua and unit.waiting.get(task) is unit.overtaken:
             written = whole_blocks(task.data, unit.logical.block_size)
             return unit.begin_write(plan.lba, written, then, task)
         return False
@@ -82,7 +82,7 @@ class Errands:
         try:
             answer = await self._run(task, plan, unit)
         finally:
-            unit.waiting.discard(task)
+            unit.waiting.pop(task, None)
         return partial(self._task_sets.goes_on, task, answer) if self._watched else answer
 
     async def _run(self, task: Task, plan: Plan, unit: Unit) -> Callable[[], None]:
@@ -94,6 +94,7 @@ class Errands:
             partial(self._interventions.abort, task),
             self._interventions.divert,
             owner=task,
+            epoch=unit.waiting.get(task),
         )
         finish, end = task.connection.answers.finish, self._endings.end
         try:

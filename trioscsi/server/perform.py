@@ -201,7 +201,7 @@ class Performer:
             elif executor.cancel(task):
                 continue  # what storage does not let go of still counts
             if task.lun in self._by_field:
-                self._by_field[task.lun].waiting.discard(task)
+                self._by_field[task.lun].waiting.pop(task, None)
 
     def _unit_reset(self, event: UnitReset) -> None:
         units = self.units if event.lun is None else [self._by_field[event.lun]]
@@ -259,7 +259,7 @@ class Performer:
         if refusal is not None:
             self._endings.end(task, refusal)
             return
-        unit.waiting.add(task)
+        unit.waiting[task] = unit.overtaken
         task.own_data()
         self.executors[task.connection].start(task, plan)
 

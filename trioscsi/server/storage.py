@@ -54,10 +54,10 @@ class Unit:
     ranges: Ranges = attrs.field(factory=Ranges, init=False)
     present: bool = attrs.field(default=True, init=False)
     """Whether commands find it; it may be about to go."""
-    waiting: set[Task] = attrs.field(factory=set, init=False)
-    """The commands that wait for storage."""
-    overtaken: list[Sense] = attrs.field(factory=list, init=False)
-    """What those hear that came before work on the whole medium, each time that there was some."""
+    waiting: dict[Task, Sense | None] = attrs.field(factory=dict, init=False)
+    """The commands that wait for storage, each with what ``overtaken`` was when it began to."""
+    overtaken: Sense | None = attrs.field(default=None, init=False)
+    """What those hear that came before the last work on the whole medium, another one each time."""
 
     def __attrs_post_init__(self) -> None:
         self.fields = luns.fields(self.logical.number)
@@ -134,12 +134,10 @@ class UnitStorage:
     divert: Callable[[Unit, Callable[[Task], Plan | None]], None]
     owner: object = None
     alone: bool = False
-    epoch: int = attrs.field()
-    """How much of ``Unit.overtaken`` was there before."""
-
-    @epoch.default
-    def _now(self) -> int:
-        return len(self.unit.overtaken)
+    epoch: Sense | None = attrs.field(
+        default=attrs.Factory(lambda storage: storage.unit.overtaken, takes_self=True)
+    )
+    """What ``Unit.overtaken`` was when the command came."""
 
     async def read(self, lba: int, blocks: int) -> Buffer:
         """See `Storage.read`."""
@@ -228,7 +226,7 @@ class UnitStorage:
     def of(self, unit: LogicalUnit) -> UnitStorage:
         """See `Storage.of`."""
         other = self.unit_of(unit)
-        return attrs.evolve(self, unit=other, alone=False, epoch=len(other.overtaken))
+        return attrs.evolve(self, unit=other, alone=False, epoch=other.overtaken)
 
     def later(self, job: Callable[[], Awaitable[None]]) -> bool:
         """See `Storage.later`."""
@@ -266,9 +264,9 @@ class UnitStorage:
 
     def overtake(self, sense: Sense) -> UnitStorage:
         """See `Storage.overtake`."""
-        self.unit.overtaken.append(sense)
+        self.unit.overtaken = attrs.evolve(sense)
         self.divert(self.unit, lambda _: Failed(sense))
-        return attrs.evolve(self, epoch=len(self.unit.overtaken))
+        return attrs.evolve(self, epoch=self.unit.overtaken)
 
     def _hold(
         self, lba: int, blocks: int, owner: object = None
@@ -294,5 +292,6 @@ class UnitStorage:
 
     def _check_epoch(self) -> None:
         """Raise Refusal if the whole medium was worked on since the command came."""
-        if self.epoch < len(self.unit.overtaken):
-            raise Refusal(self.unit.overtaken[self.epoch])
+        latest = self.unit.overtaken
+        if latest is not None and latest is not self.epoch:
+            raise Refusal(latest)
