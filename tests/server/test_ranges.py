@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from functools import partial
+
+import pytest
 import trio
 from hypothesis import given
 from hypothesis import strategies as st
 from trio.testing import MockClock, Sequencer, wait_all_tasks_blocked
 
-from trioscsi.server.ranges import Ranges
+from trioscsi.server.ranges import Claim, Ranges
 
 
 async def test_many_share_blocks_at_once() -> None:
@@ -65,8 +68,8 @@ async def test_what_was_given_up_keeps_its_blocks_to_itself(autojump_clock: Mock
     ranges = Ranges()
     async with ranges.hold(0, 4, owner="given up"), ranges.hold(8, 4, owner="not"):
         assert not ranges.taken(0, 12)
-        ranges.isolate("given up")
-        ranges.isolate("given up")
+        ranges.isolate({"given up"})
+        ranges.isolate({"given up"})
         assert ranges.exclusive == 1
         assert [ranges.taken(lba, 4) for lba in (0, 4, 8)] == [True, False, False]
         with trio.move_on_after(1) as waiting:
@@ -75,6 +78,53 @@ async def test_what_was_given_up_keeps_its_blocks_to_itself(autojump_clock: Mock
         assert waiting.cancelled_caught
     async with ranges.hold(3, 1):
         assert not ranges.exclusive
+
+
+async def test_who_waits_already_waits_for_what_is_given_up_before_it(
+    nursery: trio.Nursery,
+) -> None:
+    ranges, order = Ranges(), []
+
+    async def hold(name: str, lba: int, *, exclusive: bool) -> None:
+        async with ranges.hold(lba, 4, exclusive=exclusive):
+            order.append(name)
+
+    first = ranges.hold(0, 8)
+    async with ranges.hold(8, 4, owner="given up"):
+        ranges.enter(first)
+        for name, lba, exclusive in (("alone", 4, True), ("shared", 6, False)):
+            nursery.start_soon(partial(hold, name, lba, exclusive=exclusive))
+            await wait_all_tasks_blocked()
+        ranges.isolate({"given up"})
+        ranges.leave(first)
+        await wait_all_tasks_blocked()
+        assert order == ["alone"]
+    await wait_all_tasks_blocked()
+    assert order == ["alone", "shared"]
+    assert not ranges.exclusive
+
+
+async def test_to_let_go_is_to_look_once_at_each_that_waits(
+    nursery: trio.Nursery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ranges, looks, conflicts = Ranges(), 0, Claim.conflicts
+
+    def counted(claim: Claim, other: Claim) -> bool:
+        nonlocal looks
+        looks += 1
+        return conflicts(claim, other)
+
+    async def hold() -> None:
+        async with ranges.hold(0, 4):
+            await trio.lowlevel.checkpoint()
+
+    async with ranges.hold(0, 4, exclusive=True):
+        for _ in range(100):
+            nursery.start_soon(hold)
+        await wait_all_tasks_blocked()
+        monkeypatch.setattr(Claim, "conflicts", counted)
+    await wait_all_tasks_blocked()
+    assert looks == 100
 
 
 @given(st.lists(st.tuples(st.integers(0, 20), st.integers(1, 8), st.booleans(), st.integers(0, 3))))

@@ -225,7 +225,7 @@ async def test_what_a_command_writes_is_kept_from_others_when_it_is_given_up(
     nursery.start_soon(owned.write, 8, bytes(BLOCK))
     await disk.entered.wait()
     assert not ranges.exclusive
-    ranges.isolate("task")
+    ranges.isolate({"task"})
     assert ranges.taken(8, 1)
     disk.open.set()
     await wait_all_tasks_blocked()

@@ -190,11 +190,10 @@ class Performer:
             self._perform(task, task.plan)
 
     def _tasks_aborted(self, event: TasksAborted) -> None:
-        for task in event.tasks:
-            if not task.in_hand:
-                continue
-            for unit in self.units:
-                unit.ranges.isolate(task)
+        in_hand = dict.fromkeys(task for task in event.tasks if task.in_hand)
+        for unit in self.units:
+            unit.ranges.isolate(in_hand)
+        for task in in_hand:
             executor = self.executors.get(task.connection)
             if executor is None:
                 task.connection.release(task)

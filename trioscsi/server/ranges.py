@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from itertools import islice
 
 import attrs
 import trio
@@ -20,8 +21,10 @@ class Claim:
     end: int
     exclusive: bool
     owner: object = None
+    before: int = attrs.field(default=0, init=False)
+    """How many others it waits for: those that were there first and have some of the blocks."""
     turn: trio.Event | None = attrs.field(default=None, init=False)
-    """What it waits for, as long as others are before it that have some of the blocks."""
+    """Set when there are none any more."""
 
     def conflicts(self, other: Claim) -> bool:
         """Whether the two cannot have their blocks at the same time."""
@@ -114,33 +117,35 @@ class Ranges:
     def enter(self, claim: Claim) -> None:
         """Put a claim behind all others: it has its blocks unless it has to wait for its turn."""
         self.exclusive += claim.exclusive
-        if self.exclusive and any(earlier.conflicts(claim) for earlier in self._claims):
-            claim.turn = trio.Event()
+        if self.exclusive:
+            claim.before = sum(earlier.conflicts(claim) for earlier in self._claims)
+            claim.turn = trio.Event() if claim.before else None
         self._claims.append(claim)
 
     def leave(self, claim: Claim) -> None:
-        """Take a claim back: those who waited for it may go on."""
-        self._claims.remove(claim)
-        if self.exclusive:  # otherwise all that is claimed is shared, and nobody waits
-            self.exclusive -= claim.exclusive
-            self._grant()
+        """Take a claim back: those who waited for no other may go on."""
+        if not self.exclusive:  # all that is claimed is shared, and nobody waits
+            self._claims.remove(claim)
+            return
+        self.exclusive -= claim.exclusive
+        place = self._claims.index(claim)
+        del self._claims[place]
+        for later in islice(self._claims, place, None):
+            if later.before and claim.conflicts(later):
+                later.before -= 1
+                if not later.before and later.turn is not None:
+                    later.turn.set()
 
-    def isolate(self, owner: object) -> None:
-        """Nobody else is to have the blocks that ``owner`` has, from now on until he lets go.
+    def isolate(self, owners: Collection[object]) -> None:
+        """Nobody else is to have the blocks that ``owners`` have, from now on until they let go.
 
-        They are those of a command that was given up: whatever its storage still does to them, it
+        They are those of commands that were given up: whatever their storage still does to them, it
         does before anything that comes later.
         """
-        for claim in self._claims:
-            if claim.owner is owner and claim.turn is None and not claim.exclusive:
+        for place, claim in enumerate(self._claims):
+            if claim.owner in owners and not claim.before and not claim.exclusive:
                 claim.exclusive = True
                 self.exclusive += 1
-
-    def _grant(self) -> None:
-        """Let all those go on who have nobody before them any more."""
-        for place, claim in enumerate(self._claims):
-            if claim.turn is not None and not any(
-                earlier.conflicts(claim) for earlier in self._claims[:place]
-            ):
-                claim.turn.set()
-                claim.turn = None
+                for later in islice(self._claims, place + 1, None):
+                    if later.before and not later.exclusive:  # which did not wait for it yet
+                        later.before += claim.conflicts(later)
