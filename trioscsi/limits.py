@@ -53,7 +53,8 @@ class Limits:
     unmap_descriptors: int = attrs.field(default=256, validator=in_(range(1, 4096)))
     """Block descriptors of one UNMAP command."""
     space_interval: float = attrs.field(default=5.0, validator=ge(0))
-    """Between two looks at how much room thin disks have, if an initiator has set thresholds."""
+    """Between two looks at how much room thin disks have, if an initiator has set thresholds, and
+    at tokens that nobody uses any more."""
     jobs: int = attrs.field(default=64, validator=ge(1))
     """Commands of one target that were answered before they were done (with the IMMED bit)."""
     registrations: int = attrs.field(default=1024, validator=in_(range(1, 65_537)))

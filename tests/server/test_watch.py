@@ -9,9 +9,10 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from trioscsi import BackendError, MemoryDisk, PatternDisk, Thin
 from trioscsi.backends import Space
 from trioscsi.scsi import AdditionalSense, LogicalUnit, Nexus, ScsiTarget
+from trioscsi.scsi.copy.token import Range
 from trioscsi.scsi.modes.pages import LOGICAL_BLOCK_PROVISIONING
 from trioscsi.server.storage import Unit
-from trioscsi.server.watch import SpaceWatch
+from trioscsi.server.watch import Watch
 
 NAME = "iqn.2026-11.example:disk"
 BLOCKS = 2**21
@@ -40,7 +41,7 @@ def unit(disk: Looked, nursery: trio.Nursery) -> LogicalUnit:
     logical = LogicalUnit(0, target_name=NAME, blocks=BLOCKS, thin=True)
     other = LogicalUnit(1, target_name=NAME, blocks=2048)
     units = [Unit(logical, disk), Unit(other, PatternDisk("1MiB"))]
-    watch = SpaceWatch(lambda: units, 5)
+    watch = Watch(lambda: units, 5)
     logical.thresholds.changed = other.thresholds.changed = watch.wake
     nursery.start_soon(watch.run)
     return logical
@@ -124,8 +125,25 @@ async def test_a_disk_that_goes_while_another_is_looked_at_is_not_asked(
     ]
     for unit in units:
         set_threshold(unit.logical)
-    nursery.start_soon(SpaceWatch(lambda: units, 5).run)
+    nursery.start_soon(Watch(lambda: units, 5).run)
     await trio.sleep(0.5)
     await units[1].withdraw()
     await trio.sleep(7)
     assert [disk.looks for disk in disks] == [2, 0]
+
+
+async def test_a_token_that_nobody_uses_holds_up_no_writes_for_longer_than_it_lives(
+    nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    logical = LogicalUnit(0, target_name=NAME, blocks=BLOCKS, clock=trio.current_time)
+    unit = Unit(logical, MemoryDisk(BLOCKS * 512))
+    watch = Watch(lambda: [unit], 5)
+    logical.tokens.made = watch.wake
+    nursery.start_soon(watch.run)
+    await wait_all_tasks_blocked()
+    token = logical.tokens.make(logical, [Range(0, 8)], 60)
+    token.watch(unit.ranges)
+    await trio.sleep(59)
+    assert unit.ranges.exclusive
+    await trio.sleep(7)
+    assert not unit.ranges.exclusive

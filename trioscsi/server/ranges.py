@@ -73,7 +73,7 @@ class Ranges:
 
     def __init__(self) -> None:
         self._claims: list[Claim] = []
-        self._watches: list[_Watch] = []
+        self._watches: dict[_Watch, None] = {}
         self.exclusive = 0
         """How many there are that want blocks for themselves, or to know of changes."""
 
@@ -90,12 +90,12 @@ class Ranges:
     def watch(self, lba: int, blocks: int, changing: Callable[[], None]) -> Callable[[], None]:
         """Call ``changing`` before any of these blocks changes; what is returned ends that."""
         watch = _Watch(lba, lba + blocks, changing)
-        self._watches.append(watch)
+        self._watches[watch] = None
         self.exclusive += 1
 
         def end() -> None:
             if watch in self._watches:
-                self._watches.remove(watch)
+                del self._watches[watch]
                 self.exclusive -= 1
 
         return end

@@ -34,7 +34,7 @@ from trioscsi.server.stepping import Gate
 from trioscsi.server.storage import Unit
 from trioscsi.server.supervised import check
 from trioscsi.server.tracing import Traced
-from trioscsi.server.watch import SpaceWatch
+from trioscsi.server.watch import Watch
 from trioscsi.server.web.page import LivePage
 
 log = logging.getLogger("trioscsi")
@@ -147,7 +147,7 @@ class Target:
         states = None
         if port_groups is not None:
             states = {tag: AccessState.of(label) for tag, label in port_groups.items()}
-        self.watch = SpaceWatch(lambda: self._performer.units, self.limits.space_interval)
+        self.watch = Watch(lambda: self._performer.units, self.limits.space_interval)
         self._performer = Performer(
             self.name,
             [
@@ -204,7 +204,7 @@ class Target:
         check(disk, read_only=unit.read_only)
         for kept in self._keeper.load(number):
             self._take_back(unit, kept)
-        unit.thresholds.changed = self.watch.wake
+        unit.thresholds.changed = unit.tokens.made = self.watch.wake
         return unit
 
     def _take_back(self, unit: LogicalUnit, kept: Kept) -> None:

@@ -1,9 +1,13 @@
-"""Looking now and then at how much room thin disks have, where an initiator has set thresholds."""
+"""What has to be looked at now and then, where initiators have asked for it.
+
+How much room thin disks have, of which there are thresholds, and which tokens nobody uses any more.
+"""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
+from math import inf
 
 import trio
 
@@ -13,8 +17,8 @@ from trioscsi.server.storage import Unit
 log = logging.getLogger("trioscsi")
 
 
-class SpaceWatch:
-    """Watches the units of one target; it sleeps while no threshold is enabled.
+class Watch:
+    """Watches the units of one target; it sleeps while there are no thresholds and no tokens.
 
     So the path of a write has nothing to do with it, and a warning comes at most one interval late.
     """
@@ -26,12 +30,13 @@ class SpaceWatch:
         self._wake = trio.Event()
 
     def wake(self) -> None:
-        """The thresholds of a unit have changed (`Thresholds.changed`)."""
+        """The thresholds of a unit have changed, or it has a new token."""
         self._wake.set()
 
     async def run(self) -> None:
         """Watch, until cancelled."""
         while True:
+            tokens = [unit for unit in self._units() if unit.logical.tokens.expire()]
             watched = [
                 unit
                 for unit in self._units()
@@ -39,7 +44,7 @@ class SpaceWatch:
             ]
             for unit in watched:
                 await self._look(unit)
-            with trio.move_on_after(self._interval if watched else float("inf")):
+            with trio.move_on_after(self._interval if tokens or watched else inf):
                 await self._wake.wait()
             self._wake = trio.Event()
 

@@ -159,6 +159,29 @@ def test_there_are_so_many_tokens_of_a_unit(world: World) -> None:
     assert refusal.value.plan == Failed(UNKNOWN)
 
 
+def test_tokens_stand_for_so_many_ranges_of_a_unit(world: World) -> None:
+    many = [Range(lba, 1) for lba in range(bounds.RANGES)]
+    for _ in range(bounds.TOKEN_RANGES // bounds.RANGES):
+        make(world, *many)
+    with pytest.raises(Refusal) as refusal:
+        make(world)
+    assert refusal.value.plan == Failed(NO_ROOM)
+    world.now = TIMEOUT
+    make(world, *many)
+    assert len(world.disks[0].watches) == bounds.RANGES
+
+
+def test_a_token_that_has_expired_lets_writes_go_without_being_asked_for(world: World) -> None:
+    tokens = world.target.units[0].tokens
+    assert not tokens.expire()
+    make(world)
+    world.now = TIMEOUT - 1
+    assert tokens.expire()
+    world.now = TIMEOUT
+    assert not tokens.expire()
+    assert world.disks[0].watches == []
+
+
 def test_what_ended_is_remembered_while_there_is_room(world: World) -> None:
     token = make(world)
     token.finish(DELETED)

@@ -21,6 +21,8 @@ REMEMBERED = 64
 """Copies of one nexus and unit whose end can still be asked for."""
 TOKENS = 256
 """Tokens that stand for blocks of one unit."""
+TOKEN_RANGES = 1024
+"""Ranges of blocks of one unit for which tokens stand: each write looks at all of them."""
 RANGES = 128
 """Block device range descriptors of one command."""
 TOKEN_TRANSFER = 2**40

@@ -101,16 +101,20 @@ class Token:
             storage.watch(each.lba, each.blocks, self._revoke) for each in self.ranges
         ]
 
+    def look(self) -> Sense | None:
+        """Why it is worth nothing (any more); None as long as it can be used."""
+        if self.end is None:
+            if not self.users and self.unit.clock() >= self.used + self.timeout:
+                self.finish(EXPIRED)
+            elif any(each.lba + each.blocks > self.unit.blocks for each in self.ranges):
+                self.finish(REVOKED)
+        return self.end
+
     def check(self) -> None:
         """Raise Refusal if it is worth nothing (any more)."""
-        overdue = not self.users and self.unit.clock() >= self.used + self.timeout
-        if overdue and self.end is None:
-            self.finish(EXPIRED)
-        shrunk = any(each.lba + each.blocks > self.unit.blocks for each in self.ranges)
-        if shrunk and self.end is None:
-            self.finish(REVOKED)
-        if self.end is not None:
-            raise Refusal(self.end)
+        end = self.look()
+        if end is not None:
+            raise Refusal(end)
 
     def finish(self, end: Sense) -> None:
         """It is worth nothing any more."""
@@ -122,21 +126,40 @@ class Token:
         self.finish(REVOKED)
 
 
+def _nobody() -> None:
+    """Nobody ends tokens that have expired before somebody asks for them."""
+
+
 class Tokens:
-    """The tokens that stand for blocks of one unit."""
+    """The tokens that stand for blocks of one unit.
+
+    As long as one can be used all writes have to look whether they change its blocks, so that
+    whoever knows the time had better call `expire` now and then. ``made`` is called when there is a
+    new one.
+    """
 
     def __init__(self) -> None:
+        self.made: Callable[[], None] = _nobody
         self._tokens: dict[bytes, Token] = {}
         self._made = 0
 
     def make(self, unit: LogicalUnit, ranges: Sequence[Range], timeout: int) -> Token:
         """A new token. Raises Refusal if there are too many."""
+        self.expire()
+        watched = sum(len(each.ranges) for each in self._tokens.values() if each.end is None)
+        if watched + len(ranges) > bounds.TOKEN_RANGES:
+            raise Refusal(NO_ROOM)
         self._make_room()
         self._made += 1
         token = Token(unit, tuple(ranges), timeout, unit.clock())
         token.data = _encode(token, self._made)
         self._tokens[token.data] = token
+        self.made()
         return token
+
+    def expire(self) -> bool:
+        """End those that nobody has used in time; whether there are any left."""
+        return [each.look() for each in self._tokens.values()].count(None) > 0
 
     def find(self, data: bytes) -> Token | None:
         """The token with these bytes, whatever it is worth."""
@@ -147,9 +170,7 @@ class Tokens:
         for data, token in list(self._tokens.items()):
             if len(self._tokens) < bounds.TOKENS:
                 return
-            try:
-                token.check()
-            except Refusal:
+            if token.end is not None:
                 del self._tokens[data]
         if len(self._tokens) >= bounds.TOKENS:
             raise Refusal(NO_ROOM)
