@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import pytest
+
 from tests.teaching.conversation import OWN, Conversation
 from trioscsi.machines import MACHINES
 from trioscsi.pdu import LoginRequest, LoginResponse, LogoutRequest, NopIn, NopOut, encode
+from trioscsi.teaching.fields import Explained, Part
 from trioscsi.teaching.rungs import Kind, Sequence
 from trioscsi.teaching.story import Story
 
@@ -93,6 +96,23 @@ def test_a_long_conversation_is_cut_and_counted() -> None:
         talk.ask(NopOut(itt=itt))
     found = sequence(talk, most=5)
     assert (len(found.rungs), found.left_out) == (5, 18)
+
+
+def test_what_there_is_no_room_for_is_not_explained(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[Explained] = []
+    parts = Explained.parts.fget
+    assert parts is not None
+
+    def counted(explained: Explained) -> tuple[Part, ...]:
+        told.append(explained)
+        return parts(explained)
+
+    monkeypatch.setattr(Explained, "parts", property(counted))
+    talk = Conversation()
+    for itt in range(20):
+        talk.ask(NopOut(itt=itt))
+    assert sequence(talk, most=5).left_out == 16
+    assert len(told) == 4
 
 
 def test_what_each_side_declares_for_itself_is_told_apart() -> None:

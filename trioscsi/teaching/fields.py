@@ -56,6 +56,14 @@ _RESERVED_CODES: Mapping[tuple[str, str], type[enum.IntEnum]] = {
     ("Reject", "reason"): RejectReason,
 }
 """The fields that hold codes; other values than these are reserved or a vendor's."""
+_CODES_OF = {
+    cls: [
+        (name, frozenset(codes))
+        for (of, name), codes in _RESERVED_CODES.items()
+        if of == cls.__name__
+    ]
+    for cls in CLASSES.values()
+}
 
 _TITLES = {
     "itt": "Initiator Task Tag",
@@ -130,11 +138,23 @@ class Explained:
     name: str
     title: str
     section: str
-    parts: tuple[Part, ...]
     wrong: tuple[str, ...]
     """What is wrong with it, a sentence each."""
     pdu: Pdu | None
     """The PDU itself, if its header is whole and of a known kind."""
+    _header: bytes
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """Its fields, as far as they are there: found anew each time, as few ask for them."""
+        header = self._header
+        cls = _class_of(header)
+        whole = header.ljust(BHS_LENGTH, b"\0")
+        return tuple(
+            _part(cls, name, place, whole, self.pdu)
+            for name, place in places(cls)
+            if place.first + place.width <= len(header) * 8
+        )
 
 
 def title(name: str) -> str:
@@ -147,12 +167,19 @@ def title_of(cls: type[Pdu]) -> str:
     return _PDUS.get(cls.__name__) or cls.opcode.name.replace("_", " ").title()
 
 
-def places(cls: type[Pdu] | None) -> list[tuple[str, Place]]:
+def places(cls: type[Pdu] | None) -> tuple[tuple[str, Place], ...]:
     """The names and places of all fields of the basic header segment, in their order."""
+    return _PLACES[cls]
+
+
+def _places(cls: type[Pdu] | None) -> tuple[tuple[str, Place], ...]:
     found = [(name, place) for name, place, _, _ in _EVERY_PDU]
     if cls is not None:
         found += [(field.name, field.place) for field in cls.fields]
-    return sorted(found, key=lambda each: each[1].first)
+    return tuple(sorted(found, key=lambda each: each[1].first))
+
+
+_PLACES = {cls: _places(cls) for cls in (None, *CLASSES.values())}
 
 
 def explain(header: bytes, data: bytes = b"", *, missing: int = 0) -> Explained:
@@ -160,27 +187,25 @@ def explain(header: bytes, data: bytes = b"", *, missing: int = 0) -> Explained:
 
     ``missing`` is how many bytes of data are not there; a header may be cut anywhere.
     """
-    cls = CLASSES.get(header[0] & OPCODE_BITS) if header else None
-    whole = header.ljust(BHS_LENGTH, b"\0")
+    cls = _class_of(header)
     pdu = None
     wrong = list(_cut(header, missing))
     if cls is not None and len(header) >= BHS_LENGTH:
         pdu = cls.unpack(header[:BHS_LENGTH], 0, data)
         if len(header) >= BHS_LENGTH + (header[4] << 2):
             wrong += _ahs(pdu, header[BHS_LENGTH : BHS_LENGTH + (header[4] << 2)])
-    parts = [
-        _part(cls, name, place, whole, pdu)
-        for name, place in places(cls)
-        if place.byte * 8 + place.bit + place.width <= len(header) * 8
-    ]
-    wrong += _stray(cls, header[:BHS_LENGTH])
     if cls is None:
-        opcode = f"0x{whole[0] & OPCODE_BITS:02x}"
+        opcode = f"0x{header[0] & OPCODE_BITS if header else 0:02x}"
         wrong.append(f"no PDU has the opcode {opcode} (RFC 7143 section 11.2.1.2)")
-        return Explained("", f"Opcode {opcode}", "11.2.1.2", tuple(parts), tuple(wrong), None)
+        return Explained("", f"Opcode {opcode}", "11.2.1.2", tuple(wrong), None, header)
+    wrong += _stray(cls, header[:BHS_LENGTH])
     if pdu is not None:
         wrong += _contradictions(pdu, data)
-    return Explained(cls.__name__, title_of(cls), cls.section, tuple(parts), tuple(wrong), pdu)
+    return Explained(cls.__name__, title_of(cls), cls.section, tuple(wrong), pdu, header)
+
+
+def _class_of(header: bytes) -> type[Pdu] | None:
+    return CLASSES.get(header[0] & OPCODE_BITS) if header else None
 
 
 def _part(cls: type[Pdu] | None, name: str, place: Place, header: bytes, pdu: Pdu | None) -> Part:
@@ -256,33 +281,36 @@ def _ahs(pdu: Pdu, ahs: bytes) -> Iterator[str]:
             yield f"{error.reason} (RFC 7143 section {error.section})"
 
 
-def _stray(cls: type[Pdu] | None, header: bytes) -> Iterator[str]:
+def _mask(place: Place) -> int:
+    return ((1 << place.width) - 1) << (BHS_LENGTH * 8 - place.first - place.width)
+
+
+_KNOWN = {cls: sum(_mask(place) for _, place in places(cls)) for cls in CLASSES.values()}
+"""The bits of a header that belong to a field."""
+_ONES = {
+    cls: [(name, place) for name, place in places(cls) if place.ones] for cls in CLASSES.values()
+}
+"""Those that are to be 1."""
+
+
+def _stray(cls: type[Pdu], header: bytes) -> Iterator[str]:
     """Bits that are set and belong to no field, and bits that are to be 1."""
-    if cls is None:
-        return
-    known = 0
-    for name, place in places(cls):
-        mask = ((1 << place.width) - 1) << (BHS_LENGTH * 8 - place.first - place.width)
-        known |= mask
-        inside = place.byte < len(header)
-        if (
-            place.ones
-            and inside
-            and value_at(header.ljust(BHS_LENGTH, b"\0"), place) != (1 << place.width) - 1
-        ):
+    bits = int.from_bytes(header.ljust(BHS_LENGTH, b"\0"), "big")
+    for name, place in _ONES[cls]:
+        if place.byte < len(header) and ~bits & _mask(place):
             yield f"{title(name)} at byte {place.byte} is to be all ones (section {cls.section})"
-    stray = int.from_bytes(header.ljust(BHS_LENGTH, b"\0"), "big") & ~known
-    for byte, value in enumerate(stray.to_bytes(BHS_LENGTH, "big")):
-        if value:
-            yield (f"reserved bits are set in byte {byte}: 0x{value:02x} (RFC 7143 section 11.1)")
+    if stray := bits & ~_KNOWN[cls]:
+        for byte, value in enumerate(stray.to_bytes(BHS_LENGTH, "big")):
+            if value:
+                yield f"reserved bits are set in byte {byte}: 0x{value:02x} (RFC 7143 section 11.1)"
 
 
 def _contradictions(pdu: Pdu, data: bytes) -> Iterator[str]:
     cls = type(pdu)
     if data and not cls.data_segment:
         yield f"a {title_of(cls)} has no data segment (RFC 7143 section {cls.section})"
-    for (of, name), codes in _RESERVED_CODES.items():
-        if of == cls.__name__ and getattr(pdu, name) not in set(codes):
+    for name, codes in _CODES_OF[cls]:
+        if getattr(pdu, name) not in codes:
             if cls.__name__ == "DataIn" and not getattr(pdu, "has_status", True):
                 continue
             yield f"{title(name)} has a reserved value (RFC 7143 section {cls.section})"

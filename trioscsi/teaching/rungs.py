@@ -70,13 +70,11 @@ class Sequence:
         if connection.number not in self.connections:
             self.connections[connection.number] = connection
             words = f"connection {connection.number}: {ends(connection)}"
-            self._add(Rung(Kind.BEGAN, connection.number, (words,)))
-        if not isinstance(event, Began):
-            self._add(_rung(event))
-
-    def _add(self, rung: Rung) -> None:
+            self.rungs.append(Rung(Kind.BEGAN, connection.number, (words,)))
+        if isinstance(event, Began):
+            return
         if len(self.rungs) < self._most:
-            self.rungs.append(rung)
+            self.rungs.append(_rung(event))
         else:
             self.left_out += 1
 

@@ -166,7 +166,9 @@ class Story:
             self.connections = max(self.connections, connection.number)
             yield Began(connection)
             return
-        talk = self._talks.setdefault(connection, Talk())
+        talk = self._talks.get(connection)
+        if talk is None:
+            talk = self._talks[connection] = Talk()
         self.pdus += isinstance(heard, Said)
         yield from talk.hear(connection, heard)
 
