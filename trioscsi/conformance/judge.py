@@ -41,6 +41,8 @@ class Judge:
             side: [monitor for monitor in monitors if monitor.sender in (side, None)]
             for side in _EITHER
         }
+        self._hearing: dict[tuple[Side, type], list[Monitor]] = {}
+        """Who looks at a class of what a side sends, for each that has come so far."""
         self._taps: dict[tuple[int, Side], Tap] = {}
         self.seen = 0
         """How many PDUs, and ends of connections, there were."""
@@ -79,9 +81,7 @@ class Judge:
         seen = Seen(self.seen, now, connection, sender, thing, header)
         self.seen += 1
         scene = Scene(self.record, Connection(connection), seen)
-        for monitor in self._monitors[sender]:
-            if monitor.alone:
-                self._ask(monitor, scene)
+        self._ask(scene, alone=True)
 
     def abandon(self, connection: int) -> None:
         """Nothing more can be known of a connection; that it ends is no finding."""
@@ -113,8 +113,7 @@ class Judge:
         self.seen += 1
         notes.read(connection, seen)
         scene = Scene(self.record, connection, seen)
-        for monitor in self._monitors[sender]:
-            self._ask(monitor, scene)
+        self._ask(scene)
         before = connection.phase
         notes.note(self.record, connection, seen)
         if before is not connection.phase is Phase.FULL_FEATURE and isinstance(
@@ -122,25 +121,33 @@ class Judge:
         ):
             self._use_digests(connection)
 
-    def _ask(self, monitor: Monitor, scene: Scene) -> None:
-        thing = (
-            scene.seen.thing.pdu if isinstance(scene.seen.thing, BadDigest) else scene.seen.thing
-        )
-        if not isinstance(thing, monitor.hears):
-            return
-        if not scene.seen.has_own_opcode and UnknownPdu not in monitor.hears:
-            return  # it has not the fields of a PDU of its sender
-        session = scene.session
-        doubtful = scene.connection.hasty or (session is not None and session.doubtful)
-        if monitor.relies and doubtful:
-            return
-        for remark in monitor.check(scene, thing):
-            finding = self.results[monitor.id].note(remark, scene.seen)
-            if finding is None:
+    def _ask(self, scene: Scene, *, alone: bool = False) -> None:
+        """Ask the monitors; if ``alone``, only those that need not know what was before."""
+        seen, session = scene.seen, scene.session
+        thing = seen.thing.pdu if isinstance(seen.thing, BadDigest) else seen.thing
+        own = seen.has_own_opcode
+        for monitor in self._who_hears(seen.sender, type(thing)):
+            if alone and not monitor.alone:
                 continue
-            self._tell(finding)
-            if monitor.founds and session is not None and remark.rule.level is Level.MUST:
-                session.doubtful = True
+            if not own and UnknownPdu not in monitor.hears:
+                continue  # it has not the fields of a PDU of its sender
+            doubtful = scene.connection.hasty or (session is not None and session.doubtful)
+            if monitor.relies and doubtful:
+                continue
+            for remark in monitor.check(scene, thing):
+                finding = self.results[monitor.id].note(remark, seen)
+                if finding is None:
+                    continue
+                self._tell(finding)
+                if monitor.founds and session is not None and remark.rule.level is Level.MUST:
+                    session.doubtful = True
+
+    def _who_hears(self, sender: Side, cls: type) -> list[Monitor]:
+        if (sender, cls) not in self._hearing:
+            self._hearing[sender, cls] = [
+                monitor for monitor in self._monitors[sender] if issubclass(cls, monitor.hears)
+            ]
+        return self._hearing[sender, cls]
 
     def _use_digests(self, connection: Connection) -> None:
         """Digests count from the first PDU after the login (section 13.1)."""
