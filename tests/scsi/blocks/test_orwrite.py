@@ -46,6 +46,16 @@ def test_bits_are_set_while_nobody_else_has_the_blocks(unit: LogicalUnit, ask: A
     assert blocks.steps == ["hold 258 2", "write 258 2", "let go 258 2", "flush"]
 
 
+def test_many_bits_are_set_step_by_step(nexus: Nexus) -> None:
+    unit = LogicalUnit(0, target_name="iqn.x", blocks=2000)
+    blocks = Blocks(unit)
+    blocks.data[:] = b"\x0f" * 2000 * 512
+    plan = unit.execute(bytes.fromhex("8b 00 0000000000000001 00000401 00 00"), nexus)
+    assert blocks.perform(plan, b"\xa5" * 1025 * 512) == Done()
+    assert blocks.data == b"\x0f" * 512 + b"\xaf" * 1025 * 512 + b"\x0f" * 974 * 512
+    assert blocks.steps[1:-1] == ["write 1 512", "write 513 512", "write 1025 1"]
+
+
 @pytest.mark.parametrize(("sent", "written"), [(1023, 1), (512, 1), (511, 0), (0, 0)])
 def test_only_blocks_that_came_whole_are_written(
     unit: LogicalUnit, ask: Ask, sent: int, written: int
