@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tracemalloc
 from unittest.mock import patch
 
 import pytest
@@ -68,6 +69,15 @@ def test_large_pieces_end_where_blocks_end(world: World) -> None:
         "write 2 2",
         "write 4 2",
     ]
+
+
+def test_pieces_are_not_all_thought_of_before_the_last_is_moved(world: World) -> None:
+    world.disks[0].fails.add("read")
+    tracemalloc.start()
+    with pytest.raises(Trouble):
+        run(place(world, 0, 0), place(world, 0, 512), 2**40)
+    assert tracemalloc.get_traced_memory()[1] < 2**20
+    tracemalloc.stop()
 
 
 def test_what_is_not_stored_is_not_read_and_not_stored_again(world: World) -> None:

@@ -85,6 +85,12 @@ def test_what_a_token_stands_for_is_written_where_it_is_wanted(
     assert written(world, destination) == count
 
 
+def test_a_block_that_is_written_in_parts_is_counted(world: World) -> None:
+    token = token_of(world, (8, 1), (20, 7))
+    assert write(world, token, (10, 1), lun=1) == Done()
+    assert written(world, 1) == 1
+
+
 def test_another_initiator_may_use_a_token(world: World) -> None:
     token = token_of(world, (0, 8))
     data = write_using(token, (100, 8))

@@ -122,3 +122,18 @@ def test_all_copies_can_be_cancelled(copies: Operations, nexus: Nexus) -> None:
     copies.reset()
     with pytest.raises(Cancelled):
         operation.check()
+
+
+def test_the_oldest_of_too_many_that_hold_data_let_go_of_them(
+    copies: Operations, nexus: Nexus
+) -> None:
+    ended = []
+    for list_id in range(bounds.HOLDING + 1):
+        operation = begun(copies, nexus, list_id)
+        operation.hold(b"h")
+        operation.end(Done())
+        copies.ended(operation)
+        copies.ended(begun(copies, nexus, 1000))  # which holds none
+        ended.append(operation)
+    assert [each.held for each in ended] == [b""] + [b"h"] * bounds.HOLDING
+    assert [each.discarded for each in ended] == [True] + [False] * bounds.HOLDING

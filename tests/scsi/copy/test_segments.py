@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from unittest.mock import Mock
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -28,7 +30,9 @@ from trioscsi.scsi.complaints import (
     write_error,
 )
 from trioscsi.scsi.copy import bounds
+from trioscsi.scsi.copy import segments as course
 from trioscsi.scsi.copy.descriptors import THIS_UNIT, Kind
+from trioscsi.scsi.inquiry.designation import designators
 from trioscsi.scsi.sense import Forwarded, Sense, SenseKey
 
 INEXACT = AdditionalSense.UNEXPECTED_INEXACT_SEGMENT
@@ -260,6 +264,15 @@ def test_a_unit_that_is_not_of_this_target_cannot_be_reached(world: World) -> No
     stranger = name(LogicalUnit(0, target_name="iqn.2026-11.example:other", blocks=1))
     code = AdditionalSense.COPY_TARGET_DEVICE_NOT_REACHABLE
     assert copy(world, blocks(1), targets=stranger + world.named(0)) == aborted(code)
+
+
+def test_units_are_asked_for_their_names_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = Mock(side_effect=designators)
+    monkeypatch.setattr(course, "designators", asked)
+    assert copy(world, *[blocks(0)] * 10) == Done()
+    assert asked.call_count == len(world.disks)
 
 
 def test_a_unit_is_of_the_type_that_the_initiator_thinks(world: World) -> None:

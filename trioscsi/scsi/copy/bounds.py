@@ -15,6 +15,8 @@ SEGMENT = 32 * 2**20
 """What one segment descriptor may copy."""
 HELD = 65_536
 """Data of one copy that is held for the initiator; of more, the latest are."""
+HOLDING = 16
+"""Copies of one unit that have ended and of which data are held; the oldest let go of theirs."""
 CONCURRENT = 16
 """Copies that one unit makes at the same time."""
 REMEMBERED = 64

@@ -121,7 +121,7 @@ async def move(
     """
     same = source.unit is destination.unit
     if same and source.offset < destination.offset < source.offset + length:
-        for start, count in reversed([*_pieces(destination, length)]):
+        for start, count in _pieces(destination, length, backwards=True):
             data = await (source + start).read(count)
             check()
             await (destination + start).write(data)
@@ -160,10 +160,11 @@ async def _move_some(
     return run
 
 
-def _pieces(destination: Place, length: int) -> Iterator[tuple[int, int]]:
+def _pieces(
+    destination: Place, length: int, *, backwards: bool = False
+) -> Iterator[tuple[int, int]]:
     """Where the pieces begin and how long they are; they end where blocks of a unit end."""
-    start = 0
-    while start < length:
-        end = min(start + bounds.CHUNK - (destination.offset + start) % bounds.CHUNK, length)
-        yield start, end - start
-        start = end
+    starts = range(-(destination.offset % bounds.CHUNK), length, bounds.CHUNK)
+    for chunk in reversed(starts) if backwards else starts:
+        start = max(chunk, 0)
+        yield start, min(chunk + bounds.CHUNK, length) - start

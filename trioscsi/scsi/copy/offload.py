@@ -90,8 +90,12 @@ class WriteUsingToken(Copy):
     async def copy(self, storage: Storage, operation: Operation) -> None:
         """See `Copy.copy`."""
 
+        done = 0
+
         def moved(count: int) -> None:
-            operation.transferred += count // self.unit.block_size
+            nonlocal done
+            done += count
+            operation.transferred = done // self.unit.block_size
 
         try:
             if self.token is None:

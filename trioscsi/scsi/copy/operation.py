@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections import deque
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
@@ -80,9 +81,13 @@ class Operation:
         self.outcome = outcome
         self.state = State.COMPLETED if isinstance(outcome, Done) else State.COMPLETED_WITH_ERRORS
         if isinstance(outcome, Done) and not self.keeps:
-            self.discarded |= bool(self.held)
-            self.held = b""
+            self.let_go()
         return outcome
+
+    def let_go(self) -> None:
+        """Hold nothing any more."""
+        self.discarded |= bool(self.held)
+        self.held = b""
 
     def terminate(self) -> None:
         """It ends before it is done, as its command was aborted."""
@@ -100,6 +105,7 @@ class Operations:
     def __init__(self) -> None:
         self._listed: WeakKeyDictionary[Nexus, dict[int, Operation]] = WeakKeyDictionary()
         self._running: set[Operation] = set()
+        self._holding: deque[Operation] = deque()
 
     def begin(self, nexus: Nexus, list_id: int | None, operation: Operation) -> None:
         """A copy begins; without a list identifier nobody can ask for it.
@@ -122,6 +128,10 @@ class Operations:
         """A copy has ended, one way or the other."""
         operation.terminate()
         self._running.discard(operation)
+        if operation.held:
+            self._holding.append(operation)
+        if len(self._holding) > bounds.HOLDING:
+            self._holding.popleft().let_go()
 
     def find(self, nexus: Nexus, list_id: int) -> Operation | None:
         """The latest copy of a nexus with this list identifier."""

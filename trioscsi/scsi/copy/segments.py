@@ -76,6 +76,14 @@ class Course:
     request: Request
     operation: Operation
     residue: bytes = b""
+    _named: dict[bytes, LogicalUnit] = attrs.field(init=False)
+    """The units that this initiator sees, by their designators."""
+
+    @_named.default
+    def _seen(self) -> dict[bytes, LogicalUnit]:
+        # Whoever knows the name of a unit that it does not see is told what a stranger is.
+        units = [each for each in self.unit.fellows.values() if self.nexus.view.sees(each.number)]
+        return {name: unit for unit in units for name in designators(unit)}
 
     async def run(self, storage: Storage) -> None:
         """Perform all segments. Raises Refusal for what ends the copy early."""
@@ -111,15 +119,12 @@ class Course:
             pointer = segment.pointer(_ROLES[writing])
             raise Abort(AdditionalSense.UNREACHABLE_COPY_TARGET, pointer=pointer)
         target = self.request.targets[index]
-        unit = self._named(target)
+        unit = self._unit(target)
         return _End(Place(unit, storage.of(unit), 0), target.pad)
 
-    def _named(self, target: Target) -> LogicalUnit:
-        for unit in self.unit.fellows.values():
-            # Whoever knows the name of a unit that it does not see is told what a stranger is.
-            if self.nexus.view.sees(unit.number) and target.designation in designators(unit):
-                break
-        else:
+    def _unit(self, target: Target) -> LogicalUnit:
+        unit = self._named.get(target.designation)
+        if unit is None or self.unit.fellows.get(unit.number) is not unit:
             raise Abort(AdditionalSense.COPY_TARGET_DEVICE_NOT_REACHABLE)
         if not target.device_type == unit.device_type == _DIRECT_ACCESS:
             raise Abort(AdditionalSense.INCORRECT_COPY_TARGET_DEVICE_TYPE)
