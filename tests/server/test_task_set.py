@@ -158,6 +158,26 @@ def test_attributes_that_are_none_are_refused() -> None:
     assert Bench().refuses(Command("a", 5)) == Failed(invalid_data_out())
 
 
+def test_whoever_is_behind_an_ordered_command_is_not_looked_at_while_it_lasts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bench, looks = Bench(), 0
+    bench.send("a", ORDERED)
+    for _ in range(100):
+        bench.send("b", SIMPLE)
+
+    def attribute(member: Member) -> int:
+        nonlocal looks
+        looks += 1
+        return member.task.attributes
+
+    monkeypatch.setattr(Member, "attribute", property(attribute))
+    bench.tasks.settle()
+    assert not bench.send("b", SIMPLE).begun
+    assert bench.tasks.waiting == 101
+    assert looks < 20
+
+
 # Allegiances.
 
 

@@ -20,7 +20,6 @@ The promise, which holds within a task set (of all nexuses, or of one each: TST)
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -35,6 +34,7 @@ from trioscsi.scsi.cdb import is_preempt_and_abort, naca
 from trioscsi.scsi.complaints import INVALID_MESSAGE, invalid_data_out
 
 _WAITING = (machine.ARRIVED.name, machine.DORMANT.name)
+_IN_ORDER = (TaskAttribute.SIMPLE, TaskAttribute.ORDERED)
 
 
 @attrs.define(eq=False)
@@ -79,21 +79,19 @@ class TaskSet:
         self._faulted: dict[Session, None] = {}
         """Who has an allegiance: with one task set for all, one at most."""
         self.members: dict[Task, Member] = {}
+        self._urgent: dict[Task, Member] = {}
+        """Those of them that are HEAD OF QUEUE."""
+        self.waiting = 0
+        """How many commands have not been begun."""
         for member in running:
             member.machine.found_running()
-            self.members[member.task] = member
-
-    @property
-    def waiting(self) -> int:
-        """How many commands have not been begun."""
-        return sum(member.waits for member in self.members.values())
+            self._add(member)
 
     @property
     def plain(self) -> bool:
         """Whether nobody has to look at it any more."""
-        return not self._faulted and all(
-            member.attribute == TaskAttribute.SIMPLE and not member.waits
-            for member in self.members.values()
+        return not (self._faulted or self.waiting) and all(
+            member.attribute == TaskAttribute.SIMPLE for member in self.members.values()
         )
 
     # Commands.
@@ -119,52 +117,83 @@ class TaskSet:
         return Failed(INVALID_MESSAGE) if attribute == TaskAttribute.ACA else None
 
     def enter(self, member: Member) -> None:
-        """A command comes in, and is performed as soon as it is its turn."""
+        """A command comes in, and is performed if it is its turn."""
+        first = self._is_first(member)
+        self._add(member)
+        self.waiting += 1
+        self._place(member, first)
+        if member.task.over:
+            self._remove(member)
+
+    def _add(self, member: Member) -> None:
         self.members[member.task] = member
-        self.settle()
+        if member.attribute == TaskAttribute.HEAD_OF_QUEUE:
+            self._urgent[member.task] = member
+
+    def _is_first(self, member: Member) -> bool:
+        """Whether a command that comes has to wait for none of those that are here."""
+        if member.exempt or member.attribute not in _IN_ORDER:
+            return not self._holds_up(member)
+        scope, alone = self._scope(member), member.attribute == TaskAttribute.ORDERED
+        return not (
+            self._holds_up(member)
+            or scope in self._urgent_scopes()
+            or any(
+                (alone or other.attribute == TaskAttribute.ORDERED)
+                and not other.task.over
+                and self._scope(other) == scope
+                for other in self.members.values()
+            )
+        )
 
     def settle(self) -> None:
-        """Forget the commands that have ended, and perform those whose turn has come."""
-        urgent = self._count_urgent()
-        before: Counter[Session | None] = Counter()
-        ordered: Counter[Session | None] = Counter()
+        """Forget the commands that have ended, and perform those whose turn has come.
+
+        Thousands may wait for one: none that is behind an ORDERED command is looked at.
+        """
+        for member in [each for each in self.members.values() if each.task.over]:
+            self._remove(member)
+        for member in list(self._urgent.values()):
+            if member.waits and not self._holds_up(member):
+                self._place(member, first=True)
+        closed = self._urgent_scopes()
+        shared = self._shared
+        before: set[Session | None] = set()
         for member in list(self.members.values()):
-            scope = self._scope(member)
-            if member.waits and not member.task.over:
-                match member.attribute:
-                    case TaskAttribute.SIMPLE:
-                        first = not urgent[scope] and not ordered[scope]
-                    case TaskAttribute.ORDERED:
-                        first = not urgent[scope] and not before[scope]
-                    case _:
-                        first = True
-                self._place(member, member.exempt or (first and not self._holds_up(member)))
+            scope = None if shared else member.session
+            if scope in closed:
+                if shared:
+                    return
+                continue
+            ordered = member.attribute == TaskAttribute.ORDERED
+            its_turn = not (ordered and scope in before) and not self._holds_up(member)
+            if its_turn and member.waits and member.attribute in _IN_ORDER:
+                self._place(member, first=True)
             if member.task.over:
                 self._remove(member)
             else:
-                before[scope] += 1
-                ordered[scope] += member.attribute == TaskAttribute.ORDERED
+                before.add(scope)
+                if ordered:
+                    closed.add(scope)
 
-    def _count_urgent(self) -> Counter[Session | None]:
-        return Counter(
-            self._scope(member)
-            for member in self.members.values()
-            if member.attribute == TaskAttribute.HEAD_OF_QUEUE and not member.task.over
-        )
+    def _urgent_scopes(self) -> set[Session | None]:
+        """The task sets in which a HEAD OF QUEUE command goes before all others."""
+        return {self._scope(each) for each in self._urgent.values() if not each.task.over}
 
     def _place(self, member: Member, first: bool) -> None:
         running = member.machine
-        if running.state == machine.DORMANT.name:
-            if first:
-                self._do(member, running.turn_came())
-        elif first:
-            self._do(member, running.is_first())
+        if first:
+            self.waiting -= 1
+            dormant = running.state == machine.DORMANT.name
+            self._do(member, running.turn_came() if dormant else running.is_first())
         else:
             member.task.own_data()
             self._do(member, running.is_behind())
 
     def _remove(self, member: Member) -> None:
         if self.members.pop(member.task, None) is not None:
+            self._urgent.pop(member.task, None)
+            self.waiting -= member.waits
             member.machine.over()
 
     def goes_on(self, task: Task, resume: Callable[[], None]) -> None:
