@@ -57,6 +57,78 @@ def writes_again() -> Talk:
     return talk
 
 
+def asks_again() -> Talk:
+    """Data, an R2T and statuses are lost, and come once more."""
+    talk = Talk().log_in(ErrorRecoveryLevel="1", InitialR2T="Yes", ImmediateData="No")
+    read = talk.ask(ScsiCommand, read=True, expected_data_transfer_length=1024)
+    parts = [
+        talk.answer(
+            DataIn,
+            read,
+            counts=False,
+            data=bytes(512),
+            data_sn=n,
+            buffer_offset=512 * n,
+            final=n == 1,
+        )
+        for n in (0, 1)
+    ]
+    talk.say(SnackRequest(exp_stat_sn=talk.stat_sn, itt=read.itt, beg_run=0, run_length=1))
+    talk.reply(parts[0])
+    status = talk.answer(ScsiResponse, read, exp_data_sn=2)
+    talk.say(SnackRequest(exp_stat_sn=status.stat_sn, itt=read.itt, beg_run=1, run_length=1))
+    talk.reply(parts[1])
+    talk.say(SnackRequest(exp_stat_sn=status.stat_sn, type=1, beg_run=status.stat_sn, run_length=1))
+    talk.reply(status)
+    write = talk.write(1000)
+    r2t = talk.r2t(write, 1000)
+    talk.say(SnackRequest(exp_stat_sn=talk.stat_sn, itt=write.itt, beg_run=0, run_length=1))
+    talk.reply(r2t)
+    talk.data(r2t, 1000)
+    talk.answer(ScsiResponse, write)
+    talk.close()
+    return talk
+
+
+def reassigns() -> Talk:
+    """A connection is lost, and its tasks go on upon another one."""
+    one = Talk().log_in(ErrorRecoveryLevel="2", InitialR2T="Yes", ImmediateData="No")
+    read = one.ask(ScsiCommand, read=True, expected_data_transfer_length=1024)
+    one.answer(DataIn, read, counts=False, data=bytes(512))
+    write = one.write(1024)
+    one.data(one.r2t(write, 512), 256, final=False)
+    over = one.ask(ScsiCommand)
+    one.answer(ScsiResponse, over)
+    one.close()
+    two = Talk(one).log_in(fields={"tsih": 1, "cid": 1})
+    two.answer(LogoutResponse, two.ask(LogoutRequest, immediate=True, reason=2, cid=0))
+    for task in (read, write, over):
+        request = two.ask(
+            TaskManagementRequest, immediate=True, function=8, referenced_task_tag=task.itt
+        )
+        two.answer(TaskManagementResponse, request)
+    two.answer(DataIn, read, counts=False, data=bytes(1024), final=True)
+    two.answer(ScsiResponse, read, exp_data_sn=1)
+    two.data(two.r2t(write, 1024), 1024)
+    two.answer(ScsiResponse, write)
+    two.answer(ScsiResponse, over)
+    two.close()
+    return two
+
+
+def reset_on_the_other_connection() -> Talk:
+    """A unit is reset while data for it are under way elsewhere."""
+    one = Talk().log_in(MaxConnections="2", InitialR2T="Yes", ImmediateData="No")
+    two = Talk(one).log_in(fields={"tsih": 1, "cid": 1})
+    r2t = two.r2t(two.write(1024), 1024)
+    two.data(r2t, 512, final=False)
+    reset = one.ask(TaskManagementRequest, immediate=True, function=5)
+    one.answer(TaskManagementResponse, reset)
+    two.data(r2t, 512, buffer_offset=512, data_sn=1)
+    two.close()
+    return one
+
+
 def reads() -> Talk:
     talk = Talk().log_in(MaxBurstLength="1024")
     command = talk.ask(ScsiCommand, read=True, expected_data_transfer_length=1501)
@@ -246,6 +318,9 @@ def rejected() -> Talk:
 CONVERSATIONS: list[Callable[[], Talk]] = [
     writes,
     writes_again,
+    asks_again,
+    reassigns,
+    reset_on_the_other_connection,
     reads,
     target_fails,
     pings,

@@ -19,6 +19,7 @@ from trioscsi.pdu import (
     Reject,
     ScsiCommand,
     ScsiResponse,
+    SnackRequest,
     TaskManagementResponse,
     TextRequest,
     TextResponse,
@@ -109,6 +110,22 @@ def padding_that_is_not_zero():
 def a_status_number_is_left_out():
     talk, command = writing()
     talk.answer(ScsiResponse, command, stat_sn=102)
+    return talk
+
+
+@fault("T-06", "7143-4.2.2.2-2")
+def a_status_number_is_left_out_where_others_come_once_more():
+    talk = Talk().log_in(ErrorRecoveryLevel="1")
+    talk.say(SnackRequest(exp_stat_sn=101, type=1))
+    talk.answer(NopIn, talk.ask(NopOut), stat_sn=102)
+    return talk
+
+
+@fault("T-08", "7143-4.2.2.4-2", also="M-37")
+def data_are_numbered_anew_at_a_level_that_sends_none_again():
+    talk, command = reading()
+    talk.say(SnackRequest(exp_stat_sn=101, itt=command.itt))
+    talk.answer(DataIn, command, counts=False, final=True, data=bytes(512), data_sn=1)
     return talk
 
 

@@ -125,14 +125,16 @@ class Judge:
         """Ask the monitors; if ``alone``, only those that need not know what was before."""
         seen, session = scene.seen, scene.session
         thing = seen.thing.pdu if isinstance(seen.thing, BadDigest) else seen.thing
-        own = seen.has_own_opcode
+        own, pdu = seen.has_own_opcode, seen.pdu
+        uncertain = scene.connection.hasty or (session is not None and session.doubtful)
+        if own and pdu is not None and seen.sender is Side.TARGET:
+            uncertain = uncertain or notes.is_repeated(scene.connection, pdu)
         for monitor in self._who_hears(seen.sender, type(thing)):
             if alone and not monitor.alone:
                 continue
             if not own and UnknownPdu not in monitor.hears:
                 continue  # it has not the fields of a PDU of its sender
-            doubtful = scene.connection.hasty or (session is not None and session.doubtful)
-            if monitor.relies and doubtful:
+            if monitor.relies and uncertain:
                 continue
             for remark in monitor.check(scene, thing):
                 finding = self.results[monitor.id].note(remark, seen)

@@ -88,6 +88,8 @@ class Task(Request):
     """Bytes of the present Data-In sequence."""
     in_sequence: bool = False
     """Whether the last Data-In had no F bit."""
+    recovers: bool = False
+    """Whether some of it comes once more (section 7.2): its numbers are not certain."""
 
     @property
     def expected_out(self) -> int:
@@ -120,6 +122,8 @@ class Session:
     """The CmdSN of the next command that is not immediate."""
     max_cmd_sn: int | None = None
     tags: dict[int, Request] = attrs.field(factory=dict)
+    orphans: dict[int, Task] = attrs.field(factory=dict)
+    """Tasks of connections that are over, by their tags: they may be reassigned (section 7.2.2)."""
     retriable: deque[tuple[int, int]] = attrs.field(factory=lambda: deque(maxlen=ENDED_KEPT))
     """Tag and CmdSN of commands that the target has rejected: they may be sent again."""
     doubtful: bool = False
@@ -163,6 +167,8 @@ class Connection:
     stat_sn: int | None = None
     """The StatSN of the next status."""
     exp_stat_sn: int | None = None
+    asked_again: bool = False
+    """Whether the initiator has asked for anything once more (section 11.16)."""
     jumped: bool = False
     """Whether StatSN went so far that it is not known any more what is before what."""
     exp_cmd_sn: int | None = None
@@ -183,8 +189,8 @@ class Connection:
     text_lun: int = 0
     pings: dict[int, int] = attrs.field(factory=dict)
     """The unit of each NOP-In that wants an answer, by its Target Transfer Tag."""
-    ended: dict[int, int] = attrs.field(factory=dict)
-    """The StatSN with which each task has ended, by its tag."""
+    ended: dict[int, int | None] = attrs.field(factory=dict)
+    """The StatSN with which each task has ended, by its tag; None: on another connection."""
     forgotten: bool = False
     """Whether tasks that have ended were forgotten for want of room."""
     segments: dict[Side, int] = attrs.field(factory=lambda: dict.fromkeys(Side, LOGIN_SEGMENT))
@@ -221,7 +227,7 @@ class Connection:
         if pairs is not None:
             self.said = self.dialogue.hear(side, pairs, self.stage)
 
-    def end(self, itt: int, stat_sn: int) -> None:
+    def end(self, itt: int, stat_sn: int | None) -> None:
         """A task has ended with this status."""
         self.ended[itt] = stat_sn
         if len(self.ended) > ENDED_KEPT:

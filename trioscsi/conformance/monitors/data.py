@@ -189,7 +189,8 @@ def live_task(scene: Scene, pdu: DataOut) -> Remarks:
         yield LIVE_TASK.holds(True)
     elif pdu.itt in connection.ended:
         # Data that were on their way when the status was sent are nobody's fault.
-        known = less(connection.ended[pdu.itt], pdu.exp_stat_sn)
+        status = connection.ended[pdu.itt]
+        known = status is not None and less(status, pdu.exp_stat_sn)
         yield LIVE_TASK.holds(not known, f"task {pdu.itt:#x} is over, and its status acknowledged")
     elif connection.session is not None and not connection.forgotten:
         retried = any(pdu.itt == itt for itt, _ in connection.session.retriable)

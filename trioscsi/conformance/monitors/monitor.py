@@ -57,7 +57,7 @@ class Monitor:
     """Whether the record relies on it: after a breach, what the target owes to the commands of the
     session is not certain any more."""
     relies: bool = False
-    """Whether it relies on the record in that way."""
+    """Whether it relies on the record in that way; it does not look at what comes once more."""
     unfinished: Callable[[Record], bool] | None = None
     """Whether something was still to come, at the end."""
 

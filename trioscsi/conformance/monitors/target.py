@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from trioscsi.conformance.monitors.monitor import Monitors, Remarks, Scene
-from trioscsi.conformance.notes import carries_status
+from trioscsi.conformance.notes import carries_status, is_repeated
 from trioscsi.conformance.record import Phase, Request
 from trioscsi.conformance.verdicts import Level, Rule
 from trioscsi.pdu import (
@@ -84,6 +84,8 @@ def only_login_responses(scene: Scene, pdu: Pdu) -> Remarks:
 def status_numbers(scene: Scene, pdu: Any) -> Remarks:
     expected = scene.connection.stat_sn
     if expected is None or (isinstance(pdu, LoginResponse) and pdu.status_class):
+        return
+    if is_repeated(scene.connection, pdu):
         return
     if carries_status(pdu) or hasattr(pdu, "r2t_sn") or isinstance(pdu, NopIn):
         yield STAT_SN.holds(

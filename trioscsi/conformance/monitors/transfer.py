@@ -49,7 +49,7 @@ def _task(scene: Scene, itt: int) -> Task | None:
 def data_in(scene: Scene, pdu: DataIn) -> Remarks:
     task = _task(scene, pdu.itt)
     yield FOR_A_TASK.holds(task is not None, f"no command with tag {pdu.itt:#x} is under way here")
-    if task is None:
+    if task is None or task.recovers:
         return
     yield SEQUENCED.holds(
         pdu.data_sn == task.sequence_number,
@@ -88,7 +88,7 @@ def r2t(scene: Scene, pdu: ReadyToTransfer) -> Remarks:
         0 < length <= parameters.max_burst_length, f"{length} bytes are asked for"
     )
     yield FOR_A_TASK.holds(task is not None, f"no command with tag {pdu.itt:#x} is under way here")
-    if task is None:
+    if task is None or task.recovers:
         return
     yield SEQUENCED.holds(
         pdu.r2t_sn == task.sequence_number,
@@ -126,7 +126,7 @@ def response(scene: Scene, pdu: ScsiResponse) -> Remarks:
         flags = pdu.overflow or pdu.underflow
         flags = flags or pdu.bidirectional_overflow or pdu.bidirectional_underflow
         yield NO_FLAGS_IN_FAILURE.holds(not flags, "residual bits of a command that failed")
-    if task is None:
+    if task is None or task.recovers:
         return
     sent = task.data_ins if pdu.response == ScsiResult.COMPLETED else 0
     yield EXP_DATA_SN.holds(

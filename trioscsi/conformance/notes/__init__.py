@@ -7,7 +7,7 @@ from typing import Any
 
 from trioscsi.conformance.dialogue import Dialogue
 from trioscsi.conformance.notes import logins, numbers, rejects, requests, tasks
-from trioscsi.conformance.notes.numbers import carries_status
+from trioscsi.conformance.notes.numbers import carries_status, is_repeated
 from trioscsi.conformance.record import Connection, Phase, Record
 from trioscsi.conformance.stream import Closed, Seen
 from trioscsi.pdu import (
@@ -28,6 +28,7 @@ from trioscsi.pdu import (
     Reject,
     ScsiCommand,
     ScsiResponse,
+    SnackRequest,
     TaskManagementRequest,
     TaskManagementResponse,
     TextRequest,
@@ -35,7 +36,7 @@ from trioscsi.pdu import (
 )
 from trioscsi.text import Side
 
-__all__ = ["carries_status", "note", "read"]
+__all__ = ["carries_status", "is_repeated", "note", "read"]
 
 _FOLLOW: Mapping[type[Pdu], Callable[[Record, Connection, Seen, Any], None]] = {
     LoginRequest: logins.login_request,
@@ -47,6 +48,7 @@ _FOLLOW: Mapping[type[Pdu], Callable[[Record, Connection, Seen, Any], None]] = {
     DataOut: tasks.data_out,
     DataIn: tasks.data_in,
     ReadyToTransfer: tasks.r2t,
+    SnackRequest: tasks.snack,
     TaskManagementRequest: tasks.management_request,
     TaskManagementResponse: tasks.management_response,
     LogoutRequest: requests.logout_request,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 
 from trioscsi.conformance.notes.requests import begin, end
-from trioscsi.conformance.record import Connection, Phase, Record, Session, later
+from trioscsi.conformance.record import TAGS_KEPT, Connection, Phase, Record, Session, Task, later
 from trioscsi.conformance.stream import Seen, bare
 from trioscsi.pdu import NO_TASK, LoginRequest, LoginResponse, TextRequest, TextResponse
 from trioscsi.text import Parameters, Side, Stage
@@ -117,6 +117,8 @@ def closed(connection: Connection) -> None:
         for itt, request in list(session.tags.items()):
             if request.connection == connection.number:
                 del session.tags[itt]
+                if isinstance(request, Task) and len(session.orphans) < TAGS_KEPT:
+                    session.orphans[itt] = request
                 if not request.pdu.immediate:
                     # Where the session goes on it may be sent again (section 7.1.4.3).
                     session.retriable.append((itt, request.pdu.cmd_sn))

@@ -6,7 +6,7 @@ from typing import Any
 
 from trioscsi.conformance.record import Connection, later
 from trioscsi.pdu import NO_TASK, DataIn, LoginRequest, LoginResponse, NopIn, Pdu, ReadyToTransfer
-from trioscsi.serial import MODULUS, add, distance
+from trioscsi.serial import MODULUS, add, distance, less
 
 _FAR = 2**30
 """How far a StatSN may be from the one that is due and still be before or behind it."""
@@ -35,6 +35,15 @@ def carries_status(pdu: Pdu) -> bool:
             return not pdu.status_class
         case _:
             return not isinstance(pdu, ReadyToTransfer)
+
+
+def is_repeated(connection: Connection, pdu: Any) -> bool:
+    """Whether the target has sent this before, and was asked for it again (section 11.16)."""
+    if not connection.asked_again or connection.stat_sn is None:
+        return False
+    if carries_status(pdu):
+        return less(pdu.stat_sn, connection.stat_sn)
+    return isinstance(pdu, DataIn) and pdu.itt in connection.ended
 
 
 def said_by_target(connection: Connection, pdu: Any) -> None:

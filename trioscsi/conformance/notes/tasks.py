@@ -8,6 +8,7 @@ from trioscsi.conformance.record import (
     Connection,
     Record,
     Request,
+    Session,
     Task,
     burst_of,
     instantiate,
@@ -21,6 +22,8 @@ from trioscsi.pdu import (
     ReadyToTransfer,
     ScsiCommand,
     ScsiResponse,
+    SnackRequest,
+    SnackType,
     TaskFunction,
     TaskManagementRequest,
     TaskManagementResponse,
@@ -33,6 +36,7 @@ def command(_: Record, connection: Connection, seen: Seen, pdu: ScsiCommand) -> 
     session = connection.session
     if session is not None and pdu.itt not in session.tags:
         session.begin(instantiate(pdu, seen, connection.parameters))
+        session.orphans.pop(pdu.itt, None)
         connection.ended.pop(pdu.itt, None)
 
 
@@ -74,6 +78,15 @@ def response(_: Record, connection: Connection, seen: Seen, pdu: ScsiResponse) -
         connection.end(pdu.itt, pdu.stat_sn)
 
 
+def snack(_: Record, connection: Connection, seen: Seen, pdu: SnackRequest) -> None:
+    if pdu.type == SnackType.DATA_ACK or not connection.parameters.error_recovery_level:
+        return
+    connection.asked_again = True
+    task = connection.task(pdu.itt)
+    if task is not None:
+        task.recovers = True
+
+
 def management_request(
     _: Record, connection: Connection, seen: Seen, pdu: TaskManagementRequest
 ) -> None:
@@ -81,22 +94,40 @@ def management_request(
 
 
 def management_response(
-    _: Record, connection: Connection, seen: Seen, pdu: TaskManagementResponse
+    record: Record, connection: Connection, seen: Seen, pdu: TaskManagementResponse
 ) -> None:
     request = end(connection, pdu.itt)
     session = connection.session
     if request is None or session is None or pdu.response != TaskResult.COMPLETE:
         return
+    if not isinstance(request.pdu, TaskManagementRequest):
+        return  # another request has taken the tag since
+    if request.pdu.function == TaskFunction.TASK_REASSIGN:
+        _reassign(session, connection, request.pdu.referenced_task_tag)
     for itt, task in list(session.tags.items()):
         if isinstance(task, Task) and _covers(request, task):
             del session.tags[itt]
-            connection.end(itt, pdu.stat_sn)
+            # Nothing that is sent on another connection tells that this end is known of.
+            here = task.connection == connection.number
+            there = record.connections.get(task.connection, connection)
+            there.end(itt, pdu.stat_sn if here else None)
+
+
+def _reassign(session: Session, connection: Connection, itt: int) -> None:
+    """A task goes on here; what the target had asked for is asked for again (section 7.2.2)."""
+    task = session.orphans.pop(itt, None)
+    if task is None:
+        session.doubtful = True  # it may have ended: its status comes once more
+        return
+    task.connection, task.recovers, task.unsolicited = connection.number, True, None
+    task.r2ts.clear()
+    session.begin(task)
 
 
 def _covers(request: Request, task: Task) -> bool:
     """Whether a task management function ends a task (section 11.5.1)."""
     pdu, of = request.pdu, TaskFunction
-    if not isinstance(pdu, TaskManagementRequest) or task.number > request.number:
+    if task.number > request.number:
         return False
     match pdu.function:
         case of.ABORT_TASK:
