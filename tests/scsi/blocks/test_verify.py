@@ -72,6 +72,12 @@ def test_what_is_there_is_verified(unit: LogicalUnit, ask: Ask, flags: str, data
     assert blocks.perform(ask(VERIFY[10].format(flags)), data) == Done()
 
 
+def test_a_part_of_one_block_is_not_compared_with_what_follows(unit: LogicalUnit, ask: Ask) -> None:
+    blocks, block = Blocks(unit), bytes(range(256)) * 2
+    blocks.data[258 * 512 : 262 * 512] = block * 4
+    assert blocks.perform(ask(VERIFY[10].format("06")), block[:100]) == Done()
+
+
 @pytest.mark.parametrize(("flags", "data"), [("02", b"v" * 2048), ("06", b"v" * 512)])
 def test_a_difference_is_told_by_its_offset(
     unit: LogicalUnit, ask: Ask, flags: str, data: bytes

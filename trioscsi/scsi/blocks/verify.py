@@ -54,9 +54,9 @@ class Verify(Procedure):
     async def perform(self, storage: Storage, data: memoryview) -> Outcome:
         """See `Procedure.perform`."""
         found = memoryview(await storage.read(self.lba, self.blocks))
-        # What the initiator did not send cannot be compared.
+        # What the initiator did not send cannot be compared, nor many blocks with a part of one.
         if self.compare == "one block":
-            data = memoryview(bytes(data) * self.blocks)
+            data = memoryview(bytes(whole_blocks(data, self.data_out)) * self.blocks)
         different = None if self.compare is None else first_difference(found, data)
         return Done() if different is None else Failed(miscompare(different))
 
