@@ -129,6 +129,11 @@ def test_a_file_that_is_no_capture_is_refused(run: Run, tmp_path: Path):
     assert err.startswith("trioscsi: ")
 
 
+def test_a_capture_that_cannot_be_read_is_told(run: Run):
+    status, _, err = run("check", "/proc/self/mem")
+    assert (status, err) == (1, "trioscsi: the capture cannot be read: Input/output error\n")
+
+
 def test_a_report_that_cannot_be_written_is_told(run: Run, tmp_path: Path):
     status, _, err = run("selftest", "NP-04", "--json", str(tmp_path / "no" / "such"))
     assert status == 1
@@ -193,9 +198,10 @@ def test_what_cannot_be_written_is_told_before_anything_is_played(
 ):
     file = tmp_path / "file"
     file.touch()
-    status, out, err = run("run", "LG-01", "--recipe", "in-house", option, str(file / "no"))
-    assert (status, out) == (1, "")
-    assert "cannot " in err
+    for path in (file / "no", tmp_path / ("long" * 100)):
+        status, out, err = run("run", "LG-01", "--recipe", "in-house", option, str(path))
+        assert (status, out) == (1, "")
+        assert "cannot " in err
 
 
 LAST_OF_SEVEN = """

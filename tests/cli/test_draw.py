@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import sys
 
 import pytest
@@ -188,6 +189,24 @@ def test_what_cannot_be_drawn_is_told(trioscsi, tmp_path, content, complaint):
     path.write_bytes(content)
     status, _, told = trioscsi("draw", path)
     assert status == 1
+    assert complaint in told
+
+
+def test_a_capture_may_come_through_a_pipe(trioscsi, capture):
+    reader, writer = os.pipe()
+    with os.fdopen(reader), os.fdopen(writer, "wb") as pipe:
+        pipe.write(capture.read_bytes())
+        pipe.close()
+        status, drawn, _ = trioscsi("draw", f"/dev/fd/{reader}")
+    assert (status, drawn) == (0, trioscsi("draw", capture)[1])
+
+
+@pytest.mark.parametrize(
+    ("word", "complaint"), [("/", "cannot read /: Is a directory"), ("x" * 300, "no capture xxx")]
+)
+def test_a_word_that_names_no_capture_is_told(trioscsi, word, complaint):
+    status, _, told = trioscsi("draw", word)
+    assert status
     assert complaint in told
 
 

@@ -61,10 +61,10 @@ class _Interface:
 def read_capture(file: Readable) -> Iterator[Packet]:
     """The packets of a capture, in the order of the file.
 
-    Raises CaptureError if it is none, or where it cannot be understood any more: the packets
-    before have been given then.
+    Raises CaptureError if it is none, or where it cannot be read or understood any more: the
+    packets before have been given then.
     """
-    magic = file.read(4)
+    magic = _read(file, 4)
     if magic in _PCAP:
         yield from _read_pcap(file, *_PCAP[magic])
     elif magic == _PCAPNG:
@@ -77,7 +77,7 @@ def _read_pcap(file: Readable, order: str, nanoseconds: int) -> Iterator[Packet]
     header = _take(file, 20)
     link_type = struct.unpack_from(order + "I", header, 16)[0] & 0x0FFFFFFF
     record = struct.Struct(order + "IIII")
-    while head := file.read(record.size):
+    while head := _read(file, record.size):
         seconds, ticks, length, _ = record.unpack(_whole(head, record.size))
         time = seconds * _NANOSECONDS + ticks * nanoseconds
         yield Packet(time, link_type, _take(file, length))
@@ -106,7 +106,7 @@ def _read_pcapng(file: Readable) -> Iterator[Packet]:
         elif number == pcapng.SIMPLE_PACKET and interfaces:
             (original,) = struct.unpack_from(order + "I", _whole(body, 4))
             yield Packet(0, interfaces[0].link_type, body[4 : 4 + original])
-        kind = file.read(4)
+        kind = _read(file, 4)
 
 
 def _order(magic: bytes) -> str:
@@ -155,7 +155,14 @@ def _options(body: bytes, at: int, order: str) -> Iterator[tuple[int, bytes]]:
 def _take(file: Readable, length: int) -> bytes:
     if length > _MOST:
         raise CaptureError(f"a block of {length} bytes in the capture")
-    return _whole(file.read(length), length)
+    return _whole(_read(file, length), length)
+
+
+def _read(file: Readable, length: int) -> bytes:
+    try:
+        return file.read(length)
+    except OSError as error:
+        raise CaptureError(f"the capture cannot be read: {error.strerror}") from error
 
 
 def _whole(data: bytes, length: int) -> bytes:

@@ -10,6 +10,7 @@ from typing import TypeVar
 import click
 
 from trioscsi.capture import read_capture
+from trioscsi.cli.paths import is_there
 from trioscsi.errors import CaptureError
 from trioscsi.machines import MACHINES
 from trioscsi.teaching import diagrams, header, sequence
@@ -95,7 +96,7 @@ def draw(
     elif what is not None and what in MACHINES:
         drawn, _ = _known(diagrams.FORMATS, form or "svg")
         _put(drawn(MACHINES[what]), output)
-    elif what is not None and Path(what).is_file():
+    elif what is not None and is_there(what):
         picture = _known(sequence.FORMATS, form or "svg")
         _put(picture(_ladder(Path(what), connections)), output)
     else:

@@ -12,6 +12,7 @@ import click
 
 from trioscsi.capture import read_capture
 from trioscsi.capture.reading import MAGIC_NUMBERS
+from trioscsi.cli.paths import is_there
 from trioscsi.errors import CaptureError
 from trioscsi.teaching.explanation import Ladder, explain_cut, printable
 from trioscsi.teaching.splitting import Digests, Splitter
@@ -47,19 +48,11 @@ def explain(what: tuple[str, ...], fields: bool, connection: int | None) -> None
     """
     if len(what) == 1 and what[0] == "-":
         _explain_file(_Source(sys.stdin.buffer, "-"), fields, connection)
-    elif len(what) == 1 and _is_there(what[0]):
+    elif len(what) == 1 and is_there(what[0]):
         with _opened(what[0]) as file:
             _explain_file(_Source(file, what[0]), fields, connection)
     else:
         _put(_stream([_digits(" ".join(what))]))
-
-
-def _is_there(word: str) -> bool:
-    """Whether there is something of this name: a file, or a pipe such as ``<(xxd -p file)``."""
-    try:
-        return bool(word) and Path(word).exists()
-    except OSError:  # no file has so long a name
-        return False
 
 
 def _opened(name: str) -> BinaryIO:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,11 +34,16 @@ class ReportFile(click.Path):
 
 def _obstacle(file: Path) -> int:
     """Why a file cannot be written, as errno has it; 0 if it can."""
-    if file.is_dir():
-        return errno.EISDIR
-    where = file if file.exists() else file.parent
-    if where is not file and not where.is_dir():
-        return errno.ENOTDIR if where.exists() else errno.ENOENT
+    where = file
+    try:
+        if stat.S_ISDIR(file.stat().st_mode):
+            return errno.EISDIR
+    except FileNotFoundError:
+        where = file.parent
+        if not where.is_dir():
+            return errno.ENOENT
+    except OSError as error:
+        return error.errno or errno.EIO
     return 0 if os.access(where, os.W_OK) else errno.EACCES
 
 
