@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from trioscsi.errors import UsageError
 from trioscsi.scsi import AdditionalSense, Done, Failed, LogicalUnit, Nexus, Reply, ScsiTarget
-from trioscsi.scsi.complaints import LOGICAL_UNIT_NOT_SUPPORTED, unit_attention
+from trioscsi.scsi.complaints import LOGICAL_UNIT_NOT_SUPPORTED, WRITE_PROTECTED, unit_attention
+from trioscsi.scsi.nexus import Everything
 
 NAME = "iqn.2026-11.example:disk"
 READY, LUNS = bytes(6), bytes.fromhex("a0 00 00 000000 00000100 00 00")
@@ -45,6 +46,25 @@ def test_a_new_nexus_hears_of_the_power_on_at_each_lun(target: ScsiTarget) -> No
     other = Nexus("other", "target")
     target.attach(other)
     assert other.pending == {0: [POWER_ON], 2: [POWER_ON]}
+
+
+class Reading(Everything):
+    """The view of an initiator that may write nowhere."""
+
+    def protects(self, number: int) -> bool:
+        return True
+
+
+def test_who_may_only_read_may_not_write_to_a_unit_that_is_added(target: ScsiTarget) -> None:
+    reader, write = Nexus("reader", "target", view=Reading()), bytes.fromhex("2a000000000000000100")
+    target.attach(reader)
+    target.add(disk(1))
+    reader.pending.clear()
+    for lun in target.units:
+        assert target.execute(lun, write, reader) == Failed(WRITE_PROTECTED)
+    added = target.remove(1)
+    target.detach(reader)
+    assert not any(unit.guards for unit in (added, *target.units.values()))
 
 
 def test_without_lun_0_the_others_can_be_found(target: ScsiTarget, nexus: Nexus) -> None:

@@ -65,13 +65,13 @@ class ScsiTarget:
     def attach(self, nexus: Nexus) -> None:
         """A nexus begins: each unit has a unit attention for it."""
         self._nexuses.add(nexus)
-        self._guard_views()
+        self._guard_protected(nexus)
         self.tell(nexus, _POWER_ON)
 
     def detach(self, nexus: Nexus) -> None:
         """A nexus ends."""
         self._nexuses.discard(nexus)
-        self._guard_views()
+        self._guard_protected(nexus)
         for unit in self._units.values():
             unit.forget(nexus)
 
@@ -87,6 +87,7 @@ class ScsiTarget:
         unit.announce = partial(self.announce, unit.number)
         unit.port_groups = self.port_groups
         self._guard(unit)
+        self._guard_view(unit)
         unit.nexuses = self._nexuses
         self.announce(unit.number, _POWER_ON)
 
@@ -97,6 +98,7 @@ class ScsiTarget:
         unit.fellows, unit.announce, unit.nexuses = {lun: unit}, to_nobody, ()
         unit.port_groups = PortGroups()
         unit.guard(Concern.PORT, None)
+        unit.guard(Concern.VIEW, None)
         for nexus in self._nexuses:
             nexus.forget(lun)
         self._luns_changed()
@@ -156,11 +158,16 @@ class ScsiTarget:
     def _guard(self, unit: LogicalUnit) -> None:
         unit.guard(Concern.PORT, ports.guard if self.port_groups.guarding else None)
 
-    def _guard_views(self) -> None:
-        """Have commands looked at where somebody may only read."""
+    def _guard_protected(self, nexus: Nexus) -> None:
+        """A nexus has come or gone, which may only read some units."""
         for number, unit in self._units.items():
-            protected = any(nexus.view.protects(number) for nexus in self._nexuses)
-            unit.guard(Concern.VIEW, _only_reads if protected else None)
+            if nexus.view.protects(number):
+                self._guard_view(unit)
+
+    def _guard_view(self, unit: LogicalUnit) -> None:
+        """Have commands looked at where somebody may only read."""
+        protected = any(nexus.view.protects(unit.number) for nexus in self._nexuses)
+        unit.guard(Concern.VIEW, _only_reads if protected else None)
 
     def _luns_changed(self) -> None:
         for lun in self._units:
