@@ -5,9 +5,11 @@ import json
 import os
 import signal
 import socket
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -62,6 +64,25 @@ def test_a_report_is_there_although_nobody_reads_what_is_told(
     report = tmp_path / "report.json"
     run("run", "LG-01", "--recipe", "in-house", "--quiet", "--json", str(report))
     assert json.loads(report.read_text())["summary"]["pass"] == 1
+
+
+def test_reports_are_utf_8_wherever_they_are_written(tmp_path: Path):
+    files = [
+        tmp_path / name for name in ("report.json", "junit.xml", "report.html", "expected.json")
+    ]
+    options = zip(("--json", "--junit", "--html", "--expected"), files, strict=True)
+    command = [sys.executable, "-m", "trioscsi", "conformance", "run", "LG-01"]
+    command += [str(each) for option in options for each in option]
+    locale = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = subprocess.run(
+        [*map(os.fsencode, command), b"--", b"true", "caf\u00e9".encode(), b"\xff"],
+        env=os.environ | locale,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (1, b"")
+    assert all(file.read_text(encoding="utf-8") for file in files)
+    assert ET.parse(files[1]).getroot().get("tests") == "45"
 
 
 def test_a_command_is_started_with_the_url(run: Run):

@@ -193,7 +193,7 @@ def _make_folder(folder: Path | None) -> None:
 
 def _earlier(file: Path) -> Mapping[str, Any]:
     try:
-        return parse(file.read_text())
+        return parse(file.read_text(encoding="utf-8"))
     except (OSError, UsageError, UnicodeDecodeError) as error:
         raise click.UsageError(f"{file}: {error}") from error
 

@@ -188,7 +188,9 @@ def test_what_is_not_exercised_any_more_is_told_and_is_not_worse():
     assert Difference("NP-01", Verdict.NOT_EXERCISED, Verdict.WARN).worse
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"results": [{}], "monitors": []}'])
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", "[" * 10_000, '{"results": [{}], "monitors": []}']
+)
 def test_what_is_no_report_is_refused(text: str):
     with pytest.raises(UsageError):
         parse(text)

@@ -89,6 +89,7 @@ def write(file: Path | None, text: str) -> None:
     if file is None:
         return
     try:
-        file.write_text(text)
+        # An argument that is no text is in the name of what was driven.
+        file.write_text(text, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         raise click.ClickException(f"cannot write {file}: {error.strerror}") from error

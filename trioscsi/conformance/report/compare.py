@@ -60,7 +60,7 @@ def parse(text: str) -> Mapping[str, Any]:
     try:
         found = json.loads(text)
         _verdicts(found)
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise UsageError(f"this is no report of a conformance run: {error}") from None
     assert isinstance(found, dict)
     return found

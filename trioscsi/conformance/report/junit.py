@@ -37,4 +37,5 @@ def as_junit(report: Report) -> str:
     for name, count in counts.items():
         suite.set(name, str(count))
     ET.indent(suite)
-    return ET.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
+    text: bytes = ET.tostring(suite, encoding="utf-8", xml_declaration=True)
+    return text.decode() + "\n"
