@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.scsi.store import Blocks
+from trioscsi.errors import BackendError
 from trioscsi.scsi import Done, Failed, LogicalUnit, Nexus, Outcome, Plan, Receive, Sense
 from trioscsi.scsi.complaints import (
     PARAMETER_LIST_LENGTH_ERROR,
@@ -164,6 +165,47 @@ def test_a_failure_is_not_left_otherwise_nor_by_asking_for_less(
     blocks.fails = set()
     assert blocks.perform(ask(sanitize(CRYPTOGRAPHIC_ERASE))) == Done()
     assert ask("00") == Done()
+
+
+def in_progress(ask: Ask) -> bool:
+    plan = ask("00")
+    return isinstance(plan, Failed) and plan.sense.code == 0x041B
+
+
+def test_whoever_leaves_a_failure_does_not_end_a_sanitize_that_has_begun_since(
+    ask: Ask, unit: LogicalUnit
+) -> None:
+    blocks = fail(unit, ask, AUSE)
+    leaving, again = ask(sanitize(EXIT_FAILURE_MODE)), ask(sanitize(BLOCK_ERASE | IMMED | AUSE))
+    assert blocks.perform(again) == Done()
+    assert blocks.perform(leaving) == ask("00")
+    assert in_progress(ask)
+
+
+def test_a_sanitize_may_begin_while_it_is_saved_that_a_failure_was_left(
+    ask: Ask, unit: LogicalUnit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blocks = fail(unit, ask, AUSE)
+
+    async def save(_name: str, _data: bytes) -> None:
+        blocks.perform(ask(sanitize(BLOCK_ERASE | IMMED)))
+
+    monkeypatch.setattr(Blocks, "save", lambda _, *saved: save(*saved))
+    assert outcome_of_leaving(blocks, ask) == Done()
+    assert in_progress(ask)
+
+
+def test_a_failure_stays_if_it_cannot_be_saved_that_it_was_left(
+    ask: Ask, unit: LogicalUnit
+) -> None:
+    blocks = fail(unit, ask, AUSE)
+    failure = ask("00")
+    blocks.fails = {"save"}
+    with pytest.raises(BackendError):
+        outcome_of_leaving(blocks, ask)
+    assert ask("00") == failure
+    blocks.fails = set()
+    assert outcome_of_leaving(blocks, ask) == Done()
 
 
 def test_leaving_no_failure_is_done(ask: Ask) -> None:

@@ -87,6 +87,13 @@ class Medium:
     failed: bool = False
     unrestricted: bool = False
 
+    @property
+    def going_on(self) -> Sense | None:
+        """What is said while work goes on; None if none does."""
+        if self.work is None or self.failed:
+            return None
+        return self.work.in_progress(self.done)
+
     def begin(self, work: Work, *, unrestricted: bool) -> None:
         """Work begins."""
         self.work, self.done, self.failed, self.unrestricted = work, 0.0, False, unrestricted
@@ -100,6 +107,14 @@ class Medium:
         """There is nothing to be said of the medium: the work was done, or nobody minds."""
         self.work, self.failed = None, False
         self.unit.guard(Concern.MEDIUM, None)
+
+    def go_back(self, before: Medium) -> None:
+        """Be as before: what was to begin, or to be left, has not been."""
+        if before.work is None:
+            self.settle()
+        else:
+            self.begin(before.work, unrestricted=before.unrestricted)
+            self.failed = before.failed
 
     async def save(self, storage: Storage, work: Work | None) -> None:
         """Let a restart find that ``work`` is going on, or nothing. Raises BackendError."""
@@ -122,9 +137,8 @@ class Medium:
 def _held_up(unit: LogicalUnit, command: Command, _cdb: Bytes, _nexus: Nexus) -> Plan | None:
     medium = unit.medium
     assert medium.work is not None, "the guard stands while there is work to speak of"
-    if not medium.failed:
-        passes = command.opcode in _PASSING
-        return None if passes else Failed(medium.work.in_progress(medium.done))
+    if medium.going_on is not None:
+        return None if command.opcode in _PASSING else Failed(medium.going_on)
     sense = medium.work.objection(command)
     return None if sense is None else Failed(sense)
 
@@ -146,8 +160,8 @@ class Overhaul(Procedure):
     async def perform(self, storage: Storage, data: memoryview) -> Outcome:
         """See `Procedure.perform`."""
         medium = self.unit.medium
-        if medium.work is not None and not medium.failed:
-            return Failed(medium.work.in_progress(medium.done))
+        if medium.going_on is not None:
+            return Failed(medium.going_on)
         before = attrs.evolve(medium)
         medium.begin(self.work, unrestricted=self.unrestricted)
 
@@ -155,10 +169,7 @@ class Overhaul(Procedure):
             await self._work(storage)
 
         if not (storage.later(work) if self.immediate else await storage.outlasting(work)):
-            medium.settle()
-            if before.work is not None:
-                medium.begin(before.work, unrestricted=before.unrestricted)
-                medium.fail()
+            medium.go_back(before)
             return Refused(Status.BUSY, _A_WHILE)
         return Failed(self.work.failure) if medium.failed else Done()
 

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from trioscsi.errors import BackendError
 from trioscsi.scsi.blocks.provisioning import is_thin
 from trioscsi.scsi.cdb import Cdb, cdb_layout
 from trioscsi.scsi.command import LONG_TIMEOUT, Access, Command, decoded
 from trioscsi.scsi.complaints import PARAMETER_LIST_LENGTH_ERROR, WRITE_PROTECTED, invalid_parameter
 from trioscsi.scsi.layout import bits, layout, span
-from trioscsi.scsi.plan import Done, Procedure, Receive, Refusal
+from trioscsi.scsi.plan import Done, Failed, Procedure, Receive, Refusal
 from trioscsi.scsi.upkeep.overhaul import SANITIZE, Overhaul, Work, pattern
 
 if TYPE_CHECKING:
@@ -100,8 +101,18 @@ class GiveUp(Procedure):
 
     async def perform(self, storage: Storage, data: memoryview) -> Outcome:
         """See `Procedure.perform`."""
-        await self.unit.medium.save(storage, None)
-        self.unit.medium.settle()
+        medium = self.unit.medium
+        if medium.going_on is not None:
+            return Failed(medium.going_on)  # somebody has asked for it again since the command came
+        before = attrs.evolve(medium)
+        # At once, as somebody may also do so while this is saved.
+        medium.settle()
+        try:
+            await medium.save(storage, None)
+        except BackendError:
+            if medium.work is None:
+                medium.go_back(before)
+            raise
         return Done()
 
 
