@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import ctypes
 import mmap
+from pathlib import Path
 
 import pytest
 
@@ -65,3 +66,22 @@ def test_large_buffers_begin_at_a_page(capacity: int) -> None:
             assert len(view) == length
             assert ctypes.addressof(ctypes.c_char.from_buffer(view)) % mmap.PAGESIZE == 0
             del view
+
+
+def test_what_is_not_kept_goes_back_to_the_kernel_at_once() -> None:
+    arena, mib = Arena(capacity=0), 2**20
+    lasting: list[memoryview] = []
+    for _ in range(4):
+        views = [arena.lend(mib) for _ in range(64)]
+        for view in views:
+            view[:] = bytes(mib)
+        lasting.append(views.pop())
+        before = own_memory()
+        del view, views
+        assert before - own_memory() > 60 * mib
+
+
+def own_memory() -> int:
+    """Resident bytes of this process that it shares with nobody."""
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return int(status.partition("RssAnon:")[2].split()[0]) * 1024

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import mmap
 from collections import deque
 
@@ -21,7 +20,7 @@ class Arena:
     def __init__(self, capacity: int = 32 * 2**20) -> None:
         """``capacity``: bytes to keep; what is needed beyond it is fresh."""
         self._room = capacity
-        self._lent: dict[int, deque[_Buffer]] = {}
+        self._lent: dict[int, deque[mmap.mmap]] = {}
 
     def lend(self, length: int) -> memoryview:
         """A view of ``length`` bytes of any content."""
@@ -31,38 +30,32 @@ class Arena:
         lent = self._lent.setdefault(size, deque())
         if lent:
             # The last one may still be in the processor's cache; the first is the likeliest free.
-            if lent[-1].is_free:
-                return lent[-1].view(length)
-            if lent[0].is_free:
+            if _is_free(lent[-1]):
+                return memoryview(lent[-1])[:length]
+            if _is_free(lent[0]):
                 lent.rotate(-1)
-                return lent[-1].view(length)
+                return memoryview(lent[-1])[:length]
         if size > self._room:
-            return _Buffer(length).view(length)
+            return memoryview(pages(length))
         self._room -= size
-        lent.append(_Buffer(size))
-        return lent[-1].view(length)
+        lent.append(pages(size))
+        return memoryview(lent[-1])[:length]
 
 
-class _Buffer:
-    """So many bytes from the beginning of a page on."""
+def pages(size: int) -> mmap.mmap:
+    """So many zeros from the beginning of a page on, that go back to the kernel after use.
 
-    __slots__ = ("_bytes", "_start")
+    Large buffers of the allocator's that live long would keep it from giving back what lies beside
+    them: after a rush, tens of MiB.
+    """
+    return mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
 
-    def __init__(self, size: int) -> None:
-        self._bytes = bytearray(size + mmap.PAGESIZE)
-        address = ctypes.addressof(ctypes.c_char.from_buffer(self._bytes))
-        self._start = -address % mmap.PAGESIZE
 
-    def view(self, length: int) -> memoryview:
-        """The first bytes of it."""
-        return memoryview(self._bytes)[self._start : self._start + length]
-
-    @property
-    def is_free(self) -> bool:
-        """Whether nobody holds a view."""
-        # A bytearray refuses to change its size while there are views of it, and only then.
-        try:
-            self._bytes.append(self._bytes.pop())
-        except BufferError:
-            return False
-        return True
+def _is_free(memory: mmap.mmap) -> bool:
+    """Whether nobody holds a view of it."""
+    # Memory is resized, were it to the size that it has, only while there are no views of it.
+    try:
+        memory.resize(len(memory))
+    except BufferError:
+        return False
+    return True

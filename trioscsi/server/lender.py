@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trioscsi.backends.arena import Arena
+from trioscsi.backends.arena import Arena, pages
 
 _KEPT = 64
 """Buffers that are kept for later: as many as are lent at a time, but for a rush."""
@@ -23,7 +23,7 @@ class Lender:
 
     def borrow(self) -> memoryview:
         """A buffer for one turn."""
-        return self._free.pop() if self._free else memoryview(bytearray(self.size))
+        return self._free.pop() if self._free else memoryview(pages(self.size))
 
     def give_back(self, buffer: memoryview) -> None:
         """The turn is over."""
