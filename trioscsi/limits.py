@@ -60,7 +60,10 @@ class Limits:
     registrations: int = attrs.field(default=1024, validator=in_(range(1, 65_537)))
     """I_T nexuses that are registered for persistent reservations of one unit."""
     write_buffers: int = attrs.field(default=64 * 2**20, validator=ge(65_536))
-    """Write data of one session that wait for the rest; beyond it, R2Ts are held back."""
+    """Write data of one session that wait for the rest; beyond it, R2Ts are held back.
+
+    A server keeps as much memory for those of all sessions; what they need beyond it is fresh.
+    """
     output: int = attrs.field(default=8 * 2**20, validator=ge(65_536))
     """Answers that wait for a peer that does not read; beyond it, nothing more is read."""
     total_output: int = attrs.field(default=256 * 2**20, validator=ge(65_536))

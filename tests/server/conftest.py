@@ -40,7 +40,7 @@ class House:
     nursery: trio.Nursery
     target: Target
     patience: float
-    lender: Lender = attrs.field(factory=lambda: Lender(1 << 18))
+    lender: Lender = attrs.field(factory=lambda: Lender(1 << 18, 1 << 25))
     reactor: Reactor = attrs.field(factory=Reactor)
     refusals: Refusals = attrs.field(factory=lambda: Refusals(8))
     backlog: Backlog = attrs.field(

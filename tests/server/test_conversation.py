@@ -252,7 +252,7 @@ async def test_a_peer_that_errs_without_end_does_not_fill_the_log(
 
 async def test_idle_sessions_hold_no_buffers(build: Build) -> None:
     house = build()
-    house.lender = lender = Lender(1 << 18)
+    house.lender = lender = Lender(1 << 18, 1 << 25)
     for n in range(100):
         await house.log_in(n.to_bytes(6))
     assert len(lender._free) == 1

@@ -17,7 +17,7 @@ LARGE = 1 << 18
 
 @pytest.fixture
 def lender() -> Lender:
-    return Lender(LARGE)
+    return Lender(LARGE, LARGE)
 
 
 @pytest.fixture

@@ -43,10 +43,10 @@ class Arena:
 
 
 def pages(size: int) -> mmap.mmap:
-    """So many zeros from the beginning of a page on, that go back to the kernel after use.
+    """So many bytes from the beginning of a page on, which are not the allocator's.
 
-    Large buffers of the allocator's that live long would keep it from giving back what lies beside
-    them: after a rush, tens of MiB.
+    What is large and kept would keep it from giving back what it has beside that: after a rush,
+    tens of MiB.
     """
     return mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
 

@@ -15,10 +15,10 @@ class Lender:
     last longer than a turn.
     """
 
-    def __init__(self, size: int) -> None:
-        """``size`` is that of a buffer, in bytes."""
+    def __init__(self, size: int, lasting: int) -> None:
+        """``size`` is that of a buffer; ``lasting`` bytes are kept of what lasts longer."""
         self.size = size
-        self.lend = Arena().lend
+        self.lend = Arena(lasting).lend
         self._free: list[memoryview] = []
 
     def borrow(self) -> memoryview:

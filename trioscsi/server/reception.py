@@ -41,7 +41,7 @@ class Reception:
         """Those that go on, in the order in which they were let in."""
         self.accepted = 0
         """Transport connections that were let in."""
-        self._lender = Lender(limits.turn_bytes)
+        self._lender = Lender(limits.turn_bytes, limits.write_buffers)
         self._crowd = Crowd(limits)
         self._somebody_left = trio.Event()
 
