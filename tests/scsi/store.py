@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Coroutine,
+    Generator,
+    Sequence,
+)
 from contextlib import asynccontextmanager, suppress
+from types import coroutine
 from typing import Any, NamedTuple, TypeVar
 
 import attrs
@@ -205,6 +214,19 @@ class Blocks:
         """Do what was to be done later."""
         while self.jobs:
             at_once(_awaited(self.jobs.pop(0)()))
+
+
+class Failing(Blocks):
+    """Saves nothing, and takes its time to say so."""
+
+    async def save(self, name: str, data: bytes) -> None:
+        await _turn()
+        raise BackendError("save fails, after a while")
+
+
+@coroutine
+def _turn() -> Generator[None, None, None]:
+    yield
 
 
 async def _awaited(job: Awaitable[None]) -> None:

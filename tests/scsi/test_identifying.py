@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.scsi.store import Blocks
+from tests.scsi.store import Blocks, Failing
 from trioscsi.errors import BackendError, UsageError
 from trioscsi.scsi import (
     AdditionalSense,
@@ -94,6 +94,17 @@ def test_what_cannot_be_kept_is_not_written(
     with pytest.raises(BackendError):
         write(storage, nexus, IDENTIFIER, b"identifier")
     assert read(unit, nexus, IDENTIFIER) == b""
+
+
+def test_what_cannot_be_kept_takes_nothing_back_that_was_kept_meanwhile(
+    unit: LogicalUnit, nexus: Nexus, storage: Blocks
+) -> None:
+    first = unit.identifying.set(Failing(unit), IDENTIFIER, b"first")
+    first.send(None)
+    assert write(storage, nexus, IDENTIFIER, b"second") == Done()
+    with pytest.raises(BackendError):
+        first.send(None)
+    assert read(unit, nexus, IDENTIFIER) == b"second"
 
 
 def test_a_unit_that_keeps_no_state_has_no_such_commands(unit: LogicalUnit, nexus: Nexus) -> None:

@@ -43,7 +43,10 @@ class Identifying:
     information: dict[int, bytes] = attrs.field(factory=lambda: dict.fromkeys(LONGEST, b""))
 
     async def set(self, storage: Storage, kind: int, information: bytes) -> None:
-        """Keep this instead; raises BackendError, and keeps the old, if that cannot be done."""
+        """Keep this instead; raises BackendError, and keeps the old, if that cannot be done.
+
+        Unless something else was kept in the meantime.
+        """
         before = self.information[kind]
         # At once, so that whoever saves meanwhile saves this too.
         self.information[kind] = information
@@ -51,7 +54,8 @@ class Identifying:
         try:
             await storage.save(NAME, json.dumps(kept).encode())
         except BackendError:
-            self.information[kind] = before
+            if self.information[kind] is information:
+                self.information[kind] = before
             raise
 
     def restore(self, data: bytes) -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.scsi.store import Blocks, at_once
+from tests.scsi.store import Blocks, Failing, at_once
 from trioscsi.errors import BackendError, UsageError
 from trioscsi.scsi import LogicalUnit
 from trioscsi.scsi.modes.pages import CACHING, CONTROL, RIGID_DISK_GEOMETRY
@@ -64,6 +64,19 @@ def test_what_cannot_be_saved_was_not_saved(unit: LogicalUnit) -> None:
         at_once(unit.modes.save(Blocks(unit, fails={"save"})))
     unit.modes.reset()
     assert unit.modes.d_sense == 0
+
+
+def test_what_cannot_be_saved_takes_nothing_back_that_was_saved_meanwhile(
+    unit: LogicalUnit,
+) -> None:
+    unit.modes.change(D_SENSE)
+    first = unit.modes.save(Failing(unit))
+    first.send(None)
+    at_once(unit.modes.save(Blocks(unit)))
+    with pytest.raises(BackendError):
+        first.send(None)
+    unit.modes.reset()
+    assert unit.modes.d_sense == 1
 
 
 def test_a_restart_finds_what_was_saved(unit: LogicalUnit) -> None:

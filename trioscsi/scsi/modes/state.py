@@ -122,12 +122,14 @@ class Modes:
         """Save all current values; raises BackendError if they cannot be kept."""
         before = self._saved
         # At once, so that whoever saves meanwhile saves this too.
-        self._saved = {key: self._only_changeable(key, self.current(key)) for key in self.pages}
-        kept = {_name(key): values for key, values in self._saved.items() if values}
+        now = {key: self._only_changeable(key, self.current(key)) for key in self.pages}
+        self._saved = now
+        kept = {_name(key): values for key, values in now.items() if values}
         try:
             await storage.save("modes", json.dumps(kept).encode())
         except BackendError:
-            self._saved = before
+            if self._saved is now:  # and nobody has saved anything since
+                self._saved = before
             raise
 
     def restore(self, data: bytes) -> None:
