@@ -11,6 +11,7 @@ from trioscsi.scsi import AdditionalSense, Done, Failed, LogicalUnit, Nexus, Pla
 from trioscsi.scsi.command import CommandSet
 from trioscsi.scsi.complaints import INVALID_COMMAND_OPERATION_CODE, invalid_field
 from trioscsi.scsi.disk import DISK
+from trioscsi.scsi.nexus import Everything
 from trioscsi.scsi.supported import COMMAND_DESCRIPTOR, ONE_COMMAND
 
 Ask = Callable[[str], Plan]
@@ -46,6 +47,17 @@ def test_the_luns_are_those_of_the_target(ask: Ask, unit: LogicalUnit) -> None:
         assert data_of(ask(f"a0 00 {report} 000000 00000400")).hex() == (
             "0000001800000000000000000000000000030000000000004100000000000000"
         )
+
+
+def test_of_the_luns_that_an_initiator_may_see_those_are_told_that_are_there(
+    ask: Ask, unit: LogicalUnit, nexus: Nexus
+) -> None:
+    unit.fellows = dict.fromkeys([256, 0, 3], unit)
+    nexus.view = Everything()
+    nexus.view.luns = {5: 256, 1: 3, 2: 7}
+    assert data_of(ask("a0 00 00 000000 00000400")).hex() == (
+        "000000100000000000010000000000000005000000000000"
+    )
 
 
 @pytest.mark.parametrize("report", ["01", "10", "12"])

@@ -12,14 +12,14 @@ from trioscsi.scsi.plan import Failed, Refusal, Reply
 from trioscsi.scsi.supported import REPORT_LUNS, luns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection
 
     from trioscsi.scsi.cdb import Bytes
     from trioscsi.scsi.nexus import Nexus
     from trioscsi.scsi.plan import Plan
 
 
-def execute(numbers: Iterable[int], cdb: Bytes, nexus: Nexus) -> Plan:
+def execute(numbers: Collection[int], cdb: Bytes, nexus: Nexus) -> Plan:
     """The plan for a command to a LUN that is not among ``numbers``."""
     try:
         cdb = whole(cdb) if len(cdb) < WIRE_LENGTH else cdb

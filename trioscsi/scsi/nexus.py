@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from typing import Protocol
 
 import attrs
@@ -32,8 +32,11 @@ class View(Protocol):
     """What of a target an initiator sees."""
 
     @property
-    def luns(self) -> Collection[int] | None:
-        """The numbers of the units, as this initiator calls them; None: all, as they are."""
+    def luns(self) -> Mapping[int, int] | None:
+        """The units that it may see: their numbers in the target by what it calls them.
+
+        None: all, as they are.
+        """
 
     def sees(self, number: int) -> bool:
         """Whether it sees the unit with this number in the target."""
@@ -45,7 +48,7 @@ class View(Protocol):
 class Everything:
     """The view of an initiator that sees all units, under their own numbers."""
 
-    luns: Collection[int] | None = None
+    luns: Mapping[int, int] | None = None
 
     def sees(self, number: int) -> bool:
         """See `View.sees`."""

@@ -11,7 +11,7 @@ from trioscsi.scsi.layout import bits, layout, span
 from trioscsi.scsi.plan import Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection
 
     from trioscsi.scsi.device import LogicalUnit
     from trioscsi.scsi.nexus import Nexus
@@ -59,14 +59,15 @@ def report_luns(unit: LogicalUnit, cdb: Cdb, nexus: Nexus) -> Plan:
     return luns(unit.luns, cdb, nexus)
 
 
-def luns(numbers: Iterable[int], cdb: Cdb, nexus: Nexus) -> Plan:
-    """The LUNs in answer to REPORT LUNS.
+def luns(numbers: Collection[int], cdb: Cdb, nexus: Nexus) -> Plan:
+    """The LUNs in answer to REPORT LUNS; ``numbers`` are those of the units that are there.
 
     None is well known, none is an administrative one: of the six kinds of report, three are
     empty. Whoever has read the list needs no attention about it (SAM-5 section 5.14).
     """
-    if nexus.view.luns is not None:
-        numbers = nexus.view.luns
+    seen = nexus.view.luns
+    if seen is not None:
+        numbers = [number for number, unit in seen.items() if unit in numbers]
     match cdb["select_report"]:
         case 0x00 | 0x02 | 0x11:
             listed = sorted(numbers)
