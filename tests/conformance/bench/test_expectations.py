@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 import pytest
 import trio
 
 from tests.conformance.playing import played_by
-from trioscsi.conformance import Rule, Verdict
+from trioscsi.conformance import SCENARIOS, Rule, Verdict
 from trioscsi.conformance.bench.play import Play
 from trioscsi.conformance.bench.scenario import Ability, Drive, Scenario
 from trioscsi.conformance.bench.statuses import BUSY
 from trioscsi.conformance.drivers.driver import Ending, How, Where
 from trioscsi.conformance.drivers.in_house import InHouse
+from trioscsi.initiator.client import connect
 from trioscsi.pdu import ScsiCommand, ScsiResponse
 
 _RULE = Rule("7143-7.9-1")
@@ -37,6 +40,33 @@ class Ends:
         if self._how is How.HUNG:
             await trio.sleep_forever()
         return Ending(self._how)
+
+
+class Does(InHouse):
+    """One that does the same whatever it is asked for, and is content."""
+
+    def __init__(self, act: Callable[[Where], Awaitable[None]]) -> None:
+        super().__init__()
+        self._act = act
+
+    async def drive(self, drive: Drive, where: Where) -> Ending:
+        await self._act(where)
+        return Ending(How.DONE)
+
+
+async def connects(where: Where) -> None:
+    for _ in range(2):
+        async with await trio.open_tcp_stream(where.host, where.port):
+            await trio.sleep(1)
+
+
+async def logs_in(where: Where) -> None:
+    async with connect(where.url):
+        pass
+
+
+async def reads_later(where: Where) -> None:
+    await InHouse().drive(Drive.IDLE, where)
 
 
 async def success(play: Play) -> None:
@@ -86,6 +116,23 @@ def test_success_is_doing_all_that_was_asked_for(how: How):
 def test_an_end_that_says_nothing_is_no_pass():
     assert verdict(success, How.UNKNOWN) is Verdict.NOT_EXERCISED
     assert verdict(no_success, How.UNKNOWN) is Verdict.NOT_EXERCISED
+
+
+@pytest.mark.parametrize(
+    ("scenario", "act"),
+    [
+        ("CN-03", logs_in),
+        ("CN-04", logs_in),
+        ("DG-06", connects),
+        ("DG-06", logs_in),
+        ("RS-05", logs_in),
+        ("TX-01", reads_later),
+    ],
+)
+def test_who_does_something_else_is_not_judged_by_it(
+    scenario: str, act: Callable[[Where], Awaitable[None]]
+):
+    assert played_by(SCENARIOS[scenario], Does(act)).verdict is Verdict.NOT_EXERCISED
 
 
 @pytest.mark.parametrize("how", [How.HUNG, How.CRASHED, How.WRONG_DATA])

@@ -9,9 +9,10 @@ import attrs
 
 from trioscsi.conformance.bench.cast import Cast, DriverEnded
 from trioscsi.conformance.bench.link import Left, Link, Silence
+from trioscsi.conformance.bench.scenario import LOGIN_DRIVES
 from trioscsi.conformance.drivers.driver import How
 from trioscsi.conformance.verdicts import Level, Remark, Rule
-from trioscsi.pdu import Pdu, ScsiCommand, TaskManagementRequest
+from trioscsi.pdu import LoginRequest, LogoutRequest, Pdu, ScsiCommand, TaskManagementRequest
 
 if TYPE_CHECKING:
     from trioscsi.conformance.bench.scenario import Scenario
@@ -117,9 +118,17 @@ class Play(Cast):
         """The rule asks that the initiator does what it was made to do, and with the right data.
 
         One that says nothing more, and is content, may have waited in vain until it was stopped.
+        Raises NotExercised for one that has said nothing, or no more than its logins although the
+        scenario is about more.
         """
         before = self._last_heard()
         ending = await self.ended(within)
+        heard = [pdu for link in self.links for pdu in link.heard]
+        if not heard:
+            raise NotExercised(f"it has sent no PDU ({ending})")
+        idle = all(isinstance(pdu, LoginRequest | LogoutRequest) for pdu in heard)
+        if idle and ending.how is How.DONE and self.scenario.drive not in LOGIN_DRIVES:
+            raise NotExercised("it has done nothing but log in")
         if ending.how is How.UNKNOWN or (ending.how is How.DONE and self._last_heard() == before):
             self.note("the initiator has said nothing more")
             return True

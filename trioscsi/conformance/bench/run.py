@@ -18,7 +18,7 @@ from trioscsi.conformance.bench.ladder import Ladder, Watchers
 from trioscsi.conformance.bench.link import Left, Link, Silence
 from trioscsi.conformance.bench.outcome import Outcome
 from trioscsi.conformance.bench.play import PATTERN, NotExercised, Play, Stop
-from trioscsi.conformance.bench.scenario import Ability, Drive, Scenario, Stimulus
+from trioscsi.conformance.bench.scenario import LOGIN_DRIVES, Ability, Drive, Scenario, Stimulus
 from trioscsi.conformance.drivers.driver import Driver, Ending, How, Where
 from trioscsi.conformance.judge import Judge
 from trioscsi.conformance.monitors import MONITORS
@@ -46,8 +46,6 @@ _TRIALS = 3
 """Scenarios after which one is given up that was heard in none: each may take a minute."""
 _SILENCE = 50.0
 """Seconds after a login without a PDU, in each of them, that are as bad."""
-_LOGINS = (Drive.LOGIN, Drive.RELOGIN, Drive.LOGINS, Drive.TWO_SESSIONS)
-"""Drives in which logins are what matters."""
 
 
 async def perform(
@@ -119,7 +117,7 @@ def _why_given_up(scenario: Scenario, outcomes: Iterable[Outcome], silence: floa
     started = [outcome for outcome in outcomes if outcome.ending is not None]
     if len(started) >= _TRIALS and not any(outcome.is_heard for outcome in started):
         return _DESERTED
-    if scenario.drive in _LOGINS or any(outcome.is_used for outcome in started):
+    if scenario.drive in LOGIN_DRIVES or any(outcome.is_used for outcome in started):
         return ""
     mute = [outcome for outcome in started if outcome.silence > silence]
     return _MUTE if len(mute) >= _TRIALS else ""

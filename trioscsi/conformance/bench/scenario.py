@@ -74,6 +74,10 @@ class Drive(enum.StrEnum):
     CONNECTIONS = "use several connections in one session"
 
 
+LOGIN_DRIVES = frozenset({Drive.LOGIN, Drive.RELOGIN, Drive.LOGINS, Drive.TWO_SESSIONS})
+"""Those in which logins are what matters."""
+
+
 class Ability(enum.StrEnum):
     """What an initiator may be able to do besides."""
 

@@ -82,6 +82,8 @@ async def sense_data(play: Play) -> None:
         pass
     # The first are the most usual ones: whoever bears them only with other commands may give up
     # because this one has failed.
+    if not told:
+        raise NotExercised("it sends no command that sense data could end")
     certain = bool(told) and told[-1] in told[:-1]
     play.check(not (given_up and certain), "the connection is closed upon sense data")
     await play.expect_survival("sense data do harm")
