@@ -408,7 +408,7 @@ def test_the_first_line_says_where_the_disk_is(tmp_path: Path) -> None:
         assert server.port > 0
 
 
-async def test_what_is_there_when_serving_begins_is_no_garbage_to_look_for(
+async def test_a_server_is_ready_when_it_gives_way_and_what_is_there_is_no_garbage_to_look_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     steps: list[str] = []
@@ -418,8 +418,9 @@ async def test_what_is_there_when_serving_begins_is_no_garbage_to_look_for(
         signal.raise_signal(signal.SIGTERM)
 
     monkeypatch.setattr(gc, "freeze", lambda: steps.append("frozen"))
+    monkeypatch.setattr(module, "take_long_slices", lambda: steps.append("gives way"))
     monkeypatch.setattr(module, "_announce", announce)
     await module._serve(
         Target("iqn.2026-11.example:disk", MemoryDisk("1MiB"), listen="127.0.0.1:0")
     )
-    assert steps == ["frozen", "announced"]
+    assert steps == ["frozen", "gives way", "announced"]

@@ -15,6 +15,7 @@ from trioscsi.backends import BlockDevice, open_disk
 from trioscsi.cli.log import log_to_standard_error
 from trioscsi.cli.onlookers import say, stepping, traces
 from trioscsi.cli.secrets import MUTUAL_SECRET, SECRET, WEB_TOKEN, choose, web_token
+from trioscsi.cli.slices import take_long_slices
 from trioscsi.cli.systemd import inherited_sockets, notify
 from trioscsi.errors import TrioscsiError, UsageError, leaves
 from trioscsi.server.listener import Address, format_address
@@ -289,6 +290,7 @@ async def _serve_until_signalled(target: Target) -> None:
             # What is there by now stays.  To look through it, whenever Python collects garbage,
             # would hold up all sessions for some 25 milliseconds.
             gc.freeze()
+            take_long_slices()
             _announce(target, addresses)
             notify("READY=1")
             await anext(signals)
