@@ -12,7 +12,7 @@ from struct import Struct
 import attrs
 
 SLICE = 50_000_000
-"""Nanoseconds that a server asks for; Linux gives some 3 million to who does not ask."""
+"""Nanoseconds that a server asks for; Linux gives 1 to 3 million to who does not ask."""
 
 _OTHER, _BATCH = 0, 3  # the policies that have slices
 # A struct sched_attr of linux/sched/types.h: its size, policy, flags, nice, priority, then runtime
