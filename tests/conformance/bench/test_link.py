@@ -447,6 +447,28 @@ def test_a_connection_that_is_broken_off_ends_by_an_error():
 # How it is done.
 
 
+@pytest.mark.parametrize("end", ["half_close", "reset"])
+def test_what_is_closed_cannot_be_ended_in_another_way(end: str):
+    async def act(stage: Stage) -> None:
+        await stage.initiator.close()
+        await stage.link.run_for(1)
+        with pytest.raises(Left, match="the initiator has closed the connection"):
+            await getattr(stage.link, end)()
+
+    on_stage(act)
+
+
+@pytest.mark.parametrize("end", ["half_close", "reset"])
+def test_what_both_sides_have_closed_unseen_may_be_ended_all_the_same(end: str):
+    async def act(stage: Stage) -> None:
+        await stage.initiator.close()
+        await stage.target.close()
+        await trio.testing.wait_all_tasks_blocked(0.01)
+        await getattr(stage.link, end)()
+
+    on_stage(act)
+
+
 def test_digests_are_those_that_were_agreed():
     async def act(stage: Stage) -> None:
         await stage.log_in(HeaderDigest="CRC32C", DataDigest="CRC32C")

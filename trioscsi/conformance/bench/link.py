@@ -215,11 +215,13 @@ class Link(Relay):
             await self._close_for(Side.TARGET)
 
     async def half_close(self) -> None:
-        """Say that no more will come, and go on listening."""
+        """Say that no more will come, and go on listening.  Raises Left if it is closed."""
+        self._check_open()
         await self._wire.half_close()
 
     async def reset(self) -> None:
-        """Break the connection off (RST)."""
+        """Break the connection off (RST).  Raises Left if it is closed."""
+        self._check_open()
         self._wire.break_off()
         await self.close()
 

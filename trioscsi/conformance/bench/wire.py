@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import struct
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import attrs
@@ -126,9 +127,13 @@ class Wire:
 
     async def half_close(self) -> None:
         """Say to the initiator that no more will come."""
-        await self._ends[Side.INITIATOR].send_eof()
+        try:
+            await self._ends[Side.INITIATOR].send_eof()
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            await trio.lowlevel.checkpoint()
 
     def break_off(self) -> None:
         """Let the initiator see a RST when the connection is closed."""
         sock = self._ends[Side.INITIATOR].socket
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        with suppress(OSError):  # both sides have closed it, and nobody has asked for that yet
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
