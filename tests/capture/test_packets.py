@@ -55,11 +55,16 @@ def test_a_checksum_that_comes_to_nothing_is_zero(ends: Ends) -> None:
     [
         (101, b""),
         (12, b""),
+        (228, b""),
+        (229, b""),
         (0, bytes(4)),
         (1, bytes(12) + b"{}"),
         (1, bytes(12) + b"\x81\x00\0\1{}"),
+        (1, bytes(12) + b"\x91\x00\0\1\x81\x00\0\2{}"),
         (113, bytes(14) + b"{}"),
+        (113, bytes(14) + b"\x81\x00\0\1{}"),
         (276, b"{}" + bytes(18)),
+        (276, b"\x81\x00" + bytes(18) + b"\0\1{}"),
     ],
 )
 def test_what_was_made_is_taken_apart(ends: Ends, link_type: int, before: bytes) -> None:

@@ -30,9 +30,15 @@ _WINDOW = 65_535
 _SYN_OPTIONS = b"\x02\x04\xff\xd7\x01\x03\x03\x0e"
 """The largest segment, then the shift by 14 that windows have: no made-up window is ever full."""
 
-_ETHERNET, _LOOPBACK, _COOKED, _COOKED_2, _RAW_BSD, _LOOP = 1, 0, 113, 276, 12, 108
+_BARE = {LINKTYPE_RAW, 12, 228, 229}
+"""Link types of packets that begin with their IP header."""
+_LOOPBACK = {0, 108}
+"""Those with a number of four bytes in front of it."""
+_ETHERTYPES = {1: (12, 14), 113: (14, 16), 276: (0, 20)}
+"""Those with a type (Ethernet, Linux cooked captures): where that is, and what it is the type of."""
 _IP_ETHERTYPES = {0x0800, 0x86DD}
-_VLANS = {0x8100, 0x88A8}
+_VLANS = {0x8100, 0x88A8, 0x9100}
+"""Types of a tag, which is followed by another type."""
 
 
 @attrs.frozen
@@ -118,20 +124,16 @@ def dissect(link_type: int, packet: bytes) -> Segment | None:
 
 def _network_layer(link_type: int, packet: bytes) -> int | None:
     """Where the IP header begins."""
-    if link_type in (LINKTYPE_RAW, _RAW_BSD):
+    if link_type in _BARE:
         return 0
-    if link_type in (_LOOPBACK, _LOOP):
+    if link_type in _LOOPBACK:
         return 4
-    at = {_ETHERNET: 12, _COOKED: 14, _COOKED_2: 0}.get(link_type)
-    if at is None:
+    if link_type not in _ETHERTYPES:
         return None
-    kind = int.from_bytes(packet[at : at + 2], "big")
-    while link_type == _ETHERNET and kind in _VLANS:
-        at += 4
-        kind = int.from_bytes(packet[at : at + 2], "big")
-    if kind not in _IP_ETHERTYPES:
-        return None
-    return 20 if link_type == _COOKED_2 else at + 2
+    at, start = _ETHERTYPES[link_type]
+    while (kind := int.from_bytes(packet[at : at + 2])) in _VLANS:
+        at, start = start + 2, start + 4
+    return start if kind in _IP_ETHERTYPES else None
 
 
 def _in_ipv4(packet: bytes, start: int) -> Segment | None:
