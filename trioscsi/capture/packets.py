@@ -35,7 +35,7 @@ _BARE = {LINKTYPE_RAW, 12, 228, 229}
 _LOOPBACK = {0, 108}
 """Those with a number of four bytes in front of it."""
 _ETHERTYPES = {1: (12, 14), 113: (14, 16), 276: (0, 20)}
-"""Those with a type (Ethernet, Linux cooked captures): where that is, and what it is the type of."""
+"""Those with a type (Ethernet, Linux cooked captures): where it is, and what it is the type of."""
 _IP_ETHERTYPES = {0x0800, 0x86DD}
 _VLANS = {0x8100, 0x88A8, 0x9100}
 """Types of a tag, which is followed by another type."""
