@@ -46,6 +46,19 @@ def writes() -> Talk:
     return talk
 
 
+def writes_in_another_order() -> Talk:
+    talk = Talk().log_in(**{**UNASKED, "DataPDUInOrder": "No", "ImmediateData": "No"})
+    command = talk.write(1000, final=False)
+    talk.data(command, 256, final=False, buffer_offset=256)
+    talk.data(command, 256, data_sn=1)
+    r2t = talk.r2t(command, 488, buffer_offset=512)
+    talk.data(r2t, 232, final=False, buffer_offset=768)
+    talk.data(r2t, 256, data_sn=1, buffer_offset=512)
+    talk.answer(ScsiResponse, command)
+    talk.close()
+    return talk
+
+
 def writes_again() -> Talk:
     """Data are lost, and asked for once more."""
     talk = Talk().log_in(ErrorRecoveryLevel="1", InitialR2T="Yes", ImmediateData="No")
@@ -204,6 +217,14 @@ def management() -> Talk:
         talk.answer(ScsiResponse, talk.ask(ScsiCommand, itt=tag))
     talk.answer(ScsiResponse, later)
     talk.answer(TaskManagementResponse, talk.ask(TaskManagementRequest, function=6), response=255)
+    gone = talk.ask(ScsiCommand)  # as somebody else has reset the unit
+    request = talk.make(
+        TaskManagementRequest, immediate=True, function=1, referenced_task_tag=gone.itt
+    )
+    request.ref_cmd_sn = gone.cmd_sn
+    talk.say(request)
+    talk.answer(TaskManagementResponse, request, response=1)
+    talk.answer(ScsiResponse, talk.ask(ScsiCommand, itt=gone.itt))
     return talk
 
 
@@ -317,6 +338,7 @@ def rejected() -> Talk:
 
 CONVERSATIONS: list[Callable[[], Talk]] = [
     writes,
+    writes_in_another_order,
     writes_again,
     asks_again,
     reassigns,

@@ -97,7 +97,7 @@ def first_burst(scene: Scene, pdu: ScsiCommand | DataOut) -> Remarks:
     yield FIRST_BURST.holds(
         end <= burst.end, f"unsolicited data up to byte {end}, {burst.end} were allowed"
     )
-    if pdu.final:
+    if pdu.final and scene.parameters.data_pdu_in_order:
         yield WHOLE_BURST.holds(
             end >= burst.end, f"unsolicited data end at byte {end}, not at {burst.end}"
         )

@@ -98,10 +98,14 @@ def management_response(
 ) -> None:
     request = end(connection, pdu.itt)
     session = connection.session
-    if request is None or session is None or pdu.response != TaskResult.COMPLETE:
+    if request is None or session is None:
         return
     if not isinstance(request.pdu, TaskManagementRequest):
         return  # another request has taken the tag since
+    # A task that is not there any more is over as well: a reset by somebody else ends it unsaid.
+    gone = request.pdu.function == TaskFunction.ABORT_TASK and pdu.response == TaskResult.NO_TASK
+    if pdu.response != TaskResult.COMPLETE and not gone:
+        return
     if request.pdu.function == TaskFunction.TASK_REASSIGN:
         _reassign(session, connection, request.pdu.referenced_task_tag)
     for itt, task in list(session.tags.items()):
