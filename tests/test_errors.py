@@ -15,6 +15,7 @@ from trioscsi.errors import (
     TrioscsiError,
     UndefinedTransition,
     UsageError,
+    unwrapped,
     why_unreachable,
 )
 from trioscsi.pdu import RejectReason
@@ -86,3 +87,17 @@ def test_why_nobody_was_reached_is_told_once():
     assert why_unreachable(OSError(-2, "Name or service not known")) == "Name or service not known"
     assert why_unreachable(TimeoutError()) == "no answer"
     assert why_unreachable(UnicodeError("label empty or too long")) == "no host has such a name"
+
+
+def test_an_error_that_came_alone_through_nurseries_is_what_it_is() -> None:
+    error = ZeroDivisionError()
+    with pytest.raises(ZeroDivisionError) as raised, unwrapped():
+        raise ExceptionGroup("outer", [ExceptionGroup("inner", [error])])
+    assert raised.value is error
+
+
+def test_errors_that_came_together_stay_together() -> None:
+    group = ExceptionGroup("both", [ZeroDivisionError(), KeyError()])
+    with pytest.raises(ExceptionGroup) as raised, unwrapped():
+        raise group
+    assert raised.value is group

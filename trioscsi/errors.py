@@ -28,6 +28,7 @@ from __future__ import annotations
 import enum
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 
@@ -164,6 +165,20 @@ def leaves(group: BaseExceptionGroup[E]) -> Iterator[E]:
             yield from leaves(error)
         else:
             yield error
+
+
+@contextmanager
+def unwrapped() -> Iterator[None]:
+    """Let an error that came alone through nurseries be what it is."""
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        error: BaseException = group
+        while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+            error = error.exceptions[0]
+        if error is group:
+            raise
+        raise error from None
 
 
 def why_unreachable(error: Exception) -> str:

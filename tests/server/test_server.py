@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import threading
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -262,3 +263,13 @@ async def test_a_server_stops_in_time_although_storage_hangs(
     assert trio.current_time() - begin < 10  # and not the minute that storage would take
     assert "storage hangs, and is given up" in caplog.messages
     await world.target.close()
+
+
+def test_ctrl_c_ends_a_server_as_it_ends_any_program() -> None:
+    class Interrupting:
+        def started(self, value: object) -> None:
+            signal.raise_signal(signal.SIGINT)
+
+    target = Target(NAME, MemoryDisk("1MiB"), listen="127.0.0.1:0")
+    with pytest.raises(KeyboardInterrupt):
+        trio.run(target.serve, Interrupting())

@@ -12,14 +12,14 @@ all of the initiator that has sockets and a clock.
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import attrs
 import trio
 
-from trioscsi.errors import LoginFailure
+from trioscsi.errors import LoginFailure, unwrapped
 from trioscsi.initiator.deviations import Deviation
 from trioscsi.initiator.driver import Session
 from trioscsi.initiator.ports import Ports
@@ -69,7 +69,7 @@ async def connect(
     where = Url.parse(url) if isinstance(url, str) else url
     policy = Policy() if recover is True else recover or None
     rules = Rules(frozenset() if deviation is None else deviation.breaks)
-    with _PORTS.one(name, where.target, rules) as port, _unwrapped():
+    with _PORTS.one(name, where.target, rules) as port, unwrapped():
         if connections > 1:
             offer = {"max_connections": connections, **offer}
         intent = intent_of(where, name, isid or port, _CHALLENGES, offer)
@@ -98,17 +98,3 @@ async def discover(url: str | Url, **options: Any) -> list[Found]:
     where = Url.parse(url) if isinstance(url, str) else url
     async with connect(attrs.evolve(where, target=None), **options) as session:
         return await session.discover()
-
-
-@contextmanager
-def _unwrapped() -> Iterator[None]:
-    """Let an error that came alone through a nursery be what it is."""
-    try:
-        yield
-    except BaseExceptionGroup as group:
-        error: BaseException = group
-        while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-            error = error.exceptions[0]
-        if error is group:
-            raise
-        raise error from None

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from trioscsi import isns
-from trioscsi.errors import UsageError
+from trioscsi.errors import UsageError, unwrapped
 from trioscsi.limits import Limits
 from trioscsi.protocol import Node, Session
 from trioscsi.server.access import Door
@@ -130,7 +130,7 @@ class Server:
         Raises PortalError if a portal, the control socket or the page cannot be listened at, and
         CaptureError if the trace cannot be written.
         """
-        with ExitStack() as stack:
+        with unwrapped(), ExitStack() as stack:
             stack.callback(self._ended.set)
             self._tracing = stack.enter_context(opened(self._trace))
             control = self._open_control(stack)
