@@ -75,6 +75,11 @@ def test_a_diagram_that_cannot_be_read_is_told_in_one_line(trioscsi, tmp_path, m
     assert trioscsi("draw", "--check", "--folder", tmp_path) == (1, "", complaint)
 
 
+def test_a_folder_of_diagrams_may_have_too_long_a_name(trioscsi):
+    status, _, complaint = trioscsi("draw", "--check", "--folder", "x" * 300)
+    assert (status, complaint) == (1, f"trioscsi: cannot read {'x' * 300}: File name too long\n")
+
+
 def test_a_machine_that_does_not_exist_is_wrong_usage(trioscsi):
     status, _, complaint = trioscsi("draw", "toaster")
     assert status == 2

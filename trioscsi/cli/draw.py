@@ -113,11 +113,11 @@ def _known(formats: Mapping[str, Drawn], form: str) -> Drawn:
 
 
 def _check(folder: Path) -> None:
-    if not folder.is_dir():
-        raise click.ClickException(
-            f"there is no {folder} here: go to the sources of trioscsi, or give --folder"
-        )
     try:
+        if not folder.is_dir():
+            raise click.ClickException(
+                f"there is no {folder} here: go to the sources of trioscsi, or give --folder"
+            )
         names = diagrams.different(folder)
     except OSError as error:
         raise click.ClickException(f"cannot read {error.filename}: {error.strerror}") from error
