@@ -45,6 +45,12 @@ def test_a_big_endian_section_is_read() -> None:
     assert second.data == b"ef"
 
 
+def test_a_simple_packet_that_was_cut_is_read_without_its_padding() -> None:
+    data = SECTION + struct.pack("<IIHHII", pcapng.INTERFACE, 20, 1, 0, 5, 20)
+    data += struct.pack("<III", pcapng.SIMPLE_PACKET, 24, 90) + b"abcde\0\0\0" + bytes(4)
+    assert read(data) == [b"abcde"]
+
+
 def test_unknown_blocks_are_passed_over() -> None:
     other = struct.pack("<III", 0xBAD, 12, 12)
     assert read(SECTION + other + INTERFACE + other + PACKET) == [b"abcd"]

@@ -53,6 +53,8 @@ class Packet:
 @attrs.frozen
 class _Interface:
     link_type: int
+    longest: int
+    """Bytes of a packet that are captured at most; 0: all of them."""
     name: str = ""
     ticks: int = 1_000_000
     """In a second."""
@@ -105,7 +107,9 @@ def _read_pcapng(file: Readable) -> Iterator[Packet]:
             yield _packet(body, order, interfaces)
         elif number == pcapng.SIMPLE_PACKET and interfaces:
             (original,) = struct.unpack_from(order + "I", _whole(body, 4))
-            yield Packet(0, interfaces[0].link_type, body[4 : 4 + original])
+            known = interfaces[0]
+            captured = min(original, known.longest or original)
+            yield Packet(0, known.link_type, body[4 : 4 + captured])
         kind = _read(file, 4)
 
 
@@ -117,14 +121,14 @@ def _order(magic: bytes) -> str:
 
 
 def _interface(body: bytes, order: str) -> _Interface:
-    (link_type,) = struct.unpack_from(order + "H", _whole(body, 8))
+    link_type, _, longest = struct.unpack_from(order + "HHI", _whole(body, 8))
     name, ticks = "", 1_000_000
     for code, value in _options(body, 8, order):
         if code == 2:
             name = value.decode(errors="replace")
         elif code == pcapng.TIME_RESOLUTION and value:
             ticks = 2 ** (value[0] & 0x7F) if value[0] & 0x80 else 10 ** min(value[0], 18)
-    return _Interface(link_type, name, ticks)
+    return _Interface(link_type, longest, name, ticks)
 
 
 def _packet(body: bytes, order: str, interfaces: list[_Interface]) -> Packet:
