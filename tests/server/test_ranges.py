@@ -169,6 +169,23 @@ def test_whoever_watches_blocks_hears_before_they_change() -> None:
     assert ranges.exclusive == 1
 
 
+def test_who_is_writing_blocks_already_is_heard_of_when_he_lets_go() -> None:
+    ranges, heard = Ranges(), []
+    writes, reads, elsewhere = (
+        ranges.hold(lba, 4, owner=owner) for lba, owner in ((0, "task"), (0, None), (8, "task"))
+    )
+    for claim in (writes, reads, elsewhere):
+        ranges.enter(claim)
+    ends = [ranges.watch(2, 4, lambda n=n: heard.append(n)) for n in (1, 2)]  # type: ignore[misc]
+    ends[1]()
+    ranges.leave(reads)
+    ranges.leave(elsewhere)
+    assert heard == []
+    ranges.leave(writes)
+    assert heard == [1]
+    assert ranges.exclusive == 1
+
+
 def test_watched_blocks_are_taken_for_whoever_writes() -> None:
     ranges = Ranges()
     end = ranges.watch(4, 4, lambda: None)

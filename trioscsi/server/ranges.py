@@ -25,6 +25,8 @@ class Claim:
     """How many others it waits for: those that were there first and have some of the blocks."""
     turn: trio.Event | None = attrs.field(default=None, init=False)
     """Set when there are none any more."""
+    watches: tuple[_Watch, ...] = attrs.field(default=(), init=False)
+    """Who has begun to watch blocks while this one was writing them."""
 
     def conflicts(self, other: Claim) -> bool:
         """Whether the two cannot have their blocks at the same time."""
@@ -88,10 +90,17 @@ class Ranges:
         return any(claim.conflicts(wanted) for claim in self._claims)
 
     def watch(self, lba: int, blocks: int, changing: Callable[[], None]) -> Callable[[], None]:
-        """Call ``changing`` before any of these blocks changes; what is returned ends that."""
+        """Call ``changing`` before any of these blocks changes; what is returned ends that.
+
+        Of those whom somebody is writing already it is called when he lets go of them.
+        """
         watch = _Watch(lba, lba + blocks, changing)
         self._watches[watch] = None
         self.exclusive += 1
+        for claim in self._claims:
+            writes = claim.exclusive or claim.owner is not None
+            if writes and not claim.before and claim.start < watch.end and lba < claim.end:
+                claim.watches += (watch,)
 
         def end() -> None:
             if watch in self._watches:
@@ -135,6 +144,9 @@ class Ranges:
                 later.before -= 1
                 if not later.before and later.turn is not None:
                     later.turn.set()
+        for watch in claim.watches:
+            if watch in self._watches:
+                watch.changing()
 
     def isolate(self, owners: Collection[object]) -> None:
         """Nobody else is to have the blocks that ``owners`` have, from now on until they let go.
