@@ -4,7 +4,7 @@ import os
 import platform
 import sys
 from collections.abc import Callable
-from threading import Thread
+from concurrent.futures import ThreadPoolExecutor
 
 import attrs
 import pytest
@@ -20,19 +20,8 @@ pytestmark = pytest.mark.skipif(
 
 def in_a_thread(step: Callable[[], None]) -> None:
     """Scheduling is that of a thread: here of one that ends with the test."""
-    failures: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            step()
-        except BaseException as failure:  # noqa: BLE001 - raised below
-            failures.append(failure)
-
-    thread = Thread(target=run)
-    thread.start()
-    thread.join()
-    if failures:
-        raise failures[0]
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(step).result()
 
 
 def test_a_server_asks_for_long_slices_and_for_nothing_else() -> None:

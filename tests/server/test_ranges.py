@@ -176,7 +176,7 @@ def test_who_is_writing_blocks_already_is_heard_of_when_he_lets_go() -> None:
     )
     for claim in (writes, reads, elsewhere):
         ranges.enter(claim)
-    ends = [ranges.watch(2, 4, lambda n=n: heard.append(n)) for n in (1, 2)]  # type: ignore[misc]
+    ends = [ranges.watch(2, 4, partial(heard.append, n)) for n in (1, 2)]
     ends[1]()
     ranges.leave(reads)
     ranges.leave(elsewhere)

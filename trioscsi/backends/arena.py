@@ -7,7 +7,7 @@ from collections import deque
 
 
 class Arena:
-    """Lends buffers for large reads; a buffer is free again when nobody holds a view of it.
+    """Lends buffers for much data; a buffer is free again when nobody holds a view of it.
 
     Fresh memory is dear from a few hundred KiB on: the kernel maps and clears it page by page at
     the first touch, each time.  Buffers begin at a page, as files do in the page cache: some
